@@ -1,0 +1,42 @@
+# Everything is set up in .venv on first use and whenever the lock file or pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup test check format lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## create .venv with everything, hash-checked
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(READY)  ## all tests
+	$(BIN)/pytest
+
+check: $(READY)  ## lint, types, import contracts, wheel
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
+	$(BIN)/check-wheel-contents dist/*.whl
+
+format: $(READY)  ## put imports and layout in order
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line \
+		--output-file requirements.lock pyproject.toml
+
+clean:  ## remove what the commands above made
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
