@@ -1,0 +1,266 @@
+"""
+The wire contract: every metric a collector serves, with its kind, unit, labels and meaning.
+
+This table is the only place where a metric's name is written. The exposition is built from it, the policy engine reads
+by it, and dashboards are checked against it. Standard library only, so that anything may import it.
+
+Three rules hold for the whole table. Units are base units and stand in the name. A counter only grows while
+``flopwatch_collector_start_timestamp_seconds`` stays the same; the series of a holder that ended are dropped after the
+retention time, and begin at 0 should it come back. For every counter of active time there is one of
+observed time beside it, so that what was not seen is never read as zero.
+
+No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
+any series (policy/decisions/0002).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+CONTRACT_VERSION = "1"
+UNKNOWN_ACCELERATOR = "unknown"  # of a GPU that the driver counts and has never let this collector identify
+
+
+class Provenance(StrEnum):
+    """Whether a series was measured on hardware or played by the simulated driver. On every series."""
+
+    MEASURED = "measured"
+    SIMULATED = "simulated"
+
+
+class GpuState(StrEnum):
+    """
+    Where a physical GPU-second went. The states add up to the physical GPU-seconds.
+
+    ``attributed``: one known holder, and the device was read. ``unallocated``: nobody holds it.
+    ``ambiguous``: held, but by whom or by how much cannot be said. ``lost``: the device was there and was not read.
+    ``blind``: the node has GPUs that nothing on it can read.
+    """
+
+    ATTRIBUTED = "attributed"
+    UNALLOCATED = "unallocated"
+    AMBIGUOUS = "ambiguous"
+    LOST = "lost"
+    BLIND = "blind"
+
+
+NODE_LABELS = ("node", "provenance")
+ACCELERATOR_LABELS = (*NODE_LABELS, "accelerator")
+GPU_LABELS = (*NODE_LABELS, "gpu_uuid")
+HOLDER_LABELS = (*NODE_LABELS, "workload_namespace", "workload_pod", "pod_uid", "container", "tenant_id", "accelerator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of the contract. ``name`` is the name as served; a counter's ends in ``_total``."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    unit: str
+    labels: tuple[str, ...]
+    help: str
+
+
+def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=f"flopwatch_{name}_total", kind="counter", unit=unit, labels=labels, help=text)
+
+
+def _gauge(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=f"flopwatch_{name}", kind="gauge", unit=unit, labels=labels, help=text)
+
+
+COLLECTOR_INFO = _gauge(
+    "collector_info",
+    "",
+    (*NODE_LABELS, "version", "contract_version", "driver_version"),
+    "1. The collector's version, the version of this contract, and the GPU driver's version.",
+)
+COLLECTOR_START = _gauge(
+    "collector_start_timestamp_seconds",
+    "seconds",
+    NODE_LABELS,
+    "When the counters of this collector began, as Unix time. Another value means that they began anew.",
+)
+COLLECTOR_CLOCK = _gauge(
+    "collector_clock_timestamp_seconds",
+    "seconds",
+    NODE_LABELS,
+    "The moment up to which the counters have been added up, as Unix time.",
+)
+COLLECTOR_BLIND = _gauge(
+    "collector_blind",
+    "",
+    (*NODE_LABELS, "reason"),
+    "1 while the collector can read no GPU, with the reason (no_data: it has not tried yet); else 0, with none.",
+)
+COLLECTOR_TICKS = _counter("collector_ticks", "", NODE_LABELS, "Ticks of the collector's timer.")
+COLLECTOR_LATENESS = _counter(
+    "collector_tick_lateness_seconds",
+    "seconds",
+    NODE_LABELS,
+    "How much later than due the ticks began, added up.",
+)
+COLLECTOR_DURATION = _gauge(
+    "collector_tick_duration_seconds",
+    "seconds",
+    NODE_LABELS,
+    "How long the last tick took, in seconds of work.",
+)
+COLLECTOR_LAST_SUCCESS = _gauge(
+    "collector_last_success_timestamp_seconds",
+    "seconds",
+    NODE_LABELS,
+    "The last moment at which every GPU was read, as Unix time; 0 if there was none yet.",
+)
+NVML_ERRORS = _counter(
+    "collector_nvml_errors",
+    "",
+    (*NODE_LABELS, "call", "code"),
+    "Calls into NVML that failed, by call and by NVML's own error code.",
+)
+GPUS = _gauge(
+    "gpus",
+    "",
+    ACCELERATOR_LABELS,
+    f"GPUs that this node is known to have, read or not; accelerator {UNKNOWN_ACCELERATOR}: never identified.",
+)
+GPU_INFO = _gauge(
+    "gpu_info",
+    "",
+    (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
+    "1 for every GPU that was identified; accelerator is the product name as the driver gives it.",
+)
+GPU_BUSY = _gauge(
+    "gpu_busy_ratio",
+    "ratio",
+    GPU_LABELS,
+    "Share of the driver's last sample period in which a kernel ran, 0 to 1. Absent while it cannot be read.",
+)
+GPU_POWER = _gauge("gpu_power_watts", "watts", GPU_LABELS, "Draw of the board. Absent while it cannot be read.")
+GPU_HELD = _gauge(
+    "gpu_held",
+    "",
+    (*GPU_LABELS, "workload_namespace", "workload_pod", "container", "tenant_id"),
+    "1 for every holder of a GPU now; a shared GPU has one series for each of its holders.",
+)
+GPU_PHYSICAL = _counter(
+    "gpu_physical_seconds",
+    "seconds",
+    ACCELERATOR_LABELS,
+    "Clock times inventory: what the states of flopwatch_gpu_seconds_total must add up to.",
+)
+GPU_SECONDS = _counter(
+    "gpu_seconds",
+    "seconds",
+    (*ACCELERATOR_LABELS, "state", "reason"),
+    "GPU-seconds by where they went, and why.",
+)
+GPU_RESIDUAL = _gauge(
+    "gpu_residual_seconds",
+    "seconds",
+    ACCELERATOR_LABELS,
+    "Physical GPU-seconds less the sum of all states. Not 0 means that the collector lost count.",
+)
+HOLDER_INFO = _gauge(
+    "holder_info",
+    "",
+    (*HOLDER_LABELS, "workload_kind", "workload_name", "workload_uid"),
+    "1 for every holder: the workload (Kubernetes owner) that it was last said to belong to.",
+)
+HOLDER_DEVICES = _gauge("holder_devices", "", HOLDER_LABELS, "Devices that the holder has now, alone or shared.")
+HELD = _counter(
+    "holder_held_seconds", "seconds", HOLDER_LABELS, "Device-seconds for which this holder alone held the device."
+)
+OBSERVED = _counter(
+    "holder_observed_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Of the held device-seconds, those with a reading of busy time.",
+)
+BUSY = _counter(
+    "holder_busy_seconds", "seconds", HOLDER_LABELS, "Of the observed device-seconds, those in which a kernel ran."
+)
+ENERGY = _counter(
+    "holder_energy_joules", "joules", HOLDER_LABELS, "Energy drawn by the boards while held by this holder alone."
+)
+ENERGY_OBSERVED = _counter(
+    "holder_energy_observed_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Of the held device-seconds, those whose energy is known.",
+)
+MEMORY = _counter(
+    "holder_memory_byte_seconds",
+    "byte_seconds",
+    HOLDER_LABELS,
+    "Device memory in use, times the time it was in use.",
+)
+MEMORY_OBSERVED = _counter(
+    "holder_memory_observed_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Of the held device-seconds, those whose memory is known.",
+)
+SHARED = _counter(
+    "holder_shared_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Device-seconds that this holder shared with others. An upper bound for each of them; never add it over holders.",
+)
+SHARED_OBSERVED = _counter(
+    "holder_shared_observed_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Of the shared device-seconds, those with a reading of busy time.",
+)
+SHARED_BUSY = _counter(
+    "holder_shared_busy_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Busy time of shared devices, whole for each holder. An upper bound for each; never add it over holders.",
+)
+
+HOLDER_COUNTERS = (
+    HELD,
+    OBSERVED,
+    BUSY,
+    ENERGY,
+    ENERGY_OBSERVED,
+    MEMORY,
+    MEMORY_OBSERVED,
+    SHARED,
+    SHARED_OBSERVED,
+    SHARED_BUSY,
+)
+METRICS: tuple[Metric, ...] = (
+    COLLECTOR_INFO,
+    COLLECTOR_START,
+    COLLECTOR_CLOCK,
+    COLLECTOR_BLIND,
+    COLLECTOR_TICKS,
+    COLLECTOR_LATENESS,
+    COLLECTOR_DURATION,
+    COLLECTOR_LAST_SUCCESS,
+    NVML_ERRORS,
+    GPUS,
+    GPU_INFO,
+    GPU_BUSY,
+    GPU_POWER,
+    GPU_HELD,
+    GPU_PHYSICAL,
+    GPU_SECONDS,
+    GPU_RESIDUAL,
+    HOLDER_INFO,
+    HOLDER_DEVICES,
+    *HOLDER_COUNTERS,
+)
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series' value: the metric, its label values in the order of ``metric.labels``, and the number."""
+
+    metric: Metric
+    label_values: tuple[str, ...]
+    value: float
