@@ -1,0 +1,211 @@
+"""
+Readings become counters here. Pure: no clock, no driver, no file.
+
+Time is integer nanoseconds and energy integer microjoules, so that adding is exact and the order of adding does not
+matter. Physical time is clock times inventory and is added apart from the states: no state is ever the rest of a
+subtraction, so an interval that got lost shows up as a residual instead of vanishing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from collector import contract
+from collector.attribution import Attribution, attribute
+from collector.contract import GpuState, Metric, Sample
+from collector.readings import Absent, Holder, Reading, Why
+
+__all__ = [
+    "Absent",
+    "Accounts",
+    "Attribution",
+    "DeviceInterval",
+    "Holder",
+    "Reading",
+    "Why",
+    "attribute",
+]
+
+NANOSECONDS = 1_000_000_000
+MICROJOULES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInterval:
+    """What is known about one device over one interval: the reading at its end, and who held it."""
+
+    gpu_uuid: str
+    accelerator: str
+    reading: Reading | Absent
+    attribution: Attribution
+
+
+@dataclass(slots=True)
+class HolderTotals:
+    """
+    What one holder has used of one accelerator model: nanoseconds, microjoules, byte-nanoseconds.
+
+    ``workload`` is the kind, name and uid it was last said to belong to.
+
+    ``sole`` is what it held alone, ``shared`` what it shared, the latter whole for each of the holders.
+    """
+
+    sole_ns: int = 0
+    sole_observed_ns: int = 0
+    sole_busy_ns: int = 0
+    energy_uj: int = 0
+    energy_observed_ns: int = 0
+    memory_byte_ns: int = 0
+    memory_observed_ns: int = 0
+    shared_ns: int = 0
+    shared_observed_ns: int = 0
+    shared_busy_ns: int = 0
+    last_held_ns: int = 0
+    workload: tuple[str, str, str] = ("", "", "")
+
+    def values(self) -> tuple[tuple[Metric, float], ...]:
+        """The totals in the contract's units."""
+        return (
+            (contract.HELD, self.sole_ns / NANOSECONDS),
+            (contract.OBSERVED, self.sole_observed_ns / NANOSECONDS),
+            (contract.BUSY, self.sole_busy_ns / NANOSECONDS),
+            (contract.ENERGY, self.energy_uj / MICROJOULES),
+            (contract.ENERGY_OBSERVED, self.energy_observed_ns / NANOSECONDS),
+            (contract.MEMORY, self.memory_byte_ns / NANOSECONDS),
+            (contract.MEMORY_OBSERVED, self.memory_observed_ns / NANOSECONDS),
+            (contract.SHARED, self.shared_ns / NANOSECONDS),
+            (contract.SHARED_OBSERVED, self.shared_observed_ns / NANOSECONDS),
+            (contract.SHARED_BUSY, self.shared_busy_ns / NANOSECONDS),
+        )
+
+
+@dataclass(slots=True)
+class EnergyMeter:
+    """Energy per device and interval: from the driver's counter where there is one, else power times time."""
+
+    _last_joules: dict[str, float] = field(default_factory=dict)
+
+    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> int | Absent:
+        """Microjoules drawn over the interval that ends with this reading. A counter that fell began anew."""
+        if isinstance(reading, Absent):
+            self._last_joules.pop(gpu_uuid, None)
+            return reading
+        before = self._last_joules.pop(gpu_uuid, None)
+        if not isinstance(reading.energy_joules, Absent):
+            self._last_joules[gpu_uuid] = reading.energy_joules
+            if before is not None and reading.energy_joules >= before:
+                return round((reading.energy_joules - before) * MICROJOULES)
+        if isinstance(reading.power_watts, Absent):
+            return reading.power_watts
+        return round(reading.power_watts * MICROJOULES * elapsed_ns / NANOSECONDS)
+
+
+@dataclass(slots=True)
+class Accounts:
+    """
+    Every counter of a node, added up since it was made.
+
+    Call :meth:`advance` with the inventory and :meth:`integrate` with the devices for the same interval; what one was
+    told and the other was not stays visible as :meth:`residual_ns`.
+    """
+
+    elapsed_ns: int = 0
+    _physical_ns: Counter[str] = field(default_factory=Counter)
+    _state_ns: Counter[tuple[str, GpuState, str]] = field(default_factory=Counter)
+    _holders: dict[tuple[Holder, str], HolderTotals] = field(default_factory=dict)
+    _devices_now: Counter[tuple[Holder, str]] = field(default_factory=Counter)
+    _inventory: dict[str, int] = field(default_factory=dict)
+    _energy: EnergyMeter = field(default_factory=EnergyMeter)
+
+    def advance(self, elapsed_ns: int, inventory: Mapping[str, int]) -> None:
+        """Let physical time pass: ``inventory`` is the number of GPUs by accelerator model."""
+        if elapsed_ns < 0:
+            raise ValueError(f"elapsed_ns is {elapsed_ns}: time does not run backwards; give the monotonic difference")
+        self.elapsed_ns += elapsed_ns
+        self._inventory = dict(inventory)
+        for accelerator, count in inventory.items():
+            self._physical_ns[accelerator] += elapsed_ns * count
+
+    def integrate(self, elapsed_ns: int, intervals: Iterable[DeviceInterval]) -> None:
+        """Add one interval of every device to the states and to the holders."""
+        self._devices_now.clear()
+        for interval in intervals:
+            attribution = interval.attribution
+            self._state_ns[interval.accelerator, attribution.state, attribution.reason] += elapsed_ns
+            energy_uj = self._energy.over(interval.gpu_uuid, elapsed_ns, interval.reading)
+            for holder in attribution.holders:
+                totals = self._held_by(holder, interval.accelerator)
+                if len(attribution.holders) == 1:
+                    _add_sole(totals, elapsed_ns, interval.reading, energy_uj)
+                else:
+                    _add_shared(totals, elapsed_ns, interval.reading)
+
+    def retire(self, after_ns: int) -> int:
+        """Drop holders that have held nothing for ``after_ns``; how many. Their seconds stay in the states."""
+        ended = [key for key, totals in self._holders.items() if self.elapsed_ns - totals.last_held_ns > after_ns]
+        for key in ended:
+            del self._holders[key]
+        return len(ended)
+
+    def residual_ns(self, accelerator: str) -> int:
+        """Physical time less the sum of all states; anything but 0 is a defect of the collector."""
+        states = sum(ns for (model, _, _), ns in self._state_ns.items() if model == accelerator)
+        return self._physical_ns[accelerator] - states
+
+    def samples(self, node: str, provenance: str) -> Iterator[Sample]:
+        """Every counter and gauge of the accounts, as samples of the wire contract."""
+        yield from self._gpu_samples((node, provenance))
+        yield from self._holder_samples((node, provenance))
+
+    def _held_by(self, holder: Holder, accelerator: str) -> HolderTotals:
+        key = (holder, accelerator)
+        self._devices_now[key] += 1
+        totals = self._holders.setdefault(key, HolderTotals())
+        totals.last_held_ns = self.elapsed_ns
+        totals.workload = (holder.workload_kind, holder.workload_name, holder.workload_uid)
+        return totals
+
+    def _gpu_samples(self, where: tuple[str, str]) -> Iterator[Sample]:
+        for accelerator, count in self._inventory.items():
+            yield Sample(contract.GPUS, (*where, accelerator), count)
+        for accelerator in dict.fromkeys([*self._physical_ns, *(model for model, _, _ in self._state_ns)]):
+            yield Sample(contract.GPU_PHYSICAL, (*where, accelerator), self._physical_ns[accelerator] / NANOSECONDS)
+            yield Sample(contract.GPU_RESIDUAL, (*where, accelerator), self.residual_ns(accelerator) / NANOSECONDS)
+        for (accelerator, state, reason), ns in self._state_ns.items():
+            yield Sample(contract.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
+
+    def _holder_samples(self, where: tuple[str, str]) -> Iterator[Sample]:
+        for (holder, accelerator), totals in self._holders.items():
+            labels = (*where, *holder_labels(holder), accelerator)
+            yield Sample(contract.HOLDER_INFO, (*labels, *totals.workload), 1)
+            yield Sample(contract.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
+            for metric, value in totals.values():
+                yield Sample(metric, labels, value)
+
+
+def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
+    """The holder's label values, in the contract's order. No claim is the empty label, which Prometheus drops."""
+    tenant_id = "" if isinstance(holder.tenant_id, Absent) else holder.tenant_id
+    return (holder.namespace, holder.pod, holder.pod_uid, holder.container, tenant_id)
+
+
+def _add_sole(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent, energy_uj: int | Absent) -> None:
+    totals.sole_ns += elapsed_ns
+    if isinstance(reading, Absent):
+        return
+    if not isinstance(reading.busy_ratio, Absent):
+        totals.sole_observed_ns += elapsed_ns
+        totals.sole_busy_ns += round(reading.busy_ratio * elapsed_ns)
+    if not isinstance(energy_uj, Absent):
+        totals.energy_observed_ns += elapsed_ns
+        totals.energy_uj += energy_uj
+    if not isinstance(reading.memory_used_bytes, Absent):
+        totals.memory_observed_ns += elapsed_ns
+        totals.memory_byte_ns += reading.memory_used_bytes * elapsed_ns
+
+
+def _add_shared(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent) -> None:
+    totals.shared_ns += elapsed_ns
+    if not isinstance(reading, Absent) and not isinstance(reading.busy_ratio, Absent):
+        totals.shared_observed_ns += elapsed_ns
+        totals.shared_busy_ns += round(reading.busy_ratio * elapsed_ns)

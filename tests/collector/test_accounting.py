@@ -1,0 +1,265 @@
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.readings import (
+    H100,
+    MODELS,
+    SECOND,
+    a_holder,
+    a_reading,
+    accounts_of,
+    an_interval,
+    durations_ns,
+    held_by,
+    histories,
+    joules,
+    readings,
+    total,
+    values,
+)
+
+from collector import contract
+from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why
+from collector.contract import GpuState, Sample
+
+A, B = a_holder("pod-0"), a_holder("pod-1")
+History = list[tuple[int, list[DeviceInterval]]]
+
+
+def series(accounts: Accounts) -> dict[tuple[str, ...], float]:
+    """Every sample of the accounts, each series once."""
+    return values(accounts.samples("node-a", "measured"))
+
+
+def samples(accounts: Accounts) -> list[Sample]:
+    """Every sample of the accounts."""
+    return list(accounts.samples("node-a", "measured"))
+
+
+def of(accounts: Accounts, metric: contract.Metric, **labels: str) -> float:
+    """The sum of one metric's samples with these labels."""
+    return total(accounts.samples("node-a", "measured"), metric.name, **labels)
+
+
+@given(histories)
+def test_states_add_up_to_physical_time(history: History) -> None:
+    """Whatever happened to the devices, the states of each model add up to its GPU-seconds exactly."""
+    accounts = accounts_of(*history)
+    for model in MODELS:
+        assert accounts.residual_ns(model) == 0
+        physical_ns = sum(ns * sum(each.accelerator == model for each in intervals) for ns, intervals in history)
+        assert of(accounts, contract.GPU_PHYSICAL, accelerator=model) == physical_ns / SECOND
+    assert all(value == 0 for (name, *_), value in series(accounts).items() if name == contract.GPU_RESIDUAL.name)
+
+
+@given(history=histories, data=st.data())
+def test_a_dropped_interval_shows_as_residual(history: History, data: st.DataObject) -> None:
+    """An accounting that forgets one device of one interval has a residual of exactly that time."""
+    present = [(i, j) for i, (_, intervals) in enumerate(history) for j in range(len(intervals))]
+    assume(present)
+    dropped_step, dropped_device = data.draw(st.sampled_from(present))
+    mutant, missing_ns, model = Accounts(), 0, H100
+    for step, (elapsed_ns, intervals) in enumerate(history):
+        models = [each.accelerator for each in intervals]
+        mutant.advance(elapsed_ns, {each: models.count(each) for each in models})
+        kept = [each for index, each in enumerate(intervals) if (step, index) != (dropped_step, dropped_device)]
+        mutant.integrate(elapsed_ns, kept)
+        if step == dropped_step:
+            missing_ns, model = elapsed_ns, intervals[dropped_device].accelerator
+    assert mutant.residual_ns(model) == missing_ns
+    assert of(mutant, contract.GPU_RESIDUAL, accelerator=model) == missing_ns / SECOND
+
+
+def test_a_device_outside_the_inventory_shows_as_residual() -> None:
+    """Time that was integrated and never advanced is a negative residual, and served."""
+    accounts = Accounts()
+    accounts.integrate(SECOND, [an_interval(a_reading())])
+    assert of(accounts, contract.GPU_RESIDUAL, accelerator=H100) == -1.0
+    assert of(accounts, contract.GPU_PHYSICAL, accelerator=H100) == 0.0
+
+
+@given(history=histories, seed=st.integers())
+def test_the_order_of_devices_and_holders_does_not_matter(history: History, seed: int) -> None:
+    """Shuffling the devices of every interval, and the holders of every device, changes no counter."""
+    shuffle = random.Random(seed)
+
+    def shuffled(intervals: Sequence[DeviceInterval]) -> list[DeviceInterval]:
+        again = [
+            an_interval(
+                each.reading,
+                *shuffle.sample(each.attribution.holders, len(each.attribution.holders)),
+                gpu=each.gpu_uuid,
+                accelerator=each.accelerator,
+            )
+            for each in intervals
+        ]
+        return shuffle.sample(again, len(again))
+
+    other = accounts_of(*[(elapsed_ns, shuffled(intervals)) for elapsed_ns, intervals in history])
+    assert series(other) == series(accounts_of(*history))
+
+
+@given(first=durations_ns, second=durations_ns, reading=readings, holders=held_by, counter=st.booleans(), at=joules)
+def test_splitting_an_interval_changes_nothing(
+    first: int, second: int, reading: Reading | Absent, holders: list[Holder], counter: bool, at: float
+) -> None:
+    """Two intervals with the same reading count as one of their length, to 1 ns and 1 µJ for each holder."""
+    before, middle, after = (an_interval(_metered(reading, counter, at + more), *holders) for more in (0.0, 1.5, 4.0))
+    whole = series(accounts_of((SECOND, [before]), (first + second, [after])))
+    split = series(accounts_of((SECOND, [before]), (first, [middle]), (second, [after])))
+    assert whole.keys() == split.keys()
+    for key, value in whole.items():
+        one_unit = 1e-6 if key[0] == contract.ENERGY.name else 1e-9
+        assert split[key] == pytest.approx(value, rel=1e-12, abs=1.01 * one_unit)
+
+
+def _metered(reading: Reading | Absent, counter: bool, energy: float) -> Reading | Absent:
+    """The reading with an energy counter at this value, or without one."""
+    if isinstance(reading, Absent):
+        return reading
+    return replace(reading, energy_joules=energy if counter else Absent(Why.NOT_SUPPORTED))
+
+
+@given(histories)
+def test_counters_never_fall(history: History) -> None:
+    """After each further interval every counter is at least what it was."""
+    for length in range(len(history)):
+        before, after = (series(accounts_of(*history[:many])) for many in (length, length + 1))
+        for key, value in before.items():
+            if contract.BY_NAME[key[0]].kind == "counter":
+                assert after[key] >= value
+
+
+@given(histories)
+def test_observed_is_within_held_and_busy_within_observed(history: History) -> None:
+    """For every holder: busy ≤ observed ≤ held, alone and shared; energy and memory are observed within held."""
+    accounts = series(accounts_of(*history))
+    for (name, *labels), held in accounts.items():
+        parts: dict[str, tuple[contract.Metric, ...]] = {
+            contract.HELD.name: (contract.OBSERVED, contract.ENERGY_OBSERVED, contract.MEMORY_OBSERVED),
+            contract.OBSERVED.name: (contract.BUSY,),
+            contract.SHARED.name: (contract.SHARED_OBSERVED,),
+            contract.SHARED_OBSERVED.name: (contract.SHARED_BUSY,),
+        }
+        assert all(accounts[(part.name, *labels)] <= held for part in parts.get(name, ()))
+
+
+@given(histories)
+def test_what_holders_held_alone_is_attributed_or_lost(history: History) -> None:
+    """Held seconds of all holders are the attributed seconds, and of the lost ones those with one known holder."""
+    accounts = accounts_of(*history)
+    lost_ns = sum(
+        elapsed_ns
+        for elapsed_ns, intervals in history
+        for each in intervals
+        if each.attribution.state is GpuState.LOST and len(each.attribution.holders) == 1
+    )
+    attributed = of(accounts, contract.GPU_SECONDS, state="attributed")
+    assert of(accounts, contract.HELD) == pytest.approx(attributed + lost_ns / SECOND, rel=1e-12)
+
+
+def test_a_shared_device_is_counted_once() -> None:
+    """Two pods on one device: one ambiguous second a second, the whole of it as each one's upper bound, none alone."""
+    accounts = accounts_of((10 * SECOND, [an_interval(a_reading(busy=0.5), A, B)]))
+    assert of(accounts, contract.GPU_SECONDS) == of(accounts, contract.GPU_SECONDS, state="ambiguous") == 10.0
+    for pod in ("pod-0", "pod-1"):
+        assert of(accounts, contract.SHARED, workload_pod=pod) == 10.0
+        assert of(accounts, contract.SHARED_BUSY, workload_pod=pod) == 5.0
+        assert of(accounts, contract.HOLDER_DEVICES, workload_pod=pod) == 1
+    assert of(accounts, contract.HELD) == of(accounts, contract.ENERGY) == 0.0
+
+
+def test_lost_time_is_held_and_never_busy() -> None:
+    """A holder of a lost device goes on holding it; nothing is observed, no energy and no memory is made up."""
+    accounts = accounts_of((10 * SECOND, [an_interval(Absent(Why.GPU_LOST), A)]))
+    assert of(accounts, contract.HELD) == of(accounts, contract.GPU_SECONDS, state="lost", reason="gpu_lost") == 10.0
+    others = (contract.OBSERVED, contract.BUSY, contract.ENERGY, contract.ENERGY_OBSERVED, contract.MEMORY)
+    assert [of(accounts, metric) for metric in others] == [0.0] * 5
+
+
+def test_a_field_that_is_absent_is_not_observed() -> None:
+    """A card in MIG mode has energy and memory and no observed busy time."""
+    accounts = accounts_of((10 * SECOND, [an_interval(a_reading(busy=Absent(Why.NOT_SUPPORTED)), A)]))
+    assert of(accounts, contract.OBSERVED) == of(accounts, contract.BUSY) == 0.0
+    assert of(accounts, contract.ENERGY_OBSERVED) == of(accounts, contract.MEMORY_OBSERVED) == 10.0
+    assert of(accounts, contract.MEMORY) == 10_000.0
+
+
+@pytest.mark.parametrize(
+    ("readings_in_order", "joules_drawn", "seconds_observed"),
+    [
+        ([a_reading(energy=1000.0), a_reading(energy=1700.0)], 400.0 + 700.0, 2.0),
+        ([a_reading(energy=1000.0), a_reading(energy=20.0), a_reading(energy=50.0)], 400.0 + 400.0 + 30.0, 3.0),
+        ([a_reading(energy=9.0), a_reading(), a_reading(energy=900.0)], 3 * 400.0, 3.0),
+        ([a_reading(energy=9.0), Absent(Why.GPU_LOST), a_reading(energy=900.0)], 2 * 400.0, 2.0),
+        ([a_reading(), a_reading(power=100.0)], 500.0, 2.0),
+        ([a_reading(power=Absent(Why.NO_DATA)), a_reading(power=100.0)], 100.0, 1.0),
+        ([a_reading(energy=5.0, power=Absent(Why.NO_DATA)), a_reading(energy=7.0)], 2.0, 1.0),
+    ],
+    ids=["counter", "falls", "gap", "lost", "power", "neither", "counter only"],
+)
+def test_energy_is_metered_or_power_times_time(
+    readings_in_order: list[Reading | Absent], joules_drawn: float, seconds_observed: float
+) -> None:
+    """The counter's difference where two readings in a row have it and it did not fall; else power; else nothing."""
+    accounts = accounts_of(*[(SECOND, [an_interval(reading, A)]) for reading in readings_in_order])
+    assert of(accounts, contract.ENERGY) == pytest.approx(joules_drawn)
+    assert of(accounts, contract.ENERGY_OBSERVED) == seconds_observed
+
+
+def test_energy_counts_for_whoever_holds_the_device() -> None:
+    """The counter is read on also while nobody holds the device, so a new holder gets no more than its own."""
+    steps: list[tuple[float, tuple[Holder, ...]]] = [(100.0, (A,)), (600.0, ()), (650.0, (B,))]
+    accounts = accounts_of(*[(SECOND, [an_interval(a_reading(energy=at), *held)]) for at, held in steps])
+    assert of(accounts, contract.ENERGY, workload_pod="pod-1") == 50.0
+
+
+def test_a_holder_whose_workload_changes_goes_on() -> None:
+    """A workload that adopts or renames a pod changes the info, and not the counters."""
+    renamed = a_holder("pod-0", workload_name="renamed")
+    accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (SECOND, [an_interval(a_reading(), renamed)]))
+    assert of(accounts, contract.HELD) == 2.0
+    assert of(accounts, contract.HOLDER_INFO) == of(accounts, contract.HOLDER_INFO, workload_name="renamed") == 1
+
+
+def test_models_are_counted_apart() -> None:
+    """One holder of two models has its seconds under each of them."""
+    intervals = [an_interval(a_reading(), A, gpu=model, accelerator=model) for model in MODELS]
+    accounts = accounts_of((SECOND, intervals))
+    assert [of(accounts, contract.HELD, accelerator=model) for model in MODELS] == [1.0, 1.0]
+    assert [of(accounts, contract.GPUS, accelerator=model) for model in MODELS] == [1, 1]
+
+
+def test_holders_are_retired_and_their_seconds_stay() -> None:
+    """A holder is dropped once it has held nothing for longer than asked; the states keep what it used."""
+    accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (5 * SECOND, [an_interval(a_reading(), B)]))
+    assert accounts.retire(5 * SECOND) == 0
+    assert accounts.retire(5 * SECOND - 1) == 1
+    assert of(accounts, contract.HOLDER_INFO, workload_pod="pod-0") == 0
+    assert of(accounts, contract.HELD, workload_pod="pod-1") == 5.0
+    assert of(accounts, contract.GPU_SECONDS, state="attributed") == 6.0
+
+
+def test_an_ended_holder_has_no_devices() -> None:
+    """Until it is retired, a holder that ended is served with 0 devices and its last totals."""
+    accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (SECOND, [an_interval(a_reading())]))
+    assert of(accounts, contract.HOLDER_DEVICES) == 0
+    assert of(accounts, contract.HELD) == 1.0
+
+
+def test_time_does_not_run_backwards() -> None:
+    """A negative interval is refused, with what to give instead."""
+    with pytest.raises(ValueError, match="give the monotonic difference"):
+        Accounts().advance(-1, {})
+
+
+def test_samples_have_the_contracts_labels() -> None:
+    """Every sample has as many label values as its metric has labels, and no claim is the empty one."""
+    unclaimed = replace(A, tenant_id=Absent(Why.NOT_CLAIMED))
+    for sample in samples(accounts_of((SECOND, [an_interval(a_reading(), unclaimed)]))):
+        labels = dict(zip(sample.metric.labels, sample.label_values, strict=True))
+        assert labels.get("tenant_id", "") == ""

@@ -1,0 +1,104 @@
+"""Readings, holders and intervals for tests, in which only what matters is written."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why, attribute
+from collector.contract import Sample
+
+SECOND = 1_000_000_000
+MODELS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3")
+H100 = MODELS[1]
+
+Value = float | Absent
+NOT_SUPPORTED = Absent(Why.NOT_SUPPORTED)
+
+
+def a_reading(
+    *, busy: Value = 0.5, power: Value = 400.0, energy: Value = NOT_SUPPORTED, memory: int | Absent = 1000
+) -> Reading:
+    """A reading; without energy counter unless one is given."""
+    return Reading(busy_ratio=busy, power_watts=power, energy_joules=energy, memory_used_bytes=memory)
+
+
+def a_holder(pod: str = "pod-0", **other: str) -> Holder:
+    """A holder of which the pod's name tells the rest."""
+    holder = Holder(
+        namespace="tenant-a",
+        pod=pod,
+        pod_uid=f"uid-{pod}",
+        container="main",
+        workload_kind="PyTorchJob",
+        workload_name="job",
+        workload_uid="uid-job",
+        tenant_id="t-0001",
+    )
+    return replace(holder, **other)  # type: ignore[arg-type]
+
+
+def an_interval(
+    reading: Reading | Absent, *holders: Holder, gpu: str = "GPU-0", accelerator: str = H100
+) -> DeviceInterval:
+    """One device, read so, held by these."""
+    return DeviceInterval(
+        gpu_uuid=gpu, accelerator=accelerator, reading=reading, attribution=attribute(reading, holders)
+    )
+
+
+def accounts_of(*steps: tuple[int, list[DeviceInterval]]) -> Accounts:
+    """Accounts after these (nanoseconds, devices) intervals, with exactly those devices as inventory."""
+    accounts = Accounts()
+    for elapsed_ns, intervals in steps:
+        models = [interval.accelerator for interval in intervals]
+        accounts.advance(elapsed_ns, {model: models.count(model) for model in models})
+        accounts.integrate(elapsed_ns, intervals)
+    return accounts
+
+
+def values(samples: Iterable[Sample]) -> dict[tuple[str, ...], float]:
+    """Samples by metric name and label values. Two samples of one series fail."""
+    found: dict[tuple[str, ...], float] = {}
+    for sample in samples:
+        series = (sample.metric.name, *sample.label_values)
+        assert series not in found, f"two samples of {series}"
+        found[series] = sample.value
+    return found
+
+
+def total(samples: Iterable[Sample], name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.metric.name == name
+        and labels.items() <= dict(zip(sample.metric.labels, sample.label_values, strict=True)).items()
+    )
+
+
+absences = st.sampled_from([Absent(Why.NOT_SUPPORTED), Absent(Why.DRIVER_ERROR), Absent(Why.GPU_LOST)])
+ratios = st.floats(0, 1) | absences
+joules = st.floats(0, 1e9)
+readings = absences | st.builds(
+    a_reading,
+    busy=ratios,
+    power=st.floats(0, 1500) | absences,
+    energy=joules | absences,
+    memory=st.integers(0, 2**38) | absences,
+)
+held_by = st.lists(st.sampled_from([a_holder("pod-0"), a_holder("pod-1"), a_holder("pod-2")]), max_size=3)
+durations_ns = st.integers(0, 30 * SECOND)
+
+
+@st.composite
+def node_intervals(draw: st.DrawFn) -> list[DeviceInterval]:
+    """One interval of a node with up to five devices."""
+    count = draw(st.integers(0, 5))
+    return [
+        an_interval(draw(readings), *draw(held_by), gpu=f"GPU-{index}", accelerator=MODELS[index % 2])
+        for index in range(count)
+    ]
+
+
+histories = st.lists(st.tuples(durations_ns, node_intervals()), max_size=6)
