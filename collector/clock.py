@@ -1,0 +1,71 @@
+"""
+The node's two clocks: one that says what time it is, one that says how much time has passed.
+
+They are one port, so that a simulated scenario can run faster than the wall. Only the clock is accelerated then:
+readings are what they would be at that moment, and nothing is multiplied afterwards.
+"""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time and elapsed time."""
+
+    def unix_seconds(self) -> float:
+        """The time of day, as Unix time."""
+        ...
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since some fixed moment; never runs backwards."""
+        ...
+
+    def real_seconds(self, seconds: float) -> float:
+        """How long to wait in real seconds until ``seconds`` of this clock have passed."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def unix_seconds(self) -> float:
+        """The time of day, as Unix time."""
+        return time.time()
+
+    def elapsed_ns(self) -> int:
+        """The monotonic clock."""
+        return time.monotonic_ns()
+
+    def real_seconds(self, seconds: float) -> float:
+        """The same number."""
+        return seconds
+
+
+class ScenarioClock:
+    """
+    A scenario's clock: it stands until ``begins_at``, then runs ``speed`` times as fast as the wall.
+
+    ``scenario_start`` and ``begins_at`` are Unix times, the one in the scenario and the other on the wall.
+    Every process that is given the same three numbers has the same clock.
+    """
+
+    def __init__(self, *, scenario_start: float, begins_at: float, speed: float) -> None:
+        self._scenario_start = scenario_start
+        self._begins_ns = round(begins_at * 1e9) - time.time_ns() + time.monotonic_ns()
+        self._speed = speed
+
+    def unix_seconds(self) -> float:
+        """Scenario time, as Unix time."""
+        return self._scenario_start + self.seconds_in()
+
+    def seconds_in(self) -> float:
+        """Scenario seconds since its start; 0 before it begins."""
+        return self.elapsed_ns() / 1e9
+
+    def elapsed_ns(self) -> int:
+        """Scenario nanoseconds since its start."""
+        return round(max(0, time.monotonic_ns() - self._begins_ns) * self._speed)
+
+    def real_seconds(self, seconds: float) -> float:
+        """Scenario seconds pass faster."""
+        return seconds / self._speed

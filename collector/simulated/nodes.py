@@ -1,0 +1,107 @@
+"""
+The nodes of a scenario as written: ``[[nodes]]`` and their ``[[nodes.faults]]``, before it is known what runs on them.
+
+Hardware is made up from names, so that a node keeps its devices from one run to the next.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+from collector.readings import DeviceIdentity
+from collector.simulated.playback import Fault, FaultKind, NodeScript, Phase
+from collector.simulated.products import Product, products
+from collector.simulated.tables import Table
+
+MOST_GPUS = 16  # an HGX baseboard has 8; 16 leaves every GPU a PCI bus number of its own
+_NAMESPACE = uuid5(NAMESPACE_URL, "flopwatch:simulated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One ``[[nodes]]`` table."""
+
+    name: str
+    product: Product
+    gpus: int
+    mig: bool
+    passthrough: bool
+    energy_counter: bool
+    faults: tuple[Fault, ...]
+
+    def script(self, phases: Iterable[Phase]) -> NodeScript:
+        """The node with what runs on it."""
+        return NodeScript(
+            node_name=self.name,
+            product=self.product,
+            gpus=[_identity(self, index) for index in range(self.gpus)],
+            phases=tuple(phases),
+            faults=self.faults,
+            mig=self.mig,
+            passthrough=self.passthrough,
+            energy_counter=self.energy_counter,
+        )
+
+
+def read_nodes(top: Table, duration_seconds: float) -> dict[str, Node]:
+    """All nodes by name, in the order of the file. Raises ``ScenarioError``."""
+    nodes: dict[str, Node] = {}
+    for table in top.tables("nodes"):
+        node = _node(table, duration_seconds)
+        if node.name in nodes:
+            raise table.wrong("name", f"{node.name!r} is there already; give every node its own name")
+        nodes[node.name] = node
+    if not nodes:
+        raise top.wrong("nodes", "is missing; write at least one [[nodes]] table")
+    return nodes
+
+
+def from_to(table: Table, duration_seconds: float) -> tuple[float, float]:
+    """The fields ``from`` and ``to`` in seconds, in this order and within the scenario. Raises ``ScenarioError``."""
+    start, end = table.seconds("from"), table.seconds("to")
+    if not start < end <= duration_seconds:
+        raise table.wrong("to", f"must be after from ({start:g} s) and not after the end ({duration_seconds:g} s)")
+    return start, end
+
+
+def uid(*names: str) -> str:
+    """A UUID that is always the same for the same names."""
+    return str(uuid5(_NAMESPACE, "/".join(names)))
+
+
+def _node(table: Table, duration_seconds: float) -> Node:
+    product_name = table.text("product")
+    if product_name not in products():
+        raise table.wrong("product", f"{product_name!r} is unknown; choose one of {', '.join(products())}")
+    gpus = table.whole("gpus", least=1, most=MOST_GPUS)
+    node = Node(
+        name=table.text("name"),
+        product=products()[product_name],
+        gpus=gpus,
+        mig=table.flag("mig"),
+        passthrough=table.flag("passthrough"),
+        energy_counter=not table.flag("no_energy_counter"),
+        faults=tuple(_fault(fault, gpus, duration_seconds) for fault in table.tables("faults")),
+    )
+    table.finish()
+    return node
+
+
+def _fault(table: Table, gpus: int, duration_seconds: float) -> Fault:
+    kind = table.text("kind")
+    if kind not in list(FaultKind):
+        raise table.wrong("kind", f"{kind!r} is unknown; choose one of {', '.join(FaultKind)}")
+    start, end = from_to(table, duration_seconds)
+    concerned = table.indices("gpus", count=gpus) if kind == FaultKind.GPU_LOST else ()
+    table.finish()
+    return Fault(kind=FaultKind(kind), gpus=concerned, start=start, end=end)
+
+
+def _identity(node: Node, index: int) -> DeviceIdentity:
+    digest = uuid5(_NAMESPACE, f"gpu/{node.name}/{index}")
+    return DeviceIdentity(
+        gpu_uuid=f"GPU-{digest}",
+        accelerator=node.product.name,
+        pci_bus_id=f"00000000:{0x0A + 0x0F * index:02X}:00.0",
+        serial=f"{digest.int % 10**13:013d}",
+    )

@@ -1,0 +1,80 @@
+"""Scenarios for tests: small TOML files in which only what matters is written, and a clock that stands still."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.nvml import Driver
+from collector.simulated.driver import SimulatedDriver, installed
+from collector.simulated.playback import NodeScript
+from collector.simulated.scenario import load_scenario
+
+H100 = "NVIDIA H100 80GB HBM3"
+CONSTANT = '{ kind = "constant", busy = 0.5, power = 0.5, memory = 0.25 }'
+TRAINING = '{ kind = "training", busy = 0.97, power = 0.8, memory = 0.85, period = "20s", dip = "2s" }'
+
+
+@dataclass(slots=True)
+class Moment:
+    """A clock that says what it is told: seconds since the scenario began."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        """The moment."""
+        return self.seconds
+
+
+def a_pod(
+    name: str = "pod-0",
+    *,
+    gpus: Sequence[int] = (0,),
+    start: str = "0h",
+    end: str = "2h",
+    signal: str = CONSTANT,
+    node: str = "node-a",
+) -> str:
+    """One ``[[workloads.pods]]`` table."""
+    return (
+        f'[[workloads.pods]]\nname = "{name}"\nnode = "{node}"\ngpus = {list(gpus)}\n'
+        f'from = "{start}"\nto = "{end}"\nsignal = {signal}\n'
+    )
+
+
+def a_workload(*pods: str, name: str = "job", namespace: str = "tenant-a", tenant_id: str = "t-0001") -> str:
+    """One ``[[workloads]]`` table with its pods; an empty ``tenant_id`` leaves the claim out."""
+    claim = f'tenant_id = "{tenant_id}"\n' if tenant_id else ""
+    head = f'[[workloads]]\nnamespace = "{namespace}"\nkind = "PyTorchJob"\nname = "{name}"\n{claim}'
+    return head + "".join(pods)
+
+
+def a_fault(kind: str, start: str, end: str, *, gpus: Sequence[int] = ()) -> str:
+    """One ``[[nodes.faults]]`` table."""
+    concerned = f"gpus = {list(gpus)}\n" if gpus else ""
+    return f'[[nodes.faults]]\nkind = "{kind}"\n{concerned}from = "{start}"\nto = "{end}"\n'
+
+
+def a_node(*faults: str, name: str = "node-a", product: str = H100, gpus: int = 2, more: str = "") -> str:
+    """One ``[[nodes]]`` table with its faults; ``more`` is further TOML, such as ``mig = true``."""
+    return f'[[nodes]]\nname = "{name}"\nproduct = "{product}"\ngpus = {gpus}\n{more}\n' + "".join(faults)
+
+
+def a_scenario(folder: Path, *tables: str, duration: str = "2h") -> Path:
+    """The file of a scenario made of these tables."""
+    head = f'title = "a test"\nstart = 2026-06-01T00:00:00Z\nduration = "{duration}"\n'
+    path = folder / "scenario.toml"
+    path.write_text(head + "".join(tables), encoding="utf-8")
+    return path
+
+
+def a_script(folder: Path, *tables: str, duration: str = "2h") -> NodeScript:
+    """The first node of a scenario made of these tables."""
+    return load_scenario(a_scenario(folder, *tables, duration=duration)).nodes[0]
+
+
+@contextmanager
+def a_driver(script: NodeScript, moment: Moment) -> Iterator[Driver]:
+    """An open driver that reads this node at this moment, through pynvml."""
+    with installed(SimulatedDriver(script, moment)), Driver.open() as driver:
+        yield driver
