@@ -1,0 +1,109 @@
+"""The collector's command: put the parts together, tick, serve, stop on a signal."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from collector.clock import Clock, ScenarioClock, SystemClock
+from collector.contract import Provenance
+from collector.devices import NodeDevices
+from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
+from collector.loop import Collector, NodeFacts, Timing
+from collector.nvml import Driver
+from collector.server import NotLoopback, Server, make_server
+from collector.settings import Settings, read_settings
+
+CANNOT_SERVE = 1
+UNUSABLE_SETTINGS = 2
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LOOK_SECONDS = 1.0  # how often to see whether the loop still lives while no signal comes
+GRACE_SECONDS = 5.0  # for the tick under way; one that hangs in the driver cannot be interrupted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code that ``--help`` lists."""
+    settings = read_settings(sys.argv[1:] if arguments is None else arguments)
+    # Blocked before any thread starts, so that all inherit it, and waited for below: a handler would run between any
+    # two instructions of the main thread, and setting an event there can deadlock with a wait for the same event.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        collector, token = _collector(settings), settings.token()
+    except (HoldersError, ValueError, OSError) as error:
+        return _refuse(error, UNUSABLE_SETTINGS)
+    try:
+        server = make_server(collector, host=settings.listen_host, port=settings.listen_port, bearer_token=token)
+    except NotLoopback as error:
+        return _refuse(error, UNUSABLE_SETTINGS)
+    except OSError as error:
+        where = f"{settings.listen_host}:{settings.listen_port}"
+        return _refuse(
+            f"cannot listen on {where} ({error}); choose another --listen-host or --listen-port", CANNOT_SERVE
+        )
+    with server:
+        return _serve(collector, server)
+
+
+def _collector(settings: Settings) -> Collector:
+    clock, holders, provenance = _simulated(settings) if settings.simulate else _real(settings)
+    return Collector(
+        facts=NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch")),
+        devices=NodeDevices(Driver.open, clock),
+        holders=holders,
+        clock=clock,
+        timing=Timing(
+            interval_seconds=settings.interval_seconds,
+            max_gap_seconds=settings.max_gap_seconds,
+            retention_seconds=settings.retention_seconds,
+        ),
+    )
+
+
+def _real(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:
+    source = StaticHolders(Path(settings.holders_file)) if settings.holders_file else UnknownHolders()
+    return SystemClock(), source, Provenance.MEASURED
+
+
+def _simulated(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:
+    # Imported here: a node with GPUs never loads the simulated driver.
+    from collector.simulated.driver import SimulatedDriver, install
+    from collector.simulated.playback import ScriptedHolders
+    from collector.simulated.scenario import load_scenario
+
+    scenario = load_scenario(Path(settings.simulate))
+    clock = ScenarioClock(
+        scenario_start=scenario.start.timestamp(), begins_at=settings.begins_at or time.time(), speed=settings.speed
+    )
+    script = scenario.node(settings.node_name())
+    install(SimulatedDriver(script, clock.seconds_in))
+    return clock, ScriptedHolders(script, clock.seconds_in), Provenance.SIMULATED
+
+
+def _serve(collector: Collector, server: Server) -> int:
+    """Tick and serve until a signal comes. A loop that broke down is not served any longer: its page would be stale."""
+    stop = threading.Event()
+    ticking = threading.Thread(target=collector.run, args=(stop,), name="ticks", daemon=True)
+    ticking.start()
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    print(f"serving {server.url}/metrics", flush=True)
+    told_to_stop = False
+    while ticking.is_alive() and not told_to_stop:
+        told_to_stop = signal.sigtimedwait(STOP_SIGNALS, LOOK_SECONDS) is not None
+    stop.set()
+    server.shutdown()
+    ticking.join(GRACE_SECONDS)
+    return 0 if told_to_stop else _refuse("the loop broke down, see above; restart it", CANNOT_SERVE)
+
+
+def _refuse(problem: object, code: int) -> int:
+    print(f"flopwatch-collector: {problem}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""
+The devices of this node through the driver: opened, opened again with back-off, remembered when they vanish.
+
+What is known stays known: a device that stops answering is counted on, as lost, until the collector ends. A GPU that
+the driver counts but has never let anybody identify has no UUID, so nobody can be said to hold it; it is counted too.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from collector.clock import Clock
+from collector.contract import UNKNOWN_ACCELERATOR
+from collector.nvml import DeviceHandle, Driver, NoDriver
+from collector.readings import Absent, DeviceIdentity, Reading, Why
+
+log = logging.getLogger("flopwatch.collector")
+
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 60.0  # a guess: soon enough after a driver upgrade, and no burden while there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """
+    What one look at the node's GPUs found; it never changes, so a scrape may read it while the next look is under way.
+
+    ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
+    counted and has no UUID. ``blind`` says why no GPU at all could be read, if so. ``errors`` are failed calls into
+    NVML since the start, by call and code.
+    """
+
+    readings: Mapping[str, Reading | Absent]
+    known: Mapping[str, DeviceIdentity]
+    unidentified: tuple[Absent, ...]
+    blind: Absent | None
+    driver_version: str | Absent
+    errors: Mapping[tuple[str, str], int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are GPUs and every one of them was read."""
+        absent = any(isinstance(reading, Absent) for reading in self.readings.values())
+        return bool(self.readings) and not absent and not self.unidentified
+
+    def inventory(self) -> Counter[str]:
+        """The number of GPUs by accelerator model."""
+        models = Counter(identity.accelerator for identity in self.known.values())
+        if self.unidentified:
+            models[UNKNOWN_ACCELERATOR] += len(self.unidentified)
+        return models
+
+    def unread(self, why: Why) -> "Survey":
+        """The same GPUs, none of them read; those that were not keep their own reason."""
+        readings = {uuid: each if isinstance(each, Absent) else Absent(why) for uuid, each in self.readings.items()}
+        return replace(self, readings=readings)
+
+
+NOT_YET = Survey(
+    readings={},
+    known={},
+    unidentified=(),
+    blind=Absent(Why.NO_DATA),
+    driver_version=Absent(Why.NO_DATA),
+    errors={},
+)
+"""Before the first look."""
+
+
+class NodeDevices:
+    """Looks at every GPU of the node. For one thread."""
+
+    def __init__(self, open_driver: Callable[[], Driver], clock: Clock) -> None:
+        self._open_driver = open_driver
+        self._clock = clock
+        self._driver: Driver | None = None
+        self._driver_version: str | Absent = Absent(Why.NO_DRIVER)
+        self._retry_at_ns = 0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._by_handle: dict[DeviceHandle, DeviceIdentity] = {}
+        self._known: dict[str, DeviceIdentity] = {}
+        self._unidentified: tuple[Absent, ...] = ()
+        self._errors: Counter[tuple[str, str]] = Counter()
+        self._blind: Absent | None = None
+
+    def survey(self) -> Survey:
+        """A reading, or the reason for none, for every GPU ever seen here."""
+        try:
+            readings = self._read()
+            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_GPUS)
+        except NoDriver as error:
+            readings = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE))
+            self._unidentified = (Absent(Why.DRIVER_GONE),) * len(self._unidentified)
+            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_DRIVER)
+            if blind != self._blind:
+                log.warning("driver.absent code=%s next=%r", error.code, error.reason)
+        if blind is not None and blind != self._blind:
+            log.warning("node.blind reason=%s", blind.reason)
+        self._blind = blind
+        return Survey(
+            readings=readings,
+            known=dict(self._known),
+            unidentified=self._unidentified,
+            blind=blind,
+            driver_version=self._driver_version,
+            errors=dict(self._errors),
+        )
+
+    def close(self) -> None:
+        """Let go of the driver."""
+        if self._driver is not None:
+            self._driver.close()
+            self._errors.update(self._driver.errors)
+        self._driver, self._driver_version = None, Absent(Why.DRIVER_GONE)
+        self._by_handle.clear()
+
+    def _read(self) -> dict[str, Reading | Absent]:
+        driver = self._driver or self._reopen()
+        try:
+            found, unnamed = self._ask_all(driver)
+        except NoDriver:
+            self.close()
+            raise
+        self._errors.update(driver.errors)
+        driver.errors.clear()
+        return self._with_vanished(found, unnamed)
+
+    def _ask_all(self, driver: Driver) -> tuple[dict[str, Reading | Absent], list[Absent]]:
+        """Readings of the devices that say who they are, and for each of the others why it does not."""
+        found: dict[str, Reading | Absent] = {}
+        unnamed: list[Absent] = []
+        for handle in driver.devices():
+            identity = self._identity(driver, handle)
+            if isinstance(identity, Absent):
+                unnamed.append(identity)
+            else:
+                reading = driver.reading(handle)
+                found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
+        return found, unnamed
+
+    def _with_vanished(self, found: dict[str, Reading | Absent], unnamed: list[Absent]) -> dict[str, Reading | Absent]:
+        """Every known device. Nameless ones are taken for the known ones that are missing; those left are strangers."""
+        missing = [uuid for uuid in self._known if uuid not in found]
+        why = dict(zip(missing, unnamed, strict=False))
+        self._unidentified = tuple(unnamed[len(missing) :])
+        return {uuid: found.get(uuid, why.get(uuid, Absent(Why.GPU_LOST))) for uuid in self._known}
+
+    def _reopen(self) -> Driver:
+        if self._clock.elapsed_ns() < self._retry_at_ns:
+            raise NoDriver("waiting before the next attempt", code="RETRY_LATER")
+        try:
+            driver = self._open_driver()
+        except NoDriver as error:
+            self._retry_at_ns = self._clock.elapsed_ns() + round(self._retry_seconds * 1e9)
+            self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
+            self._errors["nvmlInit", error.code] += 1
+            raise
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._driver, self._driver_version = driver, driver.driver_version()
+        log.info("driver.open version=%s", self._driver_version)
+        return driver
+
+    def _identity(self, driver: Driver, handle: DeviceHandle) -> DeviceIdentity | Absent:
+        if handle in self._by_handle:
+            return self._by_handle[handle]
+        identity = driver.identity(handle)
+        if not isinstance(identity, Absent):
+            self._by_handle[handle] = identity
+            self._known[identity.gpu_uuid] = identity
+        return identity
+
+
+def _why_blind(readings: Sequence[Reading | Absent], *, otherwise: Why) -> Absent | None:
+    """Why no GPU could be read; ``otherwise`` if there is none."""
+    if any(isinstance(reading, Reading) for reading in readings):
+        return None
+    return next((reading for reading in readings if isinstance(reading, Absent)), Absent(otherwise))

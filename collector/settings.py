@@ -1,0 +1,180 @@
+"""
+Every setting of the collector, once: its flag, its environment variable, its unit, its default and why.
+
+A flag wins over the environment (``FLOPWATCH_COLLECTOR_…``), which wins over the default.
+"""
+
+import argparse
+import math
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+ENVIRONMENT_PREFIX = "FLOPWATCH_COLLECTOR_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+KINDS = {int: "an int", float: "a float", str: "a text"}
+LISTEN_HOST = (
+    "address to serve on; any but loopback needs --bearer-token-file, and the token travels in clear text unless TLS "
+    "is put in front"
+)
+LARGEST = {
+    "interval_seconds": 86_400.0,
+    "max_gap_seconds": 315_360_000.0,  # ten years
+    "retention_seconds": 315_360_000.0,
+    "speed": 100_000.0,  # a day in a second
+    "begins_at": 4_102_444_800.0,  # the year 2100
+}
+"""Beyond these nothing useful is meant, and below them no moment overflows; all are guesses."""
+
+
+def _setting(default: Any, kind: type, unit: str, text: str) -> Any:
+    return field(default=default, metadata={"kind": kind, "unit": unit, "help": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The collector's settings. Paths are empty where nothing was given."""
+
+    node: str = _setting("", str, "", "name of this node in every series; default: the host name")
+    listen_host: str = _setting("127.0.0.1", str, "", LISTEN_HOST)
+    listen_port: int = _setting(9478, int, "", "port to serve on; 0 takes a free one and prints it")
+    bearer_token_file: str = _setting("", str, "path", "file whose content readers of /metrics must send")
+    interval_seconds: float = _setting(
+        1.0, float, "seconds", "between ticks; NVML averages over 1/6 to 1 s, so 1 s leaves no holes"
+    )
+    max_gap_seconds: float = _setting(
+        30.0, float, "seconds", "a longer interval between two ticks is lost but for its last part: a guess"
+    )
+    retention_seconds: float = _setting(
+        86400.0, float, "seconds", "how long the counters of an ended holder stay; a day outlasts a long scrape outage"
+    )
+    holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
+    simulate: str = _setting(
+        "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"
+    )
+    speed: float = _setting(1.0, float, "ratio", "with --simulate: how much faster the scenario's clock runs")
+    begins_at: float = _setting(
+        0.0,
+        float,
+        "Unix time",
+        "with --simulate: when the scenario begins; 0 is now. The same for all nodes of a scenario",
+    )
+    log_level: str = _setting("info", str, "", "debug, info, warning or error")
+
+    def node_name(self) -> str:
+        """The given name, or the host's."""
+        return self.node or socket.gethostname()
+
+    def token(self) -> str:
+        """The bearer token; empty where none was asked for. Raises ValueError for a file that has none."""
+        if not self.bearer_token_file:
+            return ""
+        try:
+            token = Path(self.bearer_token_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"--bearer-token-file {self.bearer_token_file}: cannot be read ({error})") from error
+        if not token:
+            raise ValueError(f"--bearer-token-file {self.bearer_token_file}: is empty; write the token into it")
+        return token
+
+
+EXAMPLES = """examples:
+  flopwatch-collector                                  read this node's GPUs, serve on 127.0.0.1:9478
+  flopwatch-collector --holders-file holders.toml      … and attribute them to the holders in a file
+  flopwatch-collector --simulate scenario.toml --node node-a --speed 60
+                                                       play a scenario, sixty times as fast
+
+exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line on what is wrong, and exit code 2."""
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from flags and environment; exits with code 2 and one clear line on a bad one."""
+    parser = _Parser(
+        prog="flopwatch-collector",
+        description="Reads every GPU of a node and serves who used which, for how long and how hard, as metrics.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for each in fields(Settings):
+        parser.add_argument(
+            "--" + each.name.replace("_", "-"),
+            type=each.metadata["kind"],
+            metavar=(each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_"),
+            help=_help(each),
+        )
+    flags = vars(parser.parse_args(arguments))
+    settings = Settings(
+        **{
+            each.name: _otherwise(parser, each, environment) if flags[each.name] is None else flags[each.name]
+            for each in fields(Settings)
+        }
+    )
+    for is_wrong, problem in _problems(settings):
+        if is_wrong:
+            parser.error(problem)
+    return settings
+
+
+def environment_name(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _otherwise(parser: argparse.ArgumentParser, each: Field[Any], environment: Mapping[str, str]) -> Any:
+    """The value of a setting without flag; an empty variable is one that was not set."""
+    text = environment.get(environment_name(each.name), "")
+    if not text:
+        return each.default
+    try:
+        return each.metadata["kind"](text)
+    except ValueError:
+        parser.error(f"{environment_name(each.name)}: {text!r} is not {KINDS[each.metadata['kind']]}")
+
+
+def _help(each: Field[Any]) -> str:
+    unit = f" {each.metadata['unit']}" if each.metadata["unit"] else ""
+    default = f" [{each.default}{unit}]" if each.default != "" else ""
+    return f"{each.metadata['help']}{default} ({environment_name(each.name)})".replace("%", "%%")
+
+
+def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
+    """Everything that can be wrong with settings, and what to do about it."""
+    numbers = {name: getattr(given, name) for name in LARGEST}
+    too_large = [name for name, number in numbers.items() if number > LARGEST[name]]
+    return (
+        (given.log_level.lower() not in LOG_LEVELS, f"--log-level must be one of {', '.join(LOG_LEVELS)}"),
+        (not 0 <= given.listen_port <= 65535, "--listen-port must be from 0 to 65535"),
+        (not given.node.isprintable(), "--node must be printable text in UTF-8"),
+        (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),
+        *((True, f"--{name.replace('_', '-')} must be at most {LARGEST[name]:.0f}") for name in too_large),
+        (given.interval_seconds <= 0 or given.speed <= 0, "--interval-seconds and --speed must be above 0"),
+        (
+            given.max_gap_seconds < given.interval_seconds,
+            "--max-gap-seconds must be at least --interval-seconds, or every tick would be late",
+        ),
+        (
+            given.retention_seconds < 0 or given.begins_at < 0,
+            "--retention-seconds and --begins-at must not be negative",
+        ),
+        (given.speed != 1.0 and not given.simulate, "--speed needs --simulate: real GPUs run on real time"),
+        (given.begins_at != 0.0 and not given.simulate, "--begins-at needs --simulate: it is a scenario that begins"),
+        (
+            bool(given.simulate and given.holders_file),
+            "--holders-file and --simulate exclude each other: a scenario says who holds its GPUs",
+        ),
+        (
+            bool(given.simulate and not given.node),
+            "--simulate needs --node: which of the scenario's nodes to play",
+        ),
+    )

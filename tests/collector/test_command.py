@@ -1,0 +1,201 @@
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.http import PATIENCE_SECONDS, get, until
+from support.scenarios import a_node, a_pod, a_scenario, a_workload
+
+from collector import contract
+from collector.nvml import Driver, NoDriver
+
+COMMAND = (sys.executable, "-m", "collector", "--listen-port=0", "--interval-seconds=0.1")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FLOPWATCH_COLLECTOR_")}
+
+
+class Running:
+    """The command as a process, and where it serves."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+
+    def __enter__(self) -> Self:
+        assert self.process.stdout is not None
+        self.said = self.process.stdout.readline()
+        address = re.fullmatch(r"serving http://127\.0\.0\.1:(\d+)/metrics\n", self.said)
+        assert address, self.said + self.stop(signal.SIGKILL)[1]
+        self.port = int(address.group(1))
+        until(lambda: get(self.port, "/readyz")[0].status == 200, "the first tick")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate(timeout=PATIENCE_SECONDS)
+
+    def page(self) -> str:
+        """What it serves now, in OpenMetrics."""
+        return get(self.port, "/metrics", Accept="application/openmetrics-text")[1].decode()
+
+    def stop(self, number: int) -> tuple[int, str]:
+        """Its exit code after this signal, and what it had to say on standard error."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return self.process.returncode, errors
+
+
+def samples(page: str) -> list[Any]:
+    """The samples of a page."""
+    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """Two GPUs, one of them in training."""
+    return a_scenario(tmp_path, a_node(), a_workload(a_pod()))
+
+
+@pytest.fixture
+def playing(scenario: Path) -> Iterator[Running]:
+    """The command, playing it."""
+    with Running(f"--simulate={scenario}", "--node=node-a", "--speed=60", "--max-gap-seconds=3600") as running:
+        yield running
+
+
+def test_a_scenario_is_served_as_simulated(playing: Running) -> None:
+    """Every single series of a simulated node says so, and the word measured is nowhere on the page."""
+    page = playing.page()
+    found = samples(page)
+    assert {sample.labels["provenance"] for sample in found} == {"simulated"}
+    assert "measured" not in re.sub(r"^#.*$", "", page, flags=re.MULTILINE)
+    assert {sample.labels["node"] for sample in found} == {"node-a"}
+    assert {contract.HELD.name, contract.GPU_BUSY.name} <= {sample.name for sample in found}
+    for sample in found:
+        assert set(sample.labels) == set(contract.BY_NAME[sample.name].labels)
+
+
+def test_counters_go_on_between_scrapes(playing: Running) -> None:
+    """Held seconds grow from scrape to scrape, and the books balance at each."""
+
+    def held() -> float:
+        found = samples(playing.page())
+        assert sum(sample.value for sample in found if sample.name == contract.GPU_RESIDUAL.name) == 0
+        return sum(sample.value for sample in found if sample.name == contract.HELD.name)
+
+    before = held()
+    until(lambda: held() > before, "the counters have grown")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_code_0(playing: Running, number: int) -> None:
+    """SIGTERM and Ctrl-C end it in order, without a traceback, while it serves."""
+    with ExitStack() as open_connections:
+        open_connections.enter_context(socket.create_connection(("127.0.0.1", playing.port), timeout=30))
+        code, errors = playing.stop(number)
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def test_without_driver_it_is_blind() -> None:
+    """Without --simulate and without a driver it serves no number about a GPU, says why, and ends with 0."""
+    try:
+        Driver.open().close()
+    except NoDriver:
+        pass
+    else:
+        pytest.skip("this machine has a GPU driver")
+    with Running("--node=bare") as running:
+        found = samples(running.page())
+        code, errors = running.stop(signal.SIGTERM)
+    assert all(sample.name.startswith("flopwatch_collector_") for sample in found)
+    (blind,) = (sample for sample in found if sample.name == contract.COLLECTOR_BLIND.name)
+    assert (blind.value, blind.labels["reason"], blind.labels["provenance"]) == (1, "no_driver", "measured")
+    assert code == 0
+    assert "driver.absent" in errors
+    assert "Traceback" not in errors
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, when it is expected to end by itself."""
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT
+    )
+
+
+def test_a_port_in_use_is_code_1(scenario: Path) -> None:
+    """A port that somebody else has ends it with 1 and one line on what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(f"--simulate={scenario}", "--node=node-a", f"--listen-port={port}")
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        rf"flopwatch-collector: cannot listen on 127\.0\.0\.1:{port} \(.*in use\); "
+        r"choose another --listen-host or --listen-port\n",
+        ended.stderr,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--simulate={bad}", "--node=node-a"], "must be"),
+        (["--simulate={folder}/none.toml", "--node=node-a"], "none.toml"),
+        (["--simulate={good}", "--node=node-z"], "'node-z' is not one of: node-a"),
+        (["--holders-file={folder}/none.toml"], "cannot be read (No such file or directory)"),
+        (["--holders-file={bad}"], "write [[holders]] tables and nothing else"),
+        (["--bearer-token-file={folder}/none"], "--bearer-token-file"),
+        (["--listen-host=0.0.0.0"], "give --bearer-token-file, or listen on 127.0.0.1"),
+        (["--speed=2"], "--speed needs --simulate"),
+    ],
+)
+def test_what_it_cannot_use_is_code_2(scenario: Path, arguments: list[str], says: str) -> None:
+    """A bad scenario, file or setting ends it with 2 and one line that says what is wrong; never a traceback."""
+    bad = scenario.with_name("bad.toml")
+    bad.write_text(scenario.read_text(encoding="utf-8").replace('title = "a test"', "title = 1"), encoding="utf-8")
+    ended = run(*(each.format(bad=bad, good=scenario, folder=scenario.parent) for each in arguments))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("flopwatch-collector: ")
+    assert ended.stderr.count("\n") == 1
+    assert says in ended.stderr
+
+
+def test_a_loop_that_breaks_down_ends_the_command() -> None:
+    """A defect in the loop ends it with 1 and a traceback: a page that nobody adds to would look like a quiet node."""
+    broken = (
+        "import sys, collector.holders as holders, collector.__main__ as command\n"
+        "holders.UnknownHolders.holders = lambda self: 1 / 0\n"
+        "sys.exit(command.main(['--listen-port=0']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", broken],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "ZeroDivisionError" in ended.stderr
+    assert ended.stderr.endswith("flopwatch-collector: the loop broke down, see above; restart it\n")
+
+
+def test_promtool_has_nothing_to_say(playing: Running) -> None:
+    """Prometheus' own linter accepts the page as it is served."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        missing = "promtool is not installed: it comes with the Debian package prometheus"
+        if os.environ.get("FLOPWATCH_REQUIRE_PROMETHEUS"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    page = get(playing.port, "/metrics")[1].decode()
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")

@@ -1,0 +1,217 @@
+import gzip
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.drivers import ADriver, no_driver, well
+from support.http import get
+from support.nodes import ASource, ToldClock, a_collector
+from support.scenarios import Moment
+
+from collector.loop import Collector
+from collector.nvml import Driver
+from collector.server import NotLoopback, Server, is_loopback, make_server
+
+TOKEN = "näive token"  # not ASCII: it is compared as the bytes that were sent
+
+
+def a_driver() -> Driver:
+    """A node with one GPU."""
+    return ADriver(lambda: [well("GPU-0")])
+
+
+@pytest.fixture
+def moment() -> Moment:
+    """The collector's time."""
+    return Moment()
+
+
+@pytest.fixture
+def collector(moment: Moment) -> Collector:
+    """A collector that has not ticked yet."""
+    return a_collector(ToldClock(moment), ASource(dict), open_driver=a_driver)
+
+
+@contextmanager
+def serving(collector: Collector, *, host: str = "127.0.0.1", token: str = "") -> Iterator[Server]:
+    """The server, answering for the length of the block; it has ended after it."""
+    with make_server(collector, host=host, port=0, bearer_token=token) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def port_of(server: Server) -> int:
+    """The port that was free."""
+    port: int = server.server_address[1]
+    return port
+
+
+@pytest.fixture
+def port(collector: Collector) -> Iterator[int]:
+    """The port of a server without token."""
+    with serving(collector) as server:
+        yield port_of(server)
+
+
+def test_metrics_are_what_the_last_tick_left(collector: Collector, port: int) -> None:
+    """/metrics is a whole OpenMetrics page for who asks for one."""
+    collector.tick()
+    response, body = get(port, "/metrics?x=1", Accept="application/openmetrics-text; version=1.0.0")
+    assert (response.status, response.headers["Content-Type"].split(";")[0]) == (200, "application/openmetrics-text")
+    families = {family.name for family in text_string_to_metric_families(body.decode())}
+    assert {"flopwatch_gpus", "flopwatch_gpu_seconds", "flopwatch_collector_blind"} <= families
+
+
+def test_the_older_format_is_the_default(port: int) -> None:
+    """Who names no format gets the text format 0.0.4."""
+    response, body = get(port, "/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert b"# EOF" not in body
+
+
+def test_pages_are_compressed_for_who_asks(port: int) -> None:
+    """A reader that accepts gzip gets the same page, smaller."""
+    plain, body = get(port, "/metrics")
+    packed, smaller = get(port, "/metrics", Accept_Encoding="gzip, deflate")
+    assert (plain.headers["Content-Encoding"], packed.headers["Content-Encoding"]) == (None, "gzip")
+    assert int(packed.headers["Content-Length"]) == len(smaller) < len(body)
+    assert gzip.decompress(smaller) == body
+
+
+def test_ready_after_the_first_tick(collector: Collector, port: int) -> None:
+    """/readyz is 503 and starting before the first tick, then 200 and observing."""
+    response, body = get(port, "/readyz")
+    assert (response.status, json.loads(body)) == (503, {"state": "starting", "reason": "no_data"})
+    collector.tick()
+    response, body = get(port, "/readyz")
+    assert (response.status, json.loads(body)) == (200, {"state": "observing", "reason": ""})
+
+
+def test_a_blind_collector_is_ready(moment: Moment) -> None:
+    """A node without driver is served too: restarting it would help nobody."""
+    collector = a_collector(ToldClock(moment), ASource(dict), open_driver=no_driver)
+    collector.tick()
+    with serving(collector) as server:
+        response, body = get(port_of(server), "/readyz")
+    assert (response.status, json.loads(body)) == (200, {"state": "blind", "reason": "no_driver"})
+
+
+def test_unhealthy_when_the_loop_hangs(collector: Collector, moment: Moment, port: int) -> None:
+    """/healthz is 200 while ticks come, 503 once there was none for thirty intervals, 200 when they come again."""
+    collector.tick()
+    assert json.loads(get(port, "/healthz")[1]) == {"ticks": 1, "seconds_since_tick": 0.0}
+    moment.seconds = 300
+    assert get(port, "/healthz")[0].status == 200
+    moment.seconds = 301
+    response, body = get(port, "/healthz")
+    assert (response.status, json.loads(body)["seconds_since_tick"]) == (503, 301.0)
+    collector.tick()
+    assert get(port, "/healthz")[0].status == 200
+
+
+def test_other_pages_are_not_there(port: int) -> None:
+    """404, with the pages that there are."""
+    response, body = get(port, "/")
+    assert response.status == 404
+    assert json.loads(body)["error"] == "no such page; there are /metrics, /healthz, /readyz"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (None, 401),
+        ("Bearer wrong", 401),
+        ("Bearer ", 401),
+        (TOKEN, 401),
+        (f"Basic {TOKEN}", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN}", 200),
+    ],
+)
+def test_metrics_need_the_token(collector: Collector, sent: str | None, status: int) -> None:
+    """With a token, /metrics answers to exactly it, and who has not got it learns nothing."""
+    headers = {} if sent is None else {"Authorization": sent.encode().decode("latin-1")}
+    with serving(collector, token=TOKEN) as server:
+        response, body = get(port_of(server), "/metrics", **headers)
+    assert response.status == status
+    assert (b"flopwatch_" in body) == (status == 200)
+    assert response.headers["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
+
+
+def test_health_needs_no_token(collector: Collector) -> None:
+    """The kubelet may ask how it is, and is told nothing about anybody."""
+    with serving(collector, token=TOKEN) as server:
+        assert get(port_of(server), "/healthz")[0].status == 200
+        assert get(port_of(server), "/readyz")[0].status == 503
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "10.0.0.1", "node-a.example"])
+def test_an_open_address_needs_a_token(collector: Collector, host: str) -> None:
+    """An address that others may reach is refused without token, with what to do."""
+    with pytest.raises(NotLoopback, match="open to other machines: give --bearer-token-file, or listen on"):
+        make_server(collector, host=host, port=0, bearer_token="")
+
+
+def test_an_open_address_with_token_is_served(collector: Collector) -> None:
+    """With a token every address may be listened on."""
+    with serving(collector, host="0.0.0.0", token=TOKEN) as server:
+        assert get(port_of(server), "/metrics")[0].status == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("localhost", True), ("192.168.0.1", False), ("", False)],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
+    """The loopback networks and localhost; nothing that has to be looked up."""
+    assert is_loopback(host) is loopback
+
+
+def test_the_url_is_where_it_listens(collector: Collector) -> None:
+    """The port that was taken stands in the URL; an IPv6 address in brackets."""
+    with make_server(collector, host="127.0.0.1", port=0, bearer_token="") as server:
+        assert server.url == f"http://127.0.0.1:{port_of(server)}"
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        with make_server(collector, host="::1", port=0, bearer_token="") as server:
+            assert server.url == f"http://[::1]:{port_of(server)}"
+    except OSError as error:
+        pytest.skip(f"no IPv6 loopback here: {error}")
+
+
+def test_a_taken_port_is_an_error(collector: Collector) -> None:
+    """Two servers do not share a port."""
+    with (
+        make_server(collector, host="127.0.0.1", port=0, bearer_token="") as first,
+        pytest.raises(OSError, match="in use"),
+    ):
+        make_server(collector, host="127.0.0.1", port=port_of(first), bearer_token="")
+
+
+def test_a_reader_that_says_nothing_does_not_keep_others_waiting(port: int) -> None:
+    """While one connection is open and silent, others are answered."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30):
+        assert get(port, "/healthz")[0].status == 200
+
+
+def test_a_defect_in_a_page_is_logged_and_the_server_lives_on(
+    collector: Collector, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that cannot be made ends that connection, leaves a trace in the log, and hurts no other page."""
+    monkeypatch.setattr(collector, "samples", lambda: 1 / 0)
+    with caplog.at_level(logging.ERROR), pytest.raises(OSError, match="closed connection"):
+        get(port, "/metrics")
+    assert [record.message for record in caplog.records] == ["http.failed"]
+    assert get(port, "/healthz")[0].status == 200

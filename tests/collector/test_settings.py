@@ -1,0 +1,127 @@
+import dataclasses
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from collector.settings import Settings, environment_name, read_settings
+
+FIELDS = dataclasses.fields(Settings)
+PLAYED = ("--simulate=s.toml", "--node=node-a")
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
+    """For one setting: default, then environment, then flag."""
+    environment = {"FLOPWATCH_COLLECTOR_LISTEN_PORT": "1"}
+    assert read_settings([], {}).listen_port == 9478
+    assert read_settings([], environment).listen_port == 1
+    assert read_settings(["--listen-port=2"], environment).listen_port == 2
+
+
+def test_a_flag_wins_also_over_a_bad_environment() -> None:
+    """A variable that is not used is not looked at, and help is given whatever the environment says."""
+    environment = {"FLOPWATCH_COLLECTOR_LISTEN_PORT": "none"}
+    assert read_settings(["--listen-port=2"], environment).listen_port == 2
+    with pytest.raises(SystemExit) as helped:
+        read_settings(["--help"], environment)
+    assert helped.value.code == 0
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """A manifest that leaves a value empty means the default, also where the default is not empty."""
+    environment = {environment_name(each.name): "" for each in FIELDS}
+    assert read_settings([], environment) == Settings()
+
+
+def test_defaults_are_usable() -> None:
+    """Without anything given, real GPUs are read and served on loopback, under the host's name."""
+    settings = read_settings([], {})
+    assert (settings.simulate, settings.listen_host, settings.token()) == ("", "127.0.0.1", "")
+    assert settings.node_name() == socket.gethostname()
+    assert read_settings(["--node=n"], {}).node_name() == "n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["--listen-port=x"], {}, "argument --listen-port: invalid int value: 'x'"),
+        (["--listen-port=65536"], {}, "--listen-port must be from 0 to 65535"),
+        (["--listen-port=-1"], {}, "--listen-port must be from 0 to 65535"),
+        ([], {"FLOPWATCH_COLLECTOR_LISTEN_PORT": "x"}, "FLOPWATCH_COLLECTOR_LISTEN_PORT: 'x' is not an int"),
+        ([*PLAYED, "--begins-at=1e300"], {}, "--begins-at must be at most 4102444800"),
+        ([*PLAYED, "--speed=1e300"], {}, "--speed must be at most 100000"),
+        (["--interval-seconds=1e300", "--max-gap-seconds=1e301"], {}, "--interval-seconds must be at most 86400"),
+        (["--node=a\udcff"], {}, "--node must be printable text"),
+        ([], {"FLOPWATCH_COLLECTOR_SPEED": "fast"}, "FLOPWATCH_COLLECTOR_SPEED: 'fast' is not a float"),
+        (["--interval-seconds=0"], {}, "--interval-seconds and --speed must be above 0"),
+        (["--interval-seconds=nan"], {}, "numbers must be finite"),
+        (["--max-gap-seconds=inf"], {}, "numbers must be finite"),
+        ([*PLAYED, "--speed=-1"], {}, "--interval-seconds and --speed must be above 0"),
+        (["--interval-seconds=60"], {}, "--max-gap-seconds must be at least --interval-seconds"),
+        (["--retention-seconds=-1"], {}, "--retention-seconds and --begins-at must not be negative"),
+        (["--speed=2"], {}, "--speed needs --simulate"),
+        (["--begins-at=1"], {}, "--begins-at needs --simulate"),
+        (["--simulate=s.toml"], {}, "--simulate needs --node"),
+        ([*PLAYED, "--holders-file=h"], {}, "--holders-file and --simulate exclude each other"),
+        (["--log-level=loud"], {}, "--log-level must be one of debug, info, warning, error"),
+        (["--sim=s.toml"], {}, "unrecognized arguments: --sim=s.toml"),
+        (["--nonsense"], {}, "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], environment: dict[str, str], says: str
+) -> None:
+    """Exit code 2 and one line on standard error that names the setting; nothing on standard output."""
+    with pytest.raises(SystemExit) as refused:
+        read_settings(arguments, environment)
+    told = capsys.readouterr()
+    assert (refused.value.code, told.out) == (2, "")
+    assert re.fullmatch(rf"flopwatch-collector: {re.escape(says)}.*; see --help\n", told.err)
+
+
+def test_good_combinations_are_taken() -> None:
+    """What the bad ones lack or have too much is all that was wrong with them."""
+    assert read_settings([*PLAYED, "--speed=60", "--begins-at=1.5", "--log-level=DEBUG"], {}).speed == 60
+    assert read_settings(["--interval-seconds=30", "--listen-port=0", "--retention-seconds=0"], {}).listen_port == 0
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each setting: flag, what it is, unit, default and environment variable; and the exit codes."""
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        read_settings(["--help"], {})
+    text = " ".join(capsys.readouterr().out.split())
+    for each in FIELDS:
+        unit = f" {each.metadata['unit']}" if each.metadata["unit"] else ""
+        default = f" [{each.default}{unit}]" if each.default != "" else ""
+        metavar = (each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_")
+        flag = f"--{each.name.replace('_', '-')} {metavar}"
+        assert f" {flag} {each.metadata['help']}{default} ({environment_name(each.name)}) " in text
+    assert "exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings" in text
+
+
+def test_every_number_of_time_has_a_unit() -> None:
+    """A setting that is a number has its unit, and one in seconds says so in its name."""
+    for each in FIELDS:
+        if each.metadata["kind"] is float:
+            assert each.metadata["unit"]
+            assert (each.metadata["unit"] == "seconds") == each.name.endswith("_seconds")
+
+
+def test_the_token_is_the_files_content(tmp_path: Path) -> None:
+    """White space around it does not belong to it."""
+    path = tmp_path / "token"
+    path.write_text(" secret\n", encoding="utf-8")
+    assert read_settings([f"--bearer-token-file={path}"], {}).token() == "secret"
+
+
+@pytest.mark.parametrize(("content", "says"), [(b" \n", "is empty; write the token into it"), (b"\xff", "cannot be")])
+def test_a_token_file_without_token_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    """A file that was asked for and holds no token does not mean that none is needed."""
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        read_settings([f"--bearer-token-file={path}"], {}).token()
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_settings([f"--bearer-token-file={tmp_path / 'none'}"], {}).token()

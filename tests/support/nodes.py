@@ -1,0 +1,73 @@
+"""A node for tests: a scripted driver behind pynvml, a clock that is told the time, and the collector upon them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.scenarios import Moment, a_script
+
+from collector.devices import NodeDevices
+from collector.holders import HolderSource
+from collector.loop import Collector, NodeFacts, Timing
+from collector.nvml import Driver
+from collector.simulated.driver import SimulatedDriver, installed
+from collector.simulated.playback import ScriptedHolders
+
+NODE = "node-a"
+EPOCH = 1_780_272_000.0
+
+
+class ToldClock:
+    """A clock whose time is that of a Moment, which also a scenario can be played by."""
+
+    def __init__(self, moment: Moment, *, speed: float = 1.0) -> None:
+        self.moment = moment
+        self._speed = speed
+
+    def unix_seconds(self) -> float:
+        """An arbitrary date plus the moment."""
+        return EPOCH + self.moment.seconds
+
+    def elapsed_ns(self) -> int:
+        """The moment."""
+        return round(self.moment.seconds * 1e9)
+
+    def real_seconds(self, seconds: float) -> float:
+        """As a clock that runs so fast."""
+        return seconds / self._speed
+
+
+class ASource:
+    """A source of holders that answers what the function says."""
+
+    def __init__(self, answer: Callable[[], object]) -> None:
+        self.holders: Callable[[], object] = answer
+
+
+def a_collector(
+    clock: ToldClock,
+    holders: HolderSource,
+    *,
+    open_driver: Callable[[], Driver] = Driver.open,
+    interval_seconds: float = 10.0,
+    max_gap_seconds: float = 30.0,
+    retention_seconds: float = 86400.0,
+) -> Collector:
+    """A collector of node-a that has not ticked yet."""
+    return Collector(
+        facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
+        devices=NodeDevices(open_driver, clock),
+        holders=holders,
+        clock=clock,
+        timing=Timing(
+            interval_seconds=interval_seconds, max_gap_seconds=max_gap_seconds, retention_seconds=retention_seconds
+        ),
+    )
+
+
+@contextmanager
+def a_played_collector(folder: Path, *tables: str, moment: Moment) -> Iterator[Collector]:
+    """A collector on the first node of a scenario, through the real pynvml."""
+    script = a_script(folder, *tables)
+    with installed(SimulatedDriver(script, moment)):
+        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment))
