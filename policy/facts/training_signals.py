@@ -1,0 +1,62 @@
+"""
+The numbers of the training verdict: what counts as a sign, and how much it weighs.
+
+All are guesses and say so. They live here and not in code so that they can be replaced by measured ones, and so that a
+finding's digest of facts changes when they do.
+"""
+
+from dataclasses import dataclass
+
+from policy.facts.evidence import Constant, Source
+from policy.facts.tables import FactsError, parse, read_row
+
+FILE = "training_signals.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """Kubernetes kinds that speak for one side."""
+
+    kinds: tuple[str, ...]
+    unit: str
+    why: str
+    basis: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSignals:
+    """Limits of the signs, in the unit of each, and their weights, in points of one score."""
+
+    min_observed_seconds: Constant
+    min_observed_ratio: Constant
+    duty_busy_ratio: Constant
+    duty_idle_ratio: Constant
+    w_sustained: Constant
+    w_mostly_idle: Constant
+    w_batch_kind: Constant
+    w_service_kind: Constant
+    w_single_device: Constant
+    w_gang_8: Constant
+    w_gang_16: Constant
+    w_gang_64: Constant
+    threshold: Constant
+    batch_kinds: Kinds
+    service_kinds: Kinds
+
+
+def read_training_signals(text: str) -> TrainingSignals:
+    """Read the file's text. Raises :class:`FactsError` for limits out of order and a kind on both sides."""
+    signals = read_row(TrainingSignals, FILE, "whole file", parse(FILE, text))
+    if not 0 <= signals.duty_idle_ratio.value < signals.duty_busy_ratio.value <= 1:
+        raise _wrong("duty_idle_ratio", "value", "not below duty_busy_ratio, or not in 0 to 1", "put both in order")
+    if signals.threshold.value <= 0:
+        raise _wrong("threshold", "value", "not above 0", "give a score above 0")
+    both = sorted(set(signals.batch_kinds.kinds) & set(signals.service_kinds.kinds))
+    if both:
+        raise _wrong("service_kinds", "kinds", f"also in batch_kinds: {', '.join(both)}", "keep each on one side")
+    return signals
+
+
+def _wrong(table: str, field: str, problem: str, remedy: str) -> FactsError:
+    return FactsError(file=FILE, table=f"[{table}]", field=field, problem=problem, remedy=remedy)
