@@ -1,0 +1,234 @@
+"""
+The ledger: every usage window ever measured, as Hive-partitioned Parquet in a folder.
+
+    ledger.json                                 schema version, provenance
+    counters/<moment>.parquet                   the two newest snapshots of the fleet's counters
+    windows/date=2026-06-01/<moment>.parquet    what was used between two snapshots
+    balance/date=2026-06-01/<moment>.parquet    where every physical GPU-second went
+    targets/date=2026-06-01/<moment>.parquet    what became of every scrape
+
+One writer, kept by a lock on ``ledger.lock``. A file appears whole or not at all (written aside, flushed, renamed), and
+windows follow from the two snapshots alone: writing them again gives the same bytes. So a writer killed anywhere
+leaves a ledger that the next one completes.
+
+A ledger holds measured or simulated windows, never both.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from collector.contract import Provenance
+from policy.frames import SchemaMismatch, conform, empty, schema
+from policy.usage.counters import COUNTERS
+from policy.usage.window import BALANCE, UTC_TIME, WINDOWS
+
+SCHEMA_VERSION = 1
+MOMENT = "%Y%m%dT%H%M%S.%fZ"
+TARGETS = schema(
+    {
+        "at": UTC_TIME,
+        "target": pl.String,
+        "node": pl.String,  # null: the page could not be read
+        "state": pl.String,  # of policy.usage.sources.target.TargetState
+        "detail": pl.String,  # what was wrong and what to do, empty when nothing was
+    }
+)
+TABLES = {"windows": WINDOWS, "balance": BALANCE, "targets": TARGETS}
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used: which folder, what is wrong, what to do."""
+
+
+class MixedProvenance(LedgerError):
+    """Somebody tried to write simulated rows into a measured ledger, or measured ones into a simulated one."""
+
+
+class LedgerLocked(LedgerError):
+    """Another process is writing this ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A folder of Parquet that belongs to one fleet. Reading needs no lock."""
+
+    folder: Path
+    provenance: Provenance
+
+    @classmethod
+    def open(cls, folder: Path, provenance: Provenance) -> "Ledger":
+        """Open the ledger, or begin one. Raises MixedProvenance for the other kind, LedgerError for a broken one."""
+        about = folder / "ledger.json"
+        if not about.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _begin(folder, provenance)
+        found = _read_about(about)
+        if found != provenance:
+            raise MixedProvenance(
+                f"{folder} holds {found} windows and cannot take {provenance} ones; give another folder with --ledger"
+            )
+        return cls(folder, provenance)
+
+    @classmethod
+    def existing(cls, folder: Path) -> "Ledger":
+        """A ledger to read, of either kind. Raises LedgerError where there is none."""
+        about = folder / "ledger.json"
+        if not about.exists():
+            raise LedgerError(f"{folder}: no ledger here; give the folder that the engine writes with --ledger")
+        return cls(folder, Provenance(_read_about(about)))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer while the block runs. Raises LedgerLocked at once when there is another."""
+        with _locked(self.folder):
+            for left_behind in self.folder.rglob(".*.tmp"):
+                left_behind.unlink(missing_ok=True)
+            yield
+
+    def snapshots(self) -> list[datetime]:
+        """The moments whose counters are still here, oldest first."""
+        return sorted(_moment(path) for path in (self.folder / "counters").glob("*.parquet"))
+
+    def counters(self, at: datetime) -> pl.DataFrame:
+        """The snapshot of one moment, schema COUNTERS."""
+        return _read_frames([self._counters_path(at)], COUNTERS)
+
+    def write_counters(self, at: datetime, counters: pl.DataFrame) -> None:
+        """Put down a snapshot. From here on its windows will be in the ledger, whatever happens."""
+        self._refuse_others(counters)
+        _write_frame(self._counters_path(at), conform(counters, COUNTERS, "counters"))
+
+    def forget_counters_before(self, at: datetime) -> None:
+        """Drop the snapshots older than ``at``; their windows are in the ledger."""
+        for moment in self.snapshots():
+            if moment < at:
+                self._counters_path(moment).unlink(missing_ok=True)
+
+    def write(self, table: str, at: datetime, frame: pl.DataFrame) -> None:
+        """Put down the rows of one moment; writing them again replaces them by the same bytes."""
+        if "provenance" in frame.columns:
+            self._refuse_others(frame)
+        _write_frame(self._path(table, at), conform(frame, TABLES[table], table))
+
+    def has(self, table: str, at: datetime) -> bool:
+        """Whether the rows of that moment have been written."""
+        return self._path(table, at).exists()
+
+    def read(self, table: str, *, since: datetime | None = None) -> pl.DataFrame:
+        """All rows of a table, oldest file first; with ``since`` only files of that day or later."""
+        first = f"date={since.astimezone(UTC):%Y-%m-%d}" if since else ""
+        paths = sorted((self.folder / table).glob("date=*/*.parquet"))
+        return _read_frames([path for path in paths if path.parent.name >= first], TABLES[table])
+
+    def _counters_path(self, at: datetime) -> Path:
+        return self.folder / "counters" / f"{at.astimezone(UTC).strftime(MOMENT)}.parquet"
+
+    def _path(self, table: str, at: datetime) -> Path:
+        utc = at.astimezone(UTC)
+        return self.folder / table / f"date={utc:%Y-%m-%d}" / f"{utc.strftime(MOMENT)}.parquet"
+
+    def _refuse_others(self, frame: pl.DataFrame) -> None:
+        others = set(frame["provenance"].unique()) - {self.provenance.value}
+        if others:
+            raise MixedProvenance(
+                f"{self.folder} holds {self.provenance} windows and was given {sorted(map(str, others))}"
+            )
+
+
+def _moment(path: Path) -> datetime:
+    try:
+        return datetime.strptime(path.name.removesuffix(".parquet"), MOMENT).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise LedgerError(f"{path}: not named after a moment, so not of the ledger; move it elsewhere") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "ledger.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerLocked(f"{folder} is being written by another engine; stop that one first") from error
+        yield
+
+
+def _begin(folder: Path, provenance: Provenance) -> None:
+    """Write the description, unless somebody was faster: what a ledger holds is settled once."""
+    about = folder / "ledger.json"
+    with _locked(folder):
+        if not about.exists():
+            _write_whole(about, lambda path: _write_about(path, provenance))
+
+
+def _write_about(path: Path, provenance: Provenance) -> None:
+    path.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "provenance": provenance}) + "\n", encoding="utf-8")
+
+
+def _read_about(path: Path) -> str:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        version, provenance = about["schema_version"], about["provenance"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"{path}: not a ledger's description ({error}); restore it or begin a new folder") from error
+    if version != SCHEMA_VERSION:
+        raise LedgerError(
+            f"{path}: schema version {version}, this flopwatch writes {SCHEMA_VERSION}; use a matching one"
+        )
+    if provenance not in set(Provenance):
+        raise LedgerError(f"{path}: provenance {provenance!r} is neither of {', '.join(Provenance)}; restore it")
+    return str(provenance)
+
+
+def _read_frames(paths: Sequence[Path], declared: pl.Schema) -> pl.DataFrame:
+    """The rows of these files in order, or LedgerError with the file that cannot be read."""
+    if not paths:
+        return empty(declared)
+    try:
+        return conform(pl.read_parquet(list(paths), hive_partitioning=False), declared, "columns in the ledger")
+    except (OSError, pl.exceptions.PolarsError, SchemaMismatch) as error:
+        for path in paths if len(paths) > 1 else ():
+            _read_frames([path], declared)
+        raise LedgerError(f"{paths[0]}: cannot be read ({error}); restore it from a copy") from error
+
+
+def _write_frame(path: Path, frame: pl.DataFrame) -> None:
+    _make_folder(path.parent)
+    _write_whole(path, lambda aside: frame.write_parquet(aside, compression="zstd", statistics=True))
+
+
+def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write aside, flush to disk, rename: a reader or a later writer finds all of it or nothing."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder that outlasts a power cut, and the ones above it."""
+    if not path.exists():
+        _make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        _flush_folder(path.parent)
+
+
+def _flush_folder(path: Path) -> None:
+    """Make the names in a folder last, which flushing the files alone does not."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,234 @@
+"""
+A recording as a source: job records, or per-GPU time series, become the same usage windows that live collectors yield.
+
+Two formats, as CSV (UTF-8, with a header) or Parquet; columns beyond these are allowed and unused unless mapped:
+
+``jobs``    ``job_id``, ``arrival_s``, ``gpus``, ``duration_s``: one row for each job, or for each time it was started.
+            Nothing is known about activity, so its windows are metered by allocation.
+``series``  ``trace``, ``gpu``, ``t_s``, ``util_pct``, and optionally ``power_w`` and ``mem_mib``: one row for each GPU
+            and moment, integrated by the collector's own accounting. A value holds until the next row of its trace, at
+            most three usual spacings; what lies beyond that, and an empty cell, is unobserved.
+
+Seconds count from the moment given as ``start``. What a file lacks (tenant, accelerator, namespace, kind) can be filled
+from another of its columns, by a constant, or from a table; what is still lacking stays unknown.
+
+A bad cell is named by file, row (as a spreadsheet counts them, the header is row 1) and column, and nothing is used.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from policy.frames import conform
+from policy.usage.sources.jobs import job_windows
+from policy.usage.sources.series import series_windows
+from policy.usage.window import WINDOWS
+
+FILLABLE = ("tenant_id", "accelerator", "workload_namespace", "workload_kind", "workload_name")
+JOBS = ("job_id", "arrival_s", "gpus", "duration_s")
+SERIES = ("trace", "gpu", "t_s", "util_pct")
+SERIES_OPTIONAL = ("power_w", "mem_mib")
+LARGEST = {"util_pct": 100.0}
+LARGEST_OTHER = 1e10  # three centuries in seconds, ten gigawatts, ten pebibytes: no recording has more, a slip may
+MOST_PROBLEMS = 20
+ROW = "row of the file"
+
+Progress = Callable[[int, int], None]
+"""Told how many parts are done, of how many."""
+
+
+class RecordingError(Exception):
+    """A recording that cannot be used: file, row, column, what is wrong, what is expected. Nothing of it is used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """
+    Where fields come from that a recording lacks; keys are of FILLABLE.
+
+    ``columns``: another column of the recording. ``constants``: one value for all rows. ``table``: rows by the
+    recording's ``job_id`` or ``trace``, with any of the fields as columns.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    table: pl.DataFrame | None = None
+
+
+def read_recording(path: Path, *, fill: Fill, start: datetime, progress: Progress = lambda *_: None) -> pl.DataFrame:
+    """The recording's usage windows, schema WINDOWS. Raises RecordingError; a bad row is named, not skipped."""
+    rows = _load(path)
+    if set(JOBS) <= set(rows.columns):
+        jobs = _filled(path, _numbers(path, _named(path, rows, "job_id"), JOBS[1:], ()), "job_id", fill)
+        _refuse_repeated(path, jobs, ("job_id", "arrival_s"))
+        _refuse_overflow(path, start, jobs.select(pl.col("arrival_s") + pl.col("duration_s")).to_series())
+        progress(1, 1)
+        return _conform(job_windows(jobs, start.astimezone(UTC)))
+    if set(SERIES) <= set(rows.columns):
+        optional = tuple(name for name in SERIES_OPTIONAL if name in rows.columns)
+        named = _named(path, rows, "trace", "gpu")
+        series = _filled(path, _numbers(path, named, ("t_s",), ("util_pct", *optional)), "trace", fill)
+        _refuse_repeated(path, series, ("trace", "gpu", "t_s"))
+        _refuse_changing(path, series)
+        _refuse_overflow(path, start, 2 * series["t_s"])  # the last reading holds as long as the usual spacing
+        return _conform(series_windows(series, start.astimezone(UTC), progress))
+    raise RecordingError(
+        f"{path}: neither a recording of jobs (no column {_lacking(JOBS, rows)}) nor of series "
+        f"(no column {_lacking(SERIES, rows)}); it has {_columns(rows)}. Rename its columns"
+    )
+
+
+def _lacking(names: Iterable[str], rows: pl.DataFrame) -> str:
+    return ", ".join(name for name in names if name not in rows.columns)
+
+
+def _columns(rows: pl.DataFrame) -> str:
+    return ", ".join(name for name in rows.columns if name != ROW)
+
+
+def _conform(windows: pl.DataFrame) -> pl.DataFrame:
+    return conform(windows.sort(WINDOWS.names()), WINDOWS, "windows of a recording")
+
+
+def _load(path: Path) -> pl.DataFrame:
+    is_parquet = path.suffix == ".parquet"
+    try:
+        if not is_parquet:
+            _refuse_ragged(path)
+        rows = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error) as error:
+        kind = "Parquet" if is_parquet else "CSV in UTF-8"
+        raise RecordingError(f"{path}: cannot be read as {kind}: {str(error).splitlines()[0]}") from error
+    if not rows.height:
+        raise RecordingError(f"{path}: has no rows")
+    return rows.with_row_index(ROW, offset=1 if is_parquet else 2)
+
+
+def _refuse_ragged(path: Path) -> None:
+    """Every row has the header's cells, each name once. polars fills up a short row with nulls, as if not measured."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        twice = [name for place, name in enumerate(header) if name in header[:place]]
+        if twice:
+            raise RecordingError(f"{path}: row 1: two columns are called {twice[0]!r}")
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                column = f", column {header[len(row)]}" if len(row) < len(header) else ""
+                raise RecordingError(
+                    f"{path}: row {number}{column}: {len(row)} cells where the header has {len(header)}"
+                )
+
+
+def _named(path: Path, rows: pl.DataFrame, *names: str) -> pl.DataFrame:
+    """The same rows with these columns as text; no cell is empty."""
+    texts = rows.with_columns(_texts(path, rows, names))
+    for name in names:
+        nameless = texts.filter(_is_empty(pl.col(name)))
+        if nameless.height:
+            raise RecordingError(f"{path}: row {nameless[ROW][0]}, column {name}: is empty")
+    return texts
+
+
+def _texts(path: Path, rows: pl.DataFrame, names: Iterable[str]) -> list[pl.Expr]:
+    for name in names:
+        if rows.schema[name].is_nested():
+            raise RecordingError(f"{path}: column {name} holds {rows.schema[name]}, not one value in each row")
+    return [pl.col(name).cast(pl.String) for name in names]
+
+
+def _is_empty(text: pl.Expr) -> pl.Expr:
+    return text.is_null() | (text.str.strip_chars() == "")
+
+
+def _numbers(path: Path, rows: pl.DataFrame, required: tuple[str, ...], optional: tuple[str, ...]) -> pl.DataFrame:
+    """The same rows with these columns as numbers. An optional cell may be empty; nothing may be negative."""
+    names = (*required, *optional)
+    texts = rows.with_columns(_texts(path, rows, names))
+    problems = [
+        f"row {row[ROW]}, column {name}: {row[name] or ''!r} is not a number from 0 to {_largest(name):g}"
+        for name in names
+        for row in texts.filter(_is_bad(name, may_be_empty=name in optional)).head(MOST_PROBLEMS).to_dicts()
+    ]
+    if problems:
+        raise RecordingError(f"{path}: " + "; ".join(problems[:MOST_PROBLEMS]))
+    return rows.with_columns(_number(name) for name in names)
+
+
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def _largest(name: str) -> float:
+    return LARGEST.get(name, LARGEST_OTHER)
+
+
+def _is_bad(name: str, *, may_be_empty: bool) -> pl.Expr:
+    good = _number(name).is_between(0, _largest(name)).fill_null(value=False)
+    return ~(good | _is_empty(pl.col(name))) if may_be_empty else ~good
+
+
+def _filled(path: Path, rows: pl.DataFrame, key: str, fill: Fill) -> pl.DataFrame:
+    """Add the FILLABLE columns: from the table, else the named or the recording's own column, the constant, or null."""
+    missing = [column for column in fill.columns.values() if column not in rows.columns]
+    if missing:
+        raise RecordingError(f"{path}: no column {', '.join(missing)} to map from; it has {_columns(rows)}")
+    rows = rows.with_columns(_given(rows, name, fill).alias(name) for name in FILLABLE)
+    if fill.table is not None:
+        rows = rows.join(_table(fill.table, key), on=key, how="left", suffix="_table")
+        named = [name for name in FILLABLE if f"{name}_table" in rows.columns]
+        rows = rows.with_columns(pl.coalesce(f"{name}_table", name).alias(name) for name in named)
+    return rows.with_columns(workload_name=pl.coalesce("workload_name", key))
+
+
+def _given(rows: pl.DataFrame, name: str, fill: Fill) -> pl.Expr:
+    column = fill.columns.get(name, name)
+    own = pl.col(column).cast(pl.String) if column in rows.columns else pl.lit(None, pl.String)
+    return pl.coalesce(pl.when(~_is_empty(own)).then(own), pl.lit(fill.constants.get(name), pl.String))
+
+
+def _table(table: pl.DataFrame, key: str) -> pl.DataFrame:
+    if key not in table.columns:
+        raise RecordingError(f"the table given with --map has no column {key}; it has {', '.join(table.columns)}")
+    twice = table.filter(pl.col(key).is_duplicated())
+    if twice.height:
+        raise RecordingError(f"the table given with --map has {key} {twice[key][0]!r} more than once")
+    texts = table.select(key, *(name for name in FILLABLE if name in table.columns)).cast(pl.String)
+    cells = pl.exclude(key).str.strip_chars()
+    return texts.with_columns(pl.when(cells != "").then(cells))
+
+
+def _refuse_repeated(path: Path, rows: pl.DataFrame, key: tuple[str, ...]) -> None:
+    """One GPU has one reading at one moment, and a job starts once at one moment; two would count its time twice."""
+    again = rows.filter(~pl.struct(key).is_first_distinct())
+    if again.height:
+        row = again.row(0, named=True)
+        what = ", ".join(f"{name} {row[name]}" for name in key)
+        raise RecordingError(f"{path}: row {row[ROW]}, column {key[-1]}: a second row for {what}")
+
+
+def _refuse_overflow(path: Path, start: datetime, ends: pl.Series) -> None:
+    """A year is the margin for everything that is computed from the last moment."""
+    try:
+        start.astimezone(UTC) + timedelta(seconds=float(ends.max() or 0)) + timedelta(days=366)  # type: ignore[arg-type]
+    except OverflowError as error:
+        raise RecordingError(
+            f"{path}: its last time is beyond the year 9998 when second 0 is {start.date()}; give an earlier --start"
+        ) from error
+
+
+def _refuse_changing(path: Path, series: pl.DataFrame) -> None:
+    """A trace is one container of one tenant on one accelerator model; splitting it is the recording's task."""
+    for name in FILLABLE:
+        changed = series.filter(pl.col(name).ne_missing(pl.col(name).first().over("trace")))
+        if changed.height:
+            row = changed.row(0, named=True)
+            raise RecordingError(
+                f"{path}: row {row[ROW]}, column {name}: {row[name]} differs within trace {row['trace']}"
+            )

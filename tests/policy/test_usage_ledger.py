@@ -1,0 +1,240 @@
+import os
+import subprocess
+import sys
+from datetime import timedelta, timezone
+from pathlib import Path
+from threading import Event, Thread
+
+import polars as pl
+import pytest
+from support.usage import ANode, a_holder, a_moment, a_window, windows_frame
+
+from collector.contract import Provenance
+from policy.frames import SchemaMismatch
+from policy.usage.ledger import Ledger, LedgerError, LedgerLocked, MixedProvenance
+from policy.usage.window import BALANCE, WINDOWS
+
+NOON = a_moment(12 * 3600)
+ONE = windows_frame(a_window())
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """A new ledger for measured windows."""
+    return Ledger.open(tmp_path / "ledger", Provenance.MEASURED)
+
+
+def files_of(ledger: Ledger) -> dict[str, bytes]:
+    """Every file but the lock, by its path in the ledger."""
+    found = (path for path in ledger.folder.rglob("*") if path.is_file() and path.name != "ledger.lock")
+    return {str(path.relative_to(ledger.folder)): path.read_bytes() for path in found}
+
+
+def test_what_is_written_is_read(ledger: Ledger) -> None:
+    """Rows come back as they were, partitioned by the day of their moment."""
+    ledger.write("windows", NOON, ONE)
+    assert ledger.read("windows").equals(ONE)
+    assert ledger.has("windows", NOON)
+    assert not ledger.has("balance", NOON)
+    assert "windows/date=2026-06-01/20260601T120000.000000Z.parquet" in files_of(ledger)
+
+
+def test_an_empty_ledger_has_empty_tables(ledger: Ledger) -> None:
+    """A table nobody has written is empty, in its schema."""
+    assert ledger.read("windows").schema == WINDOWS
+    assert ledger.read("balance").schema == BALANCE
+    assert ledger.snapshots() == []
+
+
+def test_the_same_rows_are_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:
+    """Writing again changes no byte, and another ledger given the same has the same files."""
+    many = windows_frame(*(a_window(workload_pod=f"pod-{number}", busy_seconds=number / 7) for number in range(5000)))
+    twin = Ledger.open(tmp_path / "twin", Provenance.MEASURED)
+    for each in (ledger, twin):
+        each.write("windows", NOON, many)
+        each.write_counters(NOON, ANode().run(60, [a_holder()]).snapshot())
+    before = files_of(ledger)
+    ledger.write("windows", NOON, many)
+    assert files_of(ledger) == before == files_of(twin)
+
+
+def test_a_moment_is_one_file_in_any_time_zone(ledger: Ledger) -> None:
+    """The same moment said in another zone names the same file, and a day begins at midnight UTC."""
+    late = a_moment(23.5 * 3600)
+    elsewhere = late.astimezone(timezone(timedelta(hours=9)))
+    ledger.write("windows", elsewhere, ONE)
+    assert ledger.has("windows", late)
+    assert ledger.read("windows", since=elsewhere).equals(ONE)
+    assert ledger.read("windows", since=late + timedelta(hours=1)).is_empty()
+
+
+@pytest.mark.parametrize("failing", ["write", "flush", "rename"])
+def test_a_failed_write_leaves_the_old_file(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """A disk that fails at any step leaves the rows that were there, and nothing beside them."""
+    ledger.write("windows", NOON, ONE)
+    before = files_of(ledger)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    whom = {"write": (pl.DataFrame, "write_parquet"), "flush": (os, "fsync"), "rename": (Path, "replace")}
+    monkeypatch.setattr(*whom[failing], fail)
+    with pytest.raises(OSError, match="No space left"):
+        ledger.write("windows", NOON, windows_frame(a_window(busy_seconds=1.0)))
+    assert files_of(ledger) == before
+
+
+def test_a_frame_of_another_schema_is_refused(ledger: Ledger) -> None:
+    """Rows with a column too few are a defect, and are not written."""
+    with pytest.raises(SchemaMismatch, match="no column busy_seconds"):
+        ledger.write("windows", NOON, ONE.drop("busy_seconds"))
+    assert not ledger.has("windows", NOON)
+
+
+# Provenance
+
+
+@pytest.mark.parametrize("first", list(Provenance))
+def test_a_ledger_holds_one_provenance(tmp_path: Path, first: Provenance) -> None:
+    """Simulated and measured never meet, whichever came first: not on opening, not in windows, not in counters."""
+    other = next(each for each in Provenance if each is not first)
+    ledger = Ledger.open(tmp_path, first)
+    with pytest.raises(MixedProvenance, match=f"holds {first} windows and cannot take {other} ones"):
+        Ledger.open(tmp_path, other)
+    with pytest.raises(MixedProvenance):
+        ledger.write("windows", NOON, windows_frame(a_window(provenance=first), a_window(provenance=other)))
+    with pytest.raises(MixedProvenance):
+        ledger.write_counters(NOON, ANode(provenance=other).snapshot())
+    assert set(files_of(ledger)) == {"ledger.json"}
+
+
+def test_rows_of_no_provenance_are_refused(ledger: Ledger) -> None:
+    """A window that does not say whether it was measured is not taken for a measured one."""
+    with pytest.raises(MixedProvenance):
+        ledger.write("windows", NOON, windows_frame(a_window(provenance=None)))
+
+
+# Damage
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema_version": 1', "[]", '{"schema_version": 1}', "\x00\x00"])
+def test_a_broken_description_is_said_by_name(ledger: Ledger, text: str) -> None:
+    """A truncated or foreign ledger.json stops the engine with the file and what to do; nothing is overwritten."""
+    about = ledger.folder / "ledger.json"
+    about.write_text(text, encoding="utf-8")
+    with pytest.raises(LedgerError, match=r"ledger\.json: not a ledger's description .*begin a new folder"):
+        Ledger.open(ledger.folder, Provenance.MEASURED)
+    assert about.read_text(encoding="utf-8") == text
+
+
+def test_another_schema_version_is_refused(ledger: Ledger) -> None:
+    """A ledger of a later flopwatch is not guessed at."""
+    (ledger.folder / "ledger.json").write_text('{"schema_version": 99, "provenance": "measured"}', encoding="utf-8")
+    with pytest.raises(LedgerError, match="schema version 99"):
+        Ledger.open(ledger.folder, Provenance.MEASURED)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", None], ids=["empty", "not Parquet", "cut in half"])
+def test_a_damaged_file_is_named(ledger: Ledger, damage: bytes | None) -> None:
+    """A table with one unreadable file is not read around: the error names that file."""
+    for hour in range(3):
+        ledger.write("windows", a_moment(hour * 3600), ONE)
+    bad = ledger.folder / "windows" / "date=2026-06-01" / "20260601T010000.000000Z.parquet"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    with pytest.raises(LedgerError, match=r"20260601T010000\.000000Z\.parquet: cannot be read"):
+        ledger.read("windows")
+
+
+def test_a_foreign_file_among_the_counters_is_named(ledger: Ledger) -> None:
+    """A file that somebody put there is pointed at, not taken for a snapshot."""
+    ledger.write_counters(NOON, ANode().snapshot())
+    (ledger.folder / "counters" / "copy of old.parquet").write_bytes(b"")
+    with pytest.raises(LedgerError, match=r"copy of old\.parquet: not named after a moment"):
+        ledger.snapshots()
+
+
+def test_what_a_killed_writer_left_aside_is_not_read(ledger: Ledger) -> None:
+    """A half-written file under its temporary name is neither rows nor a snapshot."""
+    ledger.write("windows", NOON, ONE)
+    ledger.write_counters(NOON, ANode().snapshot())
+    for folder in (ledger.folder / "windows" / "date=2026-06-01", ledger.folder / "counters"):
+        (folder / ".20260601T130000.000000Z.parquet.77.tmp").write_bytes(b"PAR1")
+    assert ledger.read("windows").equals(ONE)
+    assert ledger.snapshots() == [NOON]
+
+
+# One writer, many readers
+
+
+def test_a_second_writer_is_refused(ledger: Ledger) -> None:
+    """Another engine on the same ledger is told so at once, here or in another process; afterwards the lock is free."""
+    again = Ledger.open(ledger.folder, Provenance.MEASURED)
+    program = (
+        "import sys; from pathlib import Path; from policy.usage.ledger import Ledger, LedgerLocked\n"
+        "ledger = Ledger.open(Path(sys.argv[1]), 'measured')\n"
+        "try:\n    with ledger.writing(): print('written')\n"
+        "except LedgerLocked as error: print(error)\n"
+    )
+
+    def elsewhere() -> str:
+        command = [sys.executable, "-c", program, str(ledger.folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with ledger.writing():
+        with pytest.raises(LedgerLocked, match="is being written by another engine"), again.writing():
+            pass
+        assert elsewhere().endswith("is being written by another engine; stop that one first")
+    assert elsewhere() == "written"
+
+
+def test_two_that_begin_a_ledger_at_once_agree_or_are_refused(tmp_path: Path) -> None:
+    """When a measured and a simulated engine begin one folder together, at most one provenance gets in."""
+    for attempt in range(20):
+        folder, opened = tmp_path / str(attempt), []
+
+        def begin(provenance: Provenance, folder: Path = folder, opened: list[Provenance] = opened) -> None:
+            try:
+                opened.append(Ledger.open(folder, provenance).provenance)
+            except LedgerError:
+                return
+
+        threads = [Thread(target=begin, args=(each,)) for each in Provenance]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(opened)) == 1
+
+
+def test_reading_while_writing_sees_whole_files_only(ledger: Ledger) -> None:
+    """A reader without a lock, beside a writer that adds moments and repeats them, always finds complete files."""
+    frame = windows_frame(*(a_window() for _ in range(2000)))
+    ledger.write("windows", NOON, frame)
+    done = Event()
+
+    def write() -> None:
+        minute = 0
+        while not done.is_set():
+            minute += 1
+            ledger.write("windows", NOON, frame)
+            ledger.write("windows", NOON + timedelta(minutes=minute), frame)
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        seen = [ledger.read("windows") for _ in range(60)]
+    finally:
+        done.set()
+        writer.join()
+    heights = [frame.height for frame in seen]
+    assert heights == sorted(heights)
+    assert {height % 2000 for height in heights} == {0}
+
+
+def test_only_older_snapshots_are_forgotten(ledger: Ledger) -> None:
+    """Forgetting drops what lies before the moment and keeps the moment itself."""
+    for hour in range(3):
+        ledger.write_counters(a_moment(hour * 3600), ANode().snapshot())
+    ledger.forget_counters_before(a_moment(2 * 3600))
+    assert ledger.snapshots() == [a_moment(2 * 3600)]
