@@ -1,0 +1,143 @@
+"""
+The sentences that reviewers read. Every one of them is here, and a test holds each against its approved text.
+
+They say what was measured and what is asked. They accuse nobody: no word for wrongdoing, no guess at a motive.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from policy.facts.evidence import Source
+from policy.judgement.verdict import Verdict
+from policy.kyc.link import LinkState
+from policy.rules.finding import Comparison, Strength
+from policy.usage.window import Metering
+
+Row = Mapping[str, Any]
+
+LEAST_SHOWN_HOURS = 0.05  # below it the hours would read 0.0
+NOT_KNOWN = "not known"
+
+STRENGTHS = {
+    Strength.CROSSED: "at or above the tier",
+    Strength.MAY_HAVE_CROSSED: "possibly at or above the tier",
+    Strength.NOT_EVALUABLE: "not evaluable against the tier",
+}
+VERDICTS = {
+    Verdict.TRAINING: "training",
+    Verdict.NOT_TRAINING: "not training",
+    Verdict.UNDETERMINED: "undetermined, may be training",
+}
+WHAT_COUNTS = (
+    "Runs are judged day by day. Low end and likely value count the days judged to be training, the high end "
+    "undetermined ones as well. The weights of the verdict are guesses that nobody has measured yet."
+)
+HIGH_END_ONLY = "they count towards the high end only"
+STANDS_ALONE = "The run has no tenant, so it adds up with no other run."
+
+
+def flop_text(flop: float | None) -> str:
+    """An amount of compute to three digits, as in ``5.47e20``; ``not known`` for a value that there is not."""
+    if flop is None:
+        return NOT_KNOWN
+    if flop == 0:
+        return "0"
+    mantissa, exponent = f"{flop:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def interval_text(low: float | None, likely: float | None, high: float | None) -> str:
+    """An interval of compute, with its unit."""
+    return f"{_ends(low, high)} (likely {flop_text(likely)})"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {flop_text(low)} FLOP, high end {NOT_KNOWN}"
+    return f"{flop_text(low)} to {flop_text(high)} FLOP"
+
+
+def summary(row: Row, strength: Strength, compared: Comparison) -> str:
+    """The finding in one line."""
+    return (
+        f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}; "
+        f"training compute of {compared.name}: {_ends(compared.low, compared.high)}, "
+        f"{STRENGTHS[strength]} {compared.tier_name} of {flop_text(compared.tier)} FLOP"
+    )
+
+
+def reasons(
+    row: Row, compared: Comparison, tier_basis: str, *, unknown_fields: tuple[str, ...] = (), further_runs: int = 0
+) -> tuple[str, ...]:
+    """The finding in full: tenant, headquarters, verdict, compute, and what was not seen or is not known."""
+    return (
+        f"Headquarters, by the law of {row['law_at'].isoformat()}: {row['hq_reason']}.",
+        f"Tenant: {row['link_reason']}.",
+        f"Verdict on {row['run_id']}, from its day {row['day'].isoformat()}: "
+        f"{_verdict(row)}, score {row['score']:.1f}: {_evidence(row)}.",
+        *_further(further_runs),
+        *_compute(row, compared, tier_basis),
+        *_unseen(row),
+        *_no_estimate(row, compared),
+        *(f"The rule could not be decided: {name} is {NOT_KNOWN}." for name in unknown_fields),
+    )
+
+
+def overdue(sources: Sequence[Source]) -> tuple[str, ...]:
+    """That the facts are older than their own review dates allow; nothing where they are not."""
+    if not sources:
+        return ()
+    first = min(source.review_by for source in sources).isoformat()
+    return (
+        f"{len(sources)} sources of the facts should have been read again by now, the first by {first}: "
+        "what they say of law and hardware may be outdated.",
+    )
+
+
+def _verdict(row: Row) -> str:
+    return VERDICTS[Verdict(row["verdict"])]
+
+
+def _evidence(row: Row) -> str:
+    said = [f"{piece['sentence']} ({piece['weight']:+.1f})" for piece in row["evidence"]]
+    lacking = [f"too little to tell: {what}" for what in row["lacking"]]
+    return "; ".join([*said, *lacking] or ["nothing speaks either way"])
+
+
+def _further(runs: int) -> tuple[str, ...]:
+    if runs == 0:
+        return ()
+    return (f"The verdict shown is that of the largest run; further runs in this finding: {runs}.",)
+
+
+def _compute(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:
+    """What was compared with what, and what the sums count."""
+    interval = interval_text(compared.low, compared.likely, compared.high)
+    tier = f"tier {compared.tier_name}: {flop_text(compared.tier)} FLOP ({tier_basis})"
+    alone = (STANDS_ALONE,) if row["link_state"] == LinkState.UNLINKED else ()
+    return (f"Training compute of {compared.name}: {interval}; {tier}.", WHAT_COUNTS, *alone)
+
+
+def _unseen(row: Row) -> tuple[str, ...]:
+    unseen_hours, shared_hours = row["unobserved_seconds"] / 3600, row["shared_seconds"] / 3600
+    said = []
+    if unseen_hours >= LEAST_SHOWN_HOURS:
+        said.append(f"{unseen_hours:,.1f} device-hours of the run were not observed; {_counting_of_unseen(row)}.")
+    if shared_hours >= LEAST_SHOWN_HOURS:
+        said.append(f"{shared_hours:,.1f} device-hours of the run were shared with others; {HIGH_END_ONLY}.")
+    return tuple(said)
+
+
+def _counting_of_unseen(row: Row) -> str:
+    """What the estimate made of them: an allocation record says who held a device, and that counts as busy."""
+    if Metering.ALLOCATION.value in row["methods"]:
+        return "those known from allocation records count as busy, any others towards the high end only"
+    return HIGH_END_ONLY
+
+
+def _no_estimate(row: Row, compared: Comparison) -> tuple[str, ...]:
+    """Why a part of the compute has no estimate, or in which direction to look for the reason."""
+    own = tuple(f"No estimate for a part of the run: {reason}." for reason in row["no_estimate_reasons"])
+    if compared.high is None and not own:
+        return (f"Another run that counts towards the compute of {compared.name} has a part without an estimate.",)
+    return own

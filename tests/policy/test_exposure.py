@@ -1,0 +1,146 @@
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.judgement import FACTS, START, a_run, runs_frame, runs_of, unhurried
+from support.kyc import a_tenant, tenants_frame
+
+from policy.judgement.exposure import EXPOSURES, accumulate
+from policy.judgement.link import RUN_LINKS, link_runs
+from policy.judgement.verdict import VERDICTS, judge_training
+
+GROUP = ("group_low_flop", "group_likely_flop", "group_high_flop", "group_device_hours")
+
+
+def verdicts_frame(verdicts: dict[str, str]) -> pl.DataFrame:
+    """Put verdicts by run id into a frame."""
+    rows = [
+        {"run_id": run, "verdict": verdict, "score": 0.0, "evidence": [], "lacking": []}
+        for run, verdict in verdicts.items()
+    ]
+    return on_one_day(pl.DataFrame(rows, schema=VERDICTS))
+
+
+def on_one_day(rows: pl.DataFrame) -> pl.DataFrame:
+    """Make stints of runs, all on one day."""
+    return rows.with_columns(day=pl.lit(START.date()))
+
+
+def links_frame(runs: Sequence[dict[str, Any]], group_of: dict[str, str]) -> pl.DataFrame:
+    """Link runs to the groups of their tenants."""
+    rows = [
+        {**dict.fromkeys(RUN_LINKS), "run_id": run["run_id"], "tenant_id": run["tenant_id"]}
+        | {"group_id": group_of.get(run["tenant_id"] or "", run["tenant_id"])}
+        for run in runs
+    ]
+    return pl.DataFrame(rows, schema=RUN_LINKS)
+
+
+def sums(
+    *runs: dict[str, Any], group_of: dict[str, str] | None = None, verdict: str = "training"
+) -> list[dict[str, Any]]:
+    """Accumulate runs, all of one verdict unless a run says another."""
+    verdicts = verdicts_frame({run["run_id"]: run.pop("verdict", verdict) for run in runs})
+    return (
+        accumulate(on_one_day(runs_frame(*runs)), verdicts, links_frame(runs, group_of or {})).sort("run_id").to_dicts()
+    )
+
+
+def flop_run(run_id: str, amount: float | None, **different: Any) -> dict[str, Any]:
+    """One run with low, likely and high at 1, 4 and 14 times an amount; null: not known but for a low of 0."""
+    low = 0.0 if amount is None else amount
+    likely, high = (None if amount is None else amount * factor for factor in (4, 14))
+    return a_run(run_id=run_id, low_flop=low, likely_flop=likely, high_flop=high, **different)
+
+
+@unhurried
+@given(st.lists(st.tuples(st.sampled_from(["t-1", "t-2", "t-3"]), st.floats(0, 1e24)), min_size=1, max_size=10))
+def test_splitting_changes_nothing(parts: list[tuple[str, float]]) -> None:
+    """However an effort is split over runs and tenants of one group, the group's compute is that of one run."""
+    group_of = dict.fromkeys(("t-1", "t-2", "t-3"), "parent")
+    split = sums(*(flop_run(f"r-{n}", each, tenant_id=who) for n, (who, each) in enumerate(parts)), group_of=group_of)
+    (whole,) = sums(flop_run("r", sum(each for _, each in parts), tenant_id="t-1"), group_of=group_of)
+    for row in split:
+        assert [row[name] for name in GROUP[:3]] == pytest.approx([whole[name] for name in GROUP[:3]])
+
+
+@unhurried
+@given(st.permutations([1e23, 0.1, 0.2, 3e22, 7e21, 1e24 / 3, 1e20 / 7]))
+def test_order_changes_nothing(parts: list[float]) -> None:
+    """The same runs in another order have the same sums to the last bit."""
+    (first, *_) = sums(*(flop_run(f"r-{n}", each) for n, each in enumerate(parts)))
+    (sorted_first, *_) = sums(*(flop_run(f"r-{n}", each) for n, each in enumerate(sorted(parts))))
+    assert [first[name] for name in GROUP] == [sorted_first[name] for name in GROUP]
+
+
+def test_three_sums() -> None:
+    """A run's own sum, its tenant's and its group's are kept apart."""
+    group_of = {"t-1": "parent", "t-2": "parent"}
+    runs = (flop_run("r-1", 1e20), flop_run("r-2", 2e20), flop_run("r-3", 4e20, tenant_id="t-2"))
+    (first, _, _) = sums(*runs, group_of=group_of)
+    assert [first[f"{scope}_low_flop"] for scope in ("run", "tenant", "group")] == pytest.approx([1e20, 3e20, 7e20])
+    assert first["group_device_hours"] == 24
+
+
+def test_unknown_part() -> None:
+    """With a part that is not known likely and high are null for all that it adds up with; low counts the rest."""
+    (known, unknown, other) = sums(flop_run("r-1", 1e20), flop_run("r-2", None), flop_run("r-3", 4e20, tenant_id="t-2"))
+    for row in (known, unknown):
+        assert [row[name] for name in GROUP[:3]] == [pytest.approx(1e20), None, None]
+    assert known["run_high_flop"] == pytest.approx(14e20)
+    assert unknown["run_high_flop"] is None
+    assert other["group_high_flop"] == pytest.approx(56e20)
+
+
+def test_undetermined() -> None:
+    """What may be training counts in the high end only."""
+    (row, _) = sums(flop_run("r-1", 1e20, verdict="undetermined"), flop_run("r-2", 2e20))
+    assert [row[name] for name in GROUP[:3]] == pytest.approx([2e20, 8e20, 42e20])
+
+
+def test_undetermined_and_unknown() -> None:
+    """An undetermined run without an estimate leaves the high end not known, and the rest as it is."""
+    (row, _) = sums(flop_run("r-1", None, verdict="undetermined"), flop_run("r-2", 2e20))
+    assert [row[name] for name in GROUP[:3]] == [pytest.approx(2e20), pytest.approx(8e20), None]
+
+
+def test_not_training() -> None:
+    """What is not training counts in no sum of operations, known or not; its device-hours are counted."""
+    (row, _, _) = sums(
+        flop_run("r-1", 1e20, verdict="not_training"),
+        flop_run("r-2", None, verdict="not_training"),
+        flop_run("r-3", 2e20),
+    )
+    assert [row[name] for name in GROUP] == [*map(pytest.approx, (2e20, 8e20, 28e20)), 24]
+    assert row["run_high_flop"] == 0
+
+
+def test_unlinked_runs_stay_apart() -> None:
+    """Runs that nobody claimed do not add up: nobody knows that they belong together."""
+    (one, two) = sums(flop_run("r-1", 1e20, tenant_id=None), flop_run("r-2", 2e20, tenant_id=None))
+    assert (one["group_low_flop"], two["group_low_flop"]) == (1e20, 2e20)
+    assert (one["tenant_low_flop"], two["tenant_low_flop"]) == (1e20, 2e20)
+
+
+def test_parent_that_is_a_tenant() -> None:
+    """A parent that is a tenant itself is in the group of those under it."""
+    tenants = tenants_frame(
+        a_tenant(tenant_id="t-1", headquarters_country="SG", ultimate_parent_id="t-2", ultimate_parent_country="CN"),
+        a_tenant(tenant_id="t-2", headquarters_country="CN", ultimate_parent_id="self"),
+    )
+    runs = runs_frame(flop_run("r-1", 1e20, tenant_id="t-1"), flop_run("r-2", 2e20, tenant_id="t-2"))
+    links = link_runs(runs, tenants, FACTS.jurisdictions)
+    rows = accumulate(on_one_day(runs), verdicts_frame({"r-1": "training", "r-2": "training"}), links)
+    assert rows["group_low_flop"].to_list() == pytest.approx([3e20, 3e20])
+
+
+def test_no_runs() -> None:
+    """No runs are no sums, in the same schema."""
+    runs = runs_of()
+    links = link_runs(runs, tenants_frame(), FACTS.jurisdictions)
+    exposures = accumulate(on_one_day(runs), on_one_day(judge_training(runs, FACTS.training_signals)), links)
+    assert exposures.is_empty()
+    assert exposures.schema == EXPOSURES

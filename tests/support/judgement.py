@@ -1,0 +1,147 @@
+"""Windows, runs and subjects to judge in tests, where only what matters is written."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import settings
+
+from policy.facts.facts import Facts, load_facts
+from policy.frames import empty
+from policy.judgement.estimate import estimate_compute
+from policy.judgement.runs import RUNS, find_runs
+from policy.rules.subject import SUBJECTS
+from policy.usage.window import WINDOWS
+
+H100 = "NVIDIA H100 80GB HBM3"
+FACTS = load_facts()
+START = datetime(2026, 6, 1, tzinfo=UTC)
+HOUR = 3600.0
+
+unhurried = settings(deadline=None, max_examples=50)
+"""For properties of frames: how long an example takes says more about the machine than about the product."""
+
+COUNTS = tuple(name for name, dtype in WINDOWS.items() if dtype == pl.Float64)
+
+
+def a_window(*, hours: float = 1.0, devices: float = 8.0, busy: float = 0.95, **different: Any) -> dict[str, Any]:
+    """One pod that held eight H100 for an hour, alone and fully observed, busy for 95 % of it."""
+    start = different.pop("window_start", START)
+    held = devices * hours * HOUR
+    row = {
+        **dict.fromkeys(COUNTS, 0.0),
+        "node": "node-a",
+        "provenance": "simulated",
+        "workload_namespace": "space-a",
+        "workload_kind": "PyTorchJob",
+        "workload_name": "effort",
+        "workload_uid": "u-1",
+        "workload_pod": "effort-0",
+        "pod_uid": "p-1",
+        "container": "main",
+        "tenant_id": "t-1",
+        "accelerator": H100,
+        "metering": "utilisation",
+        "window_start": start,
+        "window_end": start + timedelta(hours=hours),
+        "device_count": devices,
+        "held_seconds": held,
+        "observed_seconds": held,
+        "busy_seconds": held * busy,
+    }
+    unknown = set(different) - set(WINDOWS)
+    assert not unknown, f"a window has no {unknown}"
+    return {**row, **different}
+
+
+def unseen(**different: Any) -> dict[str, Any]:
+    """A window in which nothing was read."""
+    return a_window(**{"observed_seconds": 0.0, "busy_seconds": 0.0, **different})
+
+
+def windows_frame(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Put windows into a frame; none make an empty one."""
+    return pl.DataFrame(list(rows), schema=WINDOWS) if rows else empty(WINDOWS)
+
+
+def estimates_of(*rows: dict[str, Any], facts: Facts = FACTS) -> pl.DataFrame:
+    """Estimate windows by the shipped facts."""
+    return estimate_compute(windows_frame(*rows), facts.accelerators.frame, facts.estimation)
+
+
+def runs_of(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Find the runs of windows."""
+    return find_runs(estimates_of(*rows))
+
+
+def a_run(**different: Any) -> dict[str, Any]:
+    """One run of one window as in a_window, with whatever the test wants different."""
+    return {**runs_of(a_window()).row(0, named=True), **different}
+
+
+def runs_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Put runs into a frame."""
+    return pl.DataFrame(list(rows), schema=RUNS)
+
+
+SUBJECT: dict[str, Any] = {
+    "run_id": "run-0000000000000001",
+    "tenant_id": "t-1",
+    "workload_namespace": "space-a",
+    "workload_kind": "PyTorchJob",
+    "workload_name": "effort",
+    "accelerators": [H100],
+    "first_seen": START,
+    "last_seen": START + timedelta(days=20),
+    "peak_devices": 512.0,
+    "largest_pod_devices": 8.0,
+    "held_seconds": 8.8e8,
+    "observed_seconds": 8.8e8,
+    "busy_seconds": 8.3e8,
+    "verdict": "training",
+    "score": 4.3,
+    "evidence": [
+        {
+            "signal": "sustained",
+            "value": 0.94,
+            "weight": 1.6,
+            "sentence": "busy for 94 % of the observed device time, at or above 60 %",
+        },
+        {"signal": "batch_kind", "value": 1.0, "weight": 0.7, "sentence": "its kind, PyTorchJob, runs to an end"},
+        {"signal": "gang", "value": 512.0, "weight": 2.0, "sentence": "512 devices held together"},
+    ],
+    "lacking": [],
+    "day": date(2026, 6, 1),
+    "methods": ["busy"],
+    "no_estimate_reasons": [],
+    "law_at": date(2026, 6, 20),
+    "link_state": "linked",
+    "link_reason": "the claimed tenant is in the know-your-customer file",
+    "group_id": "p-1",
+    "hq_in_scope": "no",
+    "hq_own": "no",
+    "hq_parent": "no",
+    "hq_reason": "headquartered in SG: not a member of Country Group D:5 and not named beside it; "
+    "ultimate parent headquartered in DE: not a member of Country Group D:5 and not named beside it",
+    "hq_sources": ["Supplement No. 1 to 15 CFR Part 740 (official; read 2026-10-03)"],
+    "subject_kind": "tenant",
+    "subject_id": "t-1",
+    **dict.fromkeys(("low_flop", "run_low_flop", "tenant_low_flop", "group_low_flop"), 2e23),
+    **dict.fromkeys(("likely_flop", "run_likely_flop", "tenant_likely_flop", "group_likely_flop"), 8e23),
+    **dict.fromkeys(("high_flop", "run_high_flop", "tenant_high_flop", "group_high_flop"), 3e24),
+}
+"""Judged to be training; linked; out of scope; 2e23 to 3e24 FLOP. Numbers that are not here are 0."""
+
+
+def a_subject(**different: Any) -> dict[str, Any]:
+    """One row of the subjects: a large training run of a tenant out of scope."""
+    unknown = set(different) - set(SUBJECTS)
+    assert not unknown, f"a subject has no {unknown}"
+    numbers = {name: 0.0 for name, dtype in SUBJECTS.items() if dtype == pl.Float64}
+    return {**numbers, **SUBJECT, **different}
+
+
+def subjects_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Put subjects into a frame."""
+    return pl.DataFrame(list(rows), schema=SUBJECTS)
