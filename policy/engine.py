@@ -1,0 +1,183 @@
+"""
+The whole way of the data, on one screen.
+
+:func:`judge` is pure: windows, tenants, facts and rules in, findings out; replaying a recording is this function alone.
+:class:`Engine` puts it between a source and a queue and keeps the ledger. A cycle is a row of steps, each of which
+leaves either everything or nothing behind, so an engine that dies between any two of them is followed by one that
+completes the work and arrives at the same ledger and the same tickets.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import polars as pl
+
+from policy.facts.facts import Facts
+from policy.frames import empty
+from policy.judgement.estimate import estimate_compute
+from policy.judgement.exposure import accumulate
+from policy.judgement.link import link_runs
+from policy.judgement.runs import find_runs
+from policy.judgement.stints import find_stints, judge_stints, most_serious
+from policy.rules.evaluate import evaluate
+from policy.rules.finding import Finding
+from policy.rules.pack import Pack
+from policy.rules.subject import describe_subjects
+from policy.usage.counters import COUNTERS, balance_between, carry_forward, pending_windows, retire, windows_between
+from policy.usage.ledger import Ledger, LedgerError
+from policy.usage.sources.target import Heard, TargetState, one_for_each_node, targets_frame, with_right_clocks
+
+log = logging.getLogger("flopwatch.engine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Everything that was concluded, each step with the frame it left: the way to an answer can be walked back."""
+
+    estimates: pl.DataFrame
+    subjects: pl.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def judge(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> Judgement:
+    """From usage windows to findings, as of ``at``."""
+    estimates = estimate_compute(windows, facts.accelerators.frame, facts.estimation)
+    runs, stints = find_runs(estimates), find_stints(estimates)
+    stint_verdicts = judge_stints(stints, facts.training_signals)
+    verdicts = most_serious(stints, stint_verdicts)
+    links = link_runs(runs, tenants, facts.jurisdictions)
+    exposures = accumulate(stints, stint_verdicts, links)
+    subjects = describe_subjects(runs, verdicts, links, exposures)
+    return Judgement(estimates=estimates, subjects=subjects, findings=evaluate(pack, subjects, facts, at))
+
+
+class Source(Protocol):
+    """Hears every node once. Never raises for what a node does."""
+
+    def __call__(self) -> Sequence[Heard]:
+        """Every target's answer."""
+        ...
+
+
+class Queue(Protocol):
+    """Takes findings and makes them tickets: all of a cycle or none, and the same again changes nothing."""
+
+    def submit(self, findings: Sequence[Finding], at: datetime) -> object:
+        """Take the findings of one cycle."""
+        ...
+
+
+Observer = Callable[[str], None]
+"""Told the name of each step when it is done."""
+
+STEPS = (
+    "recovered", "scraped", "targets_written", "counters_written", "windows_written", "balance_written", "judged",
+    "submitted",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """
+    How far back windows are judged, and after how long without an answer a node's devices count as unwatched.
+
+    Both are durations. The latter is also how far a node's clock, or the engine's own, may be off.
+    """
+
+    look_back: timedelta
+    stale_after: timedelta
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One fleet's engine. ``tenants`` is asked anew in every cycle, so that a changed file takes effect."""
+
+    source: Source
+    ledger: Ledger
+    tenants: Callable[[], pl.DataFrame]
+    facts: Facts
+    pack: Pack
+    queue: Queue
+    horizon: Horizon
+    observe: Observer = lambda _: None
+    _states: dict[str, TargetState] = field(default_factory=dict)
+
+    def cycle(self, at: datetime) -> Judgement:
+        """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
+        self._recover()
+        self.observe("recovered")
+        self._measure(at)
+        judgement = self.judge(at)
+        self.observe("judged")
+        self.queue.submit(judgement.findings, at)
+        self.observe("submitted")
+        return judgement
+
+    def judge(self, at: datetime) -> Judgement:
+        """Judge what the ledger holds, and what silent nodes may have done since they were last heard."""
+        since = at - self.horizon.look_back
+        windows = self.ledger.read("windows", since=since).filter(pl.col("window_end") > since)
+        snapshots = self.ledger.snapshots()
+        latest = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
+        pending = pending_windows(latest, at, self.horizon.stale_after.total_seconds(), since)
+        whole = pl.concat([windows, pending])
+        return judge(whole, tenants=self.tenants(), facts=self.facts, pack=self.pack, at=at)
+
+    def _measure(self, at: datetime) -> None:
+        snapshots = self.ledger.snapshots()
+        if snapshots and at <= snapshots[-1]:
+            self._explain_not_measuring(at, snapshots[-1])
+            return
+        before = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
+        timely = with_right_clocks(self.source(), at, self.horizon.stale_after)
+        heard = list(one_for_each_node(list(timely), before))
+        self._log_changes(heard)
+        self.observe("scraped")
+        self.ledger.write("targets", at, targets_frame(heard, at))
+        self.observe("targets_written")
+        answered = pl.concat([empty(COUNTERS), *(each.counters for each in heard)])
+        snapshot = retire(carry_forward(before, answered), {each.target for each in heard}, at)
+        self.ledger.write_counters(at, snapshot)
+        self.observe("counters_written")
+        self._close_windows()
+
+    def _explain_not_measuring(self, at: datetime, newest: datetime) -> None:
+        """After a crash this moment is on record already; else the clock has run backwards, far or only a little."""
+        if newest - at > self.horizon.stale_after:
+            raise LedgerError(
+                f"{self.ledger.folder}: its newest snapshot is of {newest.isoformat()}, after now ({at.isoformat()}); "
+                "correct the engine's clock, or if that was wrong then, move the snapshot's file away"
+            )
+        level = logging.INFO if at == newest else logging.WARNING
+        log.log(level, "measured.already at=%s newest=%s", at.isoformat(), newest.isoformat())
+
+    def _log_changes(self, heard: Sequence[Heard]) -> None:
+        """One line when a target's state changes, none while it stays."""
+        for each in heard:
+            if self._states.get(each.target, TargetState.OK) != each.state:
+                level = logging.INFO if each.state is TargetState.OK else logging.WARNING
+                log.log(level, "target.%s target=%s detail=%s", each.state, each.target, each.detail)
+            self._states[each.target] = each.state
+
+    def _recover(self) -> None:
+        """Finish what a writer that was killed after its snapshot did not get to."""
+        if self.ledger.snapshots():
+            self._close_windows()
+
+    def _close_windows(self) -> None:
+        """Write the windows between the two newest snapshots. Done twice, it writes the same bytes twice."""
+        snapshots = self.ledger.snapshots()
+        at = snapshots[-1]
+        if self.ledger.has("windows", at) and self.ledger.has("balance", at):
+            self.ledger.forget_counters_before(at)
+            return
+        before = self.ledger.counters(snapshots[-2]) if len(snapshots) > 1 else empty(COUNTERS)
+        after = self.ledger.counters(at)
+        self.ledger.write("windows", at, windows_between(before, after))
+        self.observe("windows_written")
+        self.ledger.write("balance", at, balance_between(before, after))
+        self.observe("balance_written")
+        self.ledger.forget_counters_before(at)

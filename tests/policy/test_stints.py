@@ -1,0 +1,90 @@
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+from support.judgement import FACTS, START, a_window, estimates_of, unhurried, unseen, windows_frame
+from support.kyc import a_tenant, tenants_frame
+
+from policy.engine import Judgement, judge
+from policy.judgement.stints import STINTS, find_stints, judge_stints, most_serious
+from policy.rules.pack import load_pack
+
+TIERS = FACTS.with_tiers({"review": 1e19}, basis="of a test")
+TENANTS = tenants_frame(a_tenant(tenant_id="t-cn", headquarters_country="CN", ultimate_parent_id="self"))
+SERVICE = {"workload_kind": "StatefulSet", "devices": 4.0}
+
+
+def on_day(day: int, **different: Any) -> dict[str, Any]:
+    """One workload on one day, for all of it unless told otherwise."""
+    return a_window(**{"tenant_id": "t-cn", "hours": 24.0, "window_start": START + timedelta(days=day), **different})
+
+
+def judged(*windows: dict[str, Any]) -> Judgement:
+    """Judge windows by the shipped rules and a small tier."""
+    at = START + timedelta(days=60)
+    return judge(windows_frame(*windows), tenants=TENANTS, facts=TIERS, pack=load_pack(), at=at)
+
+
+def high_of(judgement: Judgement) -> float:
+    """Give the high end of the one group."""
+    high: float = judgement.subjects["group_high_flop"].unique().item()
+    return high
+
+
+def test_a_stint_is_a_day_of_a_run() -> None:
+    """Every run has a stint for each day on which it used anything."""
+    stints = find_stints(estimates_of(on_day(0), on_day(1), on_day(1, workload_name="other")))
+    assert stints.schema == STINTS
+    assert sorted(stints["day"].to_list()) == [date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 2)]
+
+
+def test_the_most_serious_day_is_the_runs_verdict() -> None:
+    """A run that trained on one day of three is training, and its evidence is that day's."""
+    stints = find_stints(estimates_of(on_day(0, busy=0.1), on_day(1, busy=0.95), on_day(2, busy=0.1)))
+    (row,) = most_serious(stints, judge_stints(stints, FACTS.training_signals)).to_dicts()
+    assert (row["verdict"], row["day"]) == ("training", date(2026, 6, 2))
+
+
+def test_idling_afterwards_takes_nothing_back() -> None:
+    """Fifteen idle days under the same name leave the compute of five busy ones, and their finding, as they were."""
+    trained = [on_day(day, busy=0.97, **SERVICE) for day in range(5)]
+    idle = [on_day(day, busy=0.02, **SERVICE) for day in range(5, 20)]
+    before, after = judged(*trained), judged(*trained, *idle)
+    assert high_of(after) == high_of(before) > 0
+    assert [each.rule_id for each in after.findings] == [each.rule_id for each in before.findings] != []
+
+
+def test_hours_that_nobody_saw_clear_nobody() -> None:
+    """Half a day of training that goes unseen leaves the day undetermined, with a higher top than before."""
+    noon = START + timedelta(hours=12)
+    idle = on_day(0, hours=12.0, busy=0.02, window_start=noon, **SERVICE)
+    seen = judged(on_day(0, hours=12.0, busy=0.97, **SERVICE), idle)
+    half_seen = judged(unseen(hours=12.0, tenant_id="t-cn", **SERVICE), idle)
+    assert half_seen.subjects["verdict"].to_list() == ["undetermined"]
+    assert high_of(half_seen) >= high_of(seen) > 0
+    assert [each.subject_id for each in half_seen.findings] == ["t-cn"]
+
+
+@unhurried
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1), st.booleans()), min_size=1, max_size=8),
+    st.sampled_from(["PyTorchJob", "StatefulSet", "Pod"]),
+)
+def test_losing_readings_never_lowers_the_top(parts: list[tuple[int, float, bool]], kind: str) -> None:
+    """Whatever readings are lost, a group's high end does not fall and no finding goes away."""
+    seen = [on_day(day, busy=busy, workload_kind=kind, hours=3.0) for day, busy, _ in parts]
+    gone = {"observed_seconds": 0.0, "busy_seconds": 0.0}
+    lost = [window | gone if part[2] else window for window, part in zip(seen, parts, strict=True)]
+    before, after = judged(*seen), judged(*lost)
+    assert high_of(after) >= high_of(before) * (1 - 1e-9)
+    assert {each.subject_id for each in before.findings} <= {each.subject_id for each in after.findings}
+
+
+def test_no_windows() -> None:
+    """No windows are no stints, in the same schema."""
+    stints = find_stints(estimates_of())
+    assert stints.is_empty()
+    assert stints.schema == STINTS
+    assert isinstance(most_serious(stints, judge_stints(stints, FACTS.training_signals)), pl.DataFrame)
