@@ -1,0 +1,65 @@
+"""``flopwatch engine``: hear every collector, keep the ledger, open tickets, cycle after cycle."""
+
+import argparse
+import logging
+import signal
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+
+from policy.commands.options import OK, Parsers, add_parser, add_settings, settings_of, wait
+from policy.engine import Engine
+from policy.review.store import TicketStore, upgrade
+from policy.review.store.engine import check_database
+from policy.wiring import build_engine, check_settings, open_ledger
+
+EXAMPLES = """  flopwatch engine --targets nodes.txt --tenants tenants.csv --ledger /var/lib/flopwatch/ledger
+  flopwatch engine --targets http://127.0.0.1:9478/metrics --once
+
+One engine writes a ledger; a second one is refused. Stop it with SIGTERM: it ends after the step it is in.
+
+exit codes: 0 stopped by a signal or done with --once, 2 a file or a setting cannot be used
+"""
+SETTINGS = (
+    "targets", "tenants", "ledger", "database", "rules", "tier", "simulated", "cycle_seconds", "look_back_days",
+    "stale_after_cycles", "scrape_timeout_seconds", "scrape_token_file",
+)  # fmt: skip
+
+log = logging.getLogger("flopwatch.engine")
+
+
+def add(parsers: Parsers) -> None:
+    """Add the command."""
+    parser = add_parser(parsers, "engine", "measure, judge, and open tickets, in cycles", EXAMPLES)
+    add_settings(parser, SETTINGS)
+    parser.add_argument("--once", action="store_true", help="one cycle, then stop")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything, bring the database up to date, then cycle until told to stop."""
+    settings = settings_of(arguments)
+    check_settings(settings)
+    check_database(settings.database)
+    with open_ledger(settings).writing():
+        upgrade(settings.database)
+        with closing(TicketStore.open(settings.database)) as store:
+            _cycles(build_engine(settings, store), settings.cycle_seconds, once=arguments.once)
+    return OK
+
+
+def _cycles(engine: Engine, cycle_seconds: float, *, once: bool) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        began = time.monotonic()
+        judgement = engine.cycle(datetime.now(UTC))
+        seconds = time.monotonic() - began
+        log.info(
+            "cycle.done runs=%d findings=%d seconds=%.2f", judgement.subjects.height, len(judgement.findings), seconds
+        )
+        if once:
+            return
+        wait(stop, cycle_seconds - seconds)

@@ -1,0 +1,77 @@
+"""
+How one answer was reached, from the ticket back to the readings: every number beside the ones it was made from.
+"""
+
+from typing import Any
+
+import polars as pl
+from rich.tree import Tree
+
+from policy.engine import Judgement
+from policy.facts.accelerators import Accelerator
+from policy.facts.facts import Facts
+from policy.rules.finding import Finding
+from policy.rules.sentences import flop_text, interval_text
+
+
+def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, tenants: pl.DataFrame, facts: Facts) -> Tree:
+    """The way from the ticket to the readings, for a terminal."""
+    tree = Tree(
+        f"[bold]{ticket_id}[/] {finding.subject_kind} {finding.subject_id}: {finding.severity}, {finding.strength}"
+    )
+    rule = tree.add(f"rule {finding.rule_id}, version {finding.rule_version}: {finding.title}")
+    for source in finding.sources:
+        rule.add(f"source: {source}")
+    rule.add(f"asks: {finding.asks}")
+    _add_headquarters(tree, finding, tenants)
+    compared = finding.comparisons[0]
+    compute = tree.add(f"compute of {compared.name}: {interval_text(compared.low, compared.likely, compared.high)}")
+    compute.add(f"against the tier {compared.tier_name}: {flop_text(compared.tier)} FLOP")
+    for row in judgement.subjects.filter(pl.col("run_id").is_in(finding.run_ids)).to_dicts():
+        _add_run(tree, row, facts)
+    digests = tree.add("checkable by digest")
+    for name in ("facts_digest", "rules_digest", "inputs_digest"):
+        digests.add(f"{name.removesuffix('_digest')}: {getattr(finding, name)[:16]}…")
+    return tree
+
+
+def _add_headquarters(tree: Tree, finding: Finding, tenants: pl.DataFrame) -> None:
+    branch = tree.add(finding.reasons[0])
+    for row in tenants.filter(pl.col("tenant_id") == finding.subject_id).to_dicts():
+        country = row["headquarters_country"] or "not known"
+        parent = row["ultimate_parent_country"] or "not known"
+        branch.add(
+            f"the file, as of {row['as_of']} ({row['source']}): headquarters {country}, ultimate parent in {parent}"
+        )
+    branch.add(f"law of {finding.law_at.isoformat()}")
+
+
+def _add_run(tree: Tree, row: dict[str, Any], facts: Facts) -> None:
+    branch = tree.add(
+        f"run {row['workload_namespace']}/{row['workload_name']} ({row['workload_kind']}): {row['verdict']}"
+    )
+    evidence = branch.add(f"verdict, from its day {row['day'].isoformat()}: score {row['score']:+.1f}")
+    for piece in row["evidence"]:
+        evidence.add(f"{piece['weight']:+.1f}  {piece['sentence']}")
+    for what in row["lacking"]:
+        evidence.add(f"lacking: {what}")
+    estimate = branch.add(interval_text(row["run_low_flop"], row["run_likely_flop"], row["run_high_flop"]))
+    busy, observed = row["busy_seconds"] / 3600, row["observed_seconds"] / 3600
+    unseen = row["unobserved_seconds"] / 3600
+    estimate.add(f"measured: {busy:.1f} busy of {observed:.1f} observed GPU-hours; {unseen:.1f} unseen")
+    for reason in row["no_estimate_reasons"]:
+        estimate.add(f"no estimate for a part: {reason}")
+    for name in row["accelerators"]:
+        _add_peak(estimate, name, facts)
+
+
+def _add_peak(branch: Tree, name: str, facts: Facts) -> None:
+    chip, share = facts.accelerators.resolve(name), facts.estimation
+    if not isinstance(chip, Accelerator):
+        branch.add(f"{name}: {chip.reason}")
+        return
+    low, likely, high = share.utilisation_low.value, share.utilisation_likely.value, share.utilisation_high.value
+    training, densest = chip.training_peak_flop_per_second / 1e12, chip.densest_peak_flop_per_second / 1e12
+    branch.add(f"low, likely: busy × {training:g} TFLOP/s (dense, 16 bit) × {low:g}, {likely:g}")
+    branch.add(f"high: (busy + unseen + shared) × {densest:g} TFLOP/s (dense, {chip.densest_format}) × {high:g}")
+    branch.add(f"{chip.device}: {chip.source.line}")

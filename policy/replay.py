@@ -1,0 +1,61 @@
+"""
+The engine over a recording: the same judgement as live, ending in a table instead of tickets.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from policy.engine import Judgement, judge
+from policy.facts.facts import Facts
+from policy.frames import conform, schema
+from policy.rules.finding import Finding
+from policy.rules.pack import Pack
+
+REPLAYED = schema(
+    {
+        "run": pl.String,  # the workload's name
+        "run_id": pl.String,
+        "tenant_id": pl.String,  # null: unlinked
+        "link_state": pl.String,
+        "gpu_hours": pl.Float64,  # held, alone or shared
+        "low_flop": pl.Float64,
+        "likely_flop": pl.Float64,  # null: not known, see no_estimate_reasons
+        "high_flop": pl.Float64,  # null: not known, see no_estimate_reasons
+        "no_estimate_reasons": pl.List(pl.String),
+        "verdict": pl.String,
+        "score": pl.Float64,
+        "lacking": pl.List(pl.String),
+        "hq_in_scope": pl.String,
+        "findings": pl.List(pl.String),  # rule id and strength
+    }
+)
+
+
+def replay(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> pl.DataFrame:
+    """One row for each run of the recording, schema REPLAYED, the largest first."""
+    judgement = judge(windows, tenants=tenants, facts=facts, pack=pack, at=at)
+    rows = (
+        judgement.subjects.join(_findings(judgement), on="run_id", how="left")
+        .with_columns(
+            run=pl.col("workload_name"),
+            gpu_hours=(pl.col("held_seconds") + pl.col("shared_seconds")) / 3600,
+            findings=pl.col("findings").fill_null([]),
+            low_flop=pl.when(pl.col("high_flop").is_not_null()).then("low_flop"),
+        )
+        .sort("gpu_hours", "run", descending=(True, False))
+    )
+    return conform(rows.select(REPLAYED.names()), REPLAYED, "replayed runs")
+
+
+def _findings(judgement: Judgement) -> pl.DataFrame:
+    found: dict[str, list[str]] = {}
+    for finding in judgement.findings:
+        for run_id in finding.run_ids:
+            found.setdefault(run_id, []).append(_short(finding))
+    columns = {"run_id": list(found), "findings": list(found.values())}
+    return pl.DataFrame(columns, schema={"run_id": pl.String, "findings": pl.List(pl.String)})
+
+
+def _short(finding: Finding) -> str:
+    return f"{finding.rule_id} ({finding.strength.replace('_', ' ')})"

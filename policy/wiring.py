@@ -1,0 +1,163 @@
+"""
+The one place that puts the parts together: settings in, an engine with its source, its ledger and its queue out.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+
+from collector.contract import Provenance
+from policy.engine import Engine, Horizon, Observer
+from policy.facts.facts import Facts, load_facts
+from policy.frames import empty
+from policy.kyc.problems import KycError
+from policy.kyc.tenants import TENANTS, read_tenants
+from policy.latest import Latest
+from policy.review.store import TicketStore
+from policy.rules.evaluate import check_tiers
+from policy.rules.pack import Pack, load_pack
+from policy.settings import Settings
+from policy.usage.ledger import Ledger
+from policy.usage.sources.scrape import Limits, fault_of_url, scrape
+from policy.usage.sources.target import Heard
+
+log = logging.getLogger("flopwatch.wiring")
+
+LOGGED_PROBLEMS = 5
+
+
+class UnusableSettings(Exception):
+    """Settings that cannot be used: which one, what is wrong, what to write instead."""
+
+
+def build_engine(settings: Settings, store: TicketStore, observe: Observer = lambda _: None) -> Engine:
+    """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
+    facts, pack = facts_and_rules(settings)
+    targets = read_targets(settings.targets)
+    limits = Limits(timeout_seconds=settings.scrape_timeout_seconds, bearer_token=_token(settings.scrape_token_file))
+    tenants = latest_tenants(settings.tenants) if settings.tenants else lambda: empty(TENANTS)
+    ledger = open_ledger(settings)  # the last, because it begins a ledger where there is none
+
+    def source() -> Sequence[Heard]:
+        return list(scrape(targets, ledger.provenance, limits))
+
+    return Engine(
+        source=source,
+        ledger=ledger,
+        tenants=tenants,
+        facts=facts,
+        pack=pack,
+        queue=store,
+        horizon=Horizon(
+            look_back=timedelta(days=settings.look_back_days),
+            stale_after=timedelta(seconds=settings.stale_after_cycles * settings.cycle_seconds),
+        ),
+        observe=observe,
+    )
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise what :func:`build_engine` would raise, but leave no trace of having looked."""
+    facts_and_rules(settings)
+    read_targets(settings.targets)
+    _token(settings.scrape_token_file)
+    if settings.tenants:
+        read_tenants(settings.tenants)
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger, begun where there is none. Raises LedgerError or OSError."""
+    return Ledger.open(settings.ledger, Provenance.SIMULATED if settings.simulated else Provenance.MEASURED)
+
+
+def facts_and_rules(settings: Settings) -> tuple[Facts, Pack]:
+    """The facts with the provider's own tiers, and the rule pack, checked against each other."""
+    facts, own = load_facts(), read_tiers(settings.tier)
+    if own:
+        facts = facts.with_tiers(own, basis="the provider's choice, set with --tier")
+    pack = load_pack(settings.rules)
+    check_tiers(pack, facts)
+    used = sorted({rule.reaches.tier for rule in pack.rules})
+    idle = sorted(set(own) - set(used))
+    if idle:
+        raise UnusableSettings(f"--tier {idle[0]}: no rule of {pack.file} compares with it; they use {', '.join(used)}")
+    return facts, pack
+
+
+def latest_tenants(path: Path) -> Latest[pl.DataFrame]:
+    """The tenants of the newest good file. Raises KycError when the first one is bad."""
+
+    def tell(error: KycError) -> None:
+        log.error("tenants.refused problems=%d, the last good file stays in force", len(error.problems))
+        for problem in error.problems[:LOGGED_PROBLEMS]:
+            log.error("tenants.problem at=%s", problem.place)
+
+    return Latest(path, read=lambda file: read_tenants(file).frame, refusal=KycError, tell=tell)
+
+
+def read_targets(text: str) -> tuple[str, ...]:
+    """URLs from a list with commas, or from a file with one a line and ``#`` comments. Raises UnusableSettings."""
+    lines = text.split(",") if "://" in text or not text else _lines(Path(text))
+    found = tuple(dict.fromkeys(line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()))
+    if not found:
+        raise UnusableSettings("--targets: nothing is not a collector's URL, as http://node:9478/metrics")
+    for number, url in enumerate(found, start=1):
+        if fault := fault_of_url(url):
+            raise UnusableSettings(f"--targets: {_harmless(url) or f'address {number}'} {fault}")
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        name = _harmless(str(path)) or "what was given"
+        raise UnusableSettings(f"--targets {name}: cannot be read ({error.strerror}); give a file or URLs") from error
+    except UnicodeDecodeError as error:
+        raise UnusableSettings(f"--targets {path}: is not text in UTF-8; give a file with one URL a line") from error
+
+
+def _harmless(text: str) -> str:
+    """The text, unless a password could stand in it."""
+    return "" if "@" in text or "?" in text else repr(text)
+
+
+def read_tiers(text: str) -> Mapping[str, float]:
+    """Tiers from ``NAME=FLOP,NAME=FLOP``. Raises UnusableSettings."""
+    tiers: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, amount = (each.strip() for each in part.partition("="))
+        if not name or name in tiers:
+            problem = "is set twice" if name else "has no name"
+            raise UnusableSettings(f"--tier {part}: {problem}; write NAME=FLOP, as review=1e22, once for each tier")
+        try:
+            tiers[name] = float(amount)
+        except ValueError as error:
+            raise UnusableSettings(
+                f"--tier {part}: {amount!r} is not an amount of FLOP; write NAME=FLOP, as review=1e22"
+            ) from error
+    return tiers
+
+
+def _token(path: Path | None) -> str:
+    """The token in a file, or none without a file. A bad one is never repeated."""
+    if path is None:
+        return ""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise UnusableSettings(f"--scrape-token-file {path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise _no_token(path) from error
+    if not token or not token.isprintable() or " " in token:
+        raise _no_token(path)
+    return token
+
+
+def _no_token(path: Path) -> UnusableSettings:
+    return UnusableSettings(
+        f"--scrape-token-file {path}: holds no token; write one into it, in ASCII and without spaces"
+    )

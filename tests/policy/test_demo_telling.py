@@ -1,0 +1,165 @@
+"""What the demo tells when its day is over, without a day: the comparison, the differences, the explained answer."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+import pytest
+from rich.console import Console
+from support.findings import a_finding
+from support.judgement import FACTS, START, a_subject, a_window, estimates_of, subjects_frame
+
+from policy.demo import telling
+from policy.demo.chain import chain_of
+from policy.demo.comparison import compare
+from policy.demo.day import PAGE, every_ticket
+from policy.demo.scenario import DemoScenario, TicketKey
+from policy.demo.telling import Day, curl_lines, differences
+from policy.engine import Engine, Judgement
+from policy.frames import empty
+from policy.kyc.tenants import TENANTS
+from policy.review.store import TicketStore, upgrade
+from policy.review.ticket import Ticket, new_ticket
+from policy.rules.finding import Finding, Strength, SubjectKind
+
+KEY = TicketKey(rule="large-training-run", subject="tenant-7", strength=Strength.CROSSED)
+IN_SCOPE = {"hq_in_scope": "yes", "hq_own": "yes", "hq_reason": "headquartered in MO: named beside D:5 in the rules"}
+UNCLAIMED: dict[str, Any] = {"tenant_id": None, "link_state": "unlinked", "hq_in_scope": "unknown"}
+
+
+def a_ticket(**finding: Any) -> Ticket:
+    """A new ticket about a finding that has crossed its tier."""
+    return new_ticket(a_finding(**{"strength": Strength.CROSSED, **finding}), None, START)
+
+
+def a_day(*tickets: Ticket, expected: tuple[TicketKey, ...] = (), explain: str | None = None) -> Day:
+    """A day that ended with these tickets."""
+    scenario = DemoScenario(
+        title="a test",
+        start=START,
+        duration=timedelta(hours=1),
+        nodes=("node-a",),
+        tier_flop=1e19,
+        expected=expected,
+        explain=explain,
+    )
+    judgement = Judgement(estimates=estimates_of(), subjects=subjects_frame(a_subject()), findings=())
+    # What is asked of the day here asks nothing of its engine.
+    return Day(scenario=scenario, engine=cast("Engine", None), judgement=judgement, tickets=tickets)
+
+
+def compared(*subjects: dict[str, Any], findings: tuple[Finding, ...] = (), **window: Any) -> list[dict[str, Any]]:
+    """The comparison's rows for subjects and findings, over one window for each tenant."""
+    tenants = {subject["tenant_id"] for subject in subjects}
+    estimates = estimates_of(*(a_window(tenant_id=each, **window) for each in tenants))
+    judgement = Judgement(estimates=estimates, subjects=subjects_frame(*subjects), findings=findings)
+    return compare(judgement, empty(TENANTS), FACTS, 1e19, START.date()).to_dicts()
+
+
+def test_as_expected_there_is_no_difference() -> None:
+    """A queue that holds each expected ticket once differs in nothing."""
+    assert differences(a_day(a_ticket(), expected=(KEY,))) == []
+
+
+def test_the_same_ticket_twice_is_a_difference() -> None:
+    """Two tickets of one rule, subject and strength are one more than expected, and one is one fewer than two."""
+    twice = a_day(a_ticket(), replace(a_ticket(), ordinal=2, ticket_id="T-2"), expected=(KEY,))
+    assert differences(twice) == ["found and not expected: large-training-run about tenant-7, crossed"]
+    once = a_day(a_ticket(), expected=(KEY, KEY))
+    assert differences(once) == ["expected and not found: large-training-run about tenant-7, crossed"]
+
+
+def test_tickets_beyond_the_first_page_are_read(tmp_path: Path) -> None:
+    """However many tickets the store has, every one is read once."""
+    url = f"sqlite:///{tmp_path / 'tickets.sqlite'}"
+    upgrade(url)
+    store = TicketStore.open(url)
+    try:
+        store.submit([a_finding(subject_id=f"tenant-{number}") for number in range(2 * PAGE + 1)], START)
+        read = every_ticket(store)
+    finally:
+        store.close()
+    assert len(read) == len({ticket.ticket_id for ticket in read}) == 2 * PAGE + 1
+
+
+def test_the_explained_answer_is_the_scenarios_choice_else_the_first() -> None:
+    """The ticket about the subject that the scenario names is explained; without one the first, without any none."""
+    first, second = a_ticket(), a_ticket(subject_id="tenant-8")
+    assert a_day(first, second, explain="tenant-8").explained() == second
+    assert a_day(first, second, explain="tenant-9").explained() == first
+    assert a_day(first, second).explained() == first
+    assert a_day(explain="tenant-8").explained() is None
+
+
+def test_the_printed_decision_says_nothing_that_has_not_happened() -> None:
+    """The third line passes the question on and says that nobody inquired."""
+    line = curl_lines("http://127.0.0.1:1", [a_ticket()])[2]
+    words = shlex.split(line)
+    body = json.loads(words[words.index("-d") + 1])
+    assert body == {
+        "outcome": "referred_to_counsel",
+        "reason": "Demo: a reader tried the queue; no inquiry was made.",
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_strongest_finding_about_a_tenant_is_compared(order: int) -> None:
+    """Of several rules' findings about one tenant the strongest is said, in whatever order the pack has them."""
+    findings = (
+        a_finding(subject_id="t-1", strength=Strength.MAY_HAVE_CROSSED),
+        a_finding(subject_id="t-1", rule_id="another", strength=Strength.CROSSED),
+        a_finding(subject_id="t-1", rule_id="a-third", strength=Strength.NOT_EVALUABLE),
+    )[::order]
+    (row,) = compared(a_subject(**IN_SCOPE), findings=findings)
+    assert row["flopwatch_says"] == "review"
+
+
+def test_of_runs_without_a_tenant_the_strongest_is_compared() -> None:
+    """The row of what nobody claimed says the strongest answer about any of its runs."""
+    runs = [a_subject(**UNCLAIMED, run_id=f"run-{n}", subject_kind="workload", subject_id=f"run-{n}") for n in range(3)]
+    kind = SubjectKind.WORKLOAD
+    findings = (
+        a_finding(subject_kind=kind, subject_id="run-1", strength=Strength.CROSSED),
+        a_finding(subject_kind=kind, subject_id="run-2", strength=Strength.MAY_HAVE_CROSSED),
+    )
+    (row,) = compared(*runs, findings=findings)
+    assert row["flopwatch_says"] == "review"
+
+
+def test_what_cannot_be_evaluated_is_said_to_be_so() -> None:
+    """A finding without a high end is not said to be one that may have crossed, and the high end is no number."""
+    finding = a_finding(subject_id="t-1", strength=Strength.NOT_EVALUABLE)
+    (row,) = compared(a_subject(**IN_SCOPE, run_high_flop=None), findings=(finding,))
+    assert (row["flopwatch_says"], row["high_flop"]) == ("review (not evaluable)", None)
+
+
+def said_of_sums(*, shared_gpu_hours: float) -> str:
+    """What is said of the sums of one row."""
+    console = Console(file=StringIO(), width=200)
+    rows = pl.DataFrame({"usual_gpu_hours": 5.0, "sole_gpu_hours": 3.0, "shared_gpu_hours": shared_gpu_hours})
+    telling._tell_sums(console, rows)
+    return cast("StringIO", console.file).getvalue()
+
+
+def test_sharing_is_told_only_where_there_was_some() -> None:
+    """A day on which nothing was shared has no sentence on sharing."""
+    assert "2.0 are hours of shared GPUs, listed in full for each sharer" in said_of_sums(shared_gpu_hours=2.0)
+    assert said_of_sums(shared_gpu_hours=0.0) == ""
+
+
+def test_the_chain_says_why_a_part_has_no_estimate() -> None:
+    """A run with a part that could not be estimated has the reason beside its interval."""
+    reason = "the facts have no peak for accelerator NVIDIA X1"
+    row = a_subject(no_estimate_reasons=[reason], run_high_flop=None, run_likely_flop=None)
+    finding = a_finding(subject_id="t-1", run_ids=(row["run_id"],), as_of=datetime(2026, 6, 2, tzinfo=UTC))
+    judgement = Judgement(estimates=estimates_of(), subjects=subjects_frame(row), findings=(finding,))
+    console = Console(file=StringIO(), width=200)
+    console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
+    said = cast("StringIO", console.file).getvalue()
+    assert re.search(rf"high end not known.*\n.*measured.*\n.*no estimate for a part: {reason}", said)

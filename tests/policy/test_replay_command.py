@@ -1,0 +1,164 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.kyc import a_file
+
+from policy.replay import REPLAYED
+
+A100 = "NVIDIA A100-SXM4-80GB"
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEADER = "job_id,arrival_s,gpus,duration_s,account"
+PRETRAINING = "pretraining,0,2048,86400,t-1"
+NOTEBOOK = "notebook,60,1,3600,t-2"
+START = ("--start", "2025-07-01")
+
+
+def flopwatch(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    """The real command, as a process of its own, in which every warning is an error."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOPWATCH_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "policy", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env=environment,
+        timeout=60,
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+def replay_json(*arguments: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What ``replay --format json`` prints: the whole document, and its runs by name."""
+    document = json.loads(flopwatch("replay", *arguments, *START, "--format", "json").stdout)
+    return document, {run["run"]: run for run in document["runs"]}
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    """A large job and a small one."""
+    path = tmp_path / "jobs.csv"
+    path.write_text("\n".join([HEADER, PRETRAINING, NOTEBOOK]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def tenants(tmp_path: Path) -> Path:
+    """The parties of both accounts; the first is headquartered in D:5."""
+    return a_file(
+        tmp_path,
+        {"tenant_id": "t-1", "headquarters_country": "CN", "registered_country": "CN"},
+        {"tenant_id": "t-2"},
+    )
+
+
+def test_json_has_every_run_with_its_numbers(jobs: Path, tenants: Path) -> None:
+    """The document holds totals and one object for each run, the largest first, with interval, link and findings."""
+    document, runs = replay_json(jobs, "--tenants", tenants, "--map", "tenant_id=account", "--accelerator", A100)
+    assert list(runs) == ["pretraining", "notebook"]
+    assert document["law_from"] == "2025-07-01"
+    assert document["totals"]["gpu_hours"] == 2048 * 24 + 1
+    large = runs["pretraining"]
+    assert (large["gpu_hours"], large["tenant_id"], large["link_state"]) == (2048 * 24, "t-1", "linked")
+    assert 0 < large["low_flop"] < large["likely_flop"] < large["high_flop"]
+    assert (large["hq_in_scope"], runs["notebook"]["hq_in_scope"]) == ("yes", "no")
+    assert set(large) == set(REPLAYED)
+
+
+def test_a_low_tier_makes_a_finding(jobs: Path, tenants: Path) -> None:
+    """A tier of the provider's own that the run reaches is found, for the in-scope tenant and not for the other."""
+    arguments = ("--tenants", tenants, "--map", "tenant_id=account", "--accelerator", A100, "--tier", "review=1e15")
+    _, runs = replay_json(jobs, *arguments)
+    assert any("in-scope-headquarters" in finding for finding in runs["pretraining"]["findings"])
+    assert runs["notebook"]["findings"] == []
+
+
+def test_the_table_says_what_json_says(jobs: Path, tenants: Path) -> None:
+    """At a terminal the same runs, totals and findings stand in a table, and what a finding is not."""
+    arguments = ("--tenants", tenants, "--map", "tenant_id=account", "--accelerator", A100)
+    text = flopwatch("replay", jobs, *arguments, *START).stdout
+    assert "49,152.0" in text
+    assert "2 runs, 49,153.0 GPU-hours" in text
+    assert text.rstrip().endswith("A finding asks for review. It does not say that any law was broken.")
+
+
+def test_parquet_holds_the_same_rows(jobs: Path, tmp_path: Path) -> None:
+    """A Parquet file has the declared schema and the runs of the JSON document."""
+    output = tmp_path / "runs.parquet"
+    flopwatch("replay", jobs, "--accelerator", A100, *START, "--format", "parquet", "--output", output)
+    frame = pl.read_parquet(output)
+    assert frame.schema == REPLAYED
+    _, runs = replay_json(jobs, "--accelerator", A100)
+    assert [row["high_flop"] for row in frame.to_dicts()] == [run["high_flop"] for run in runs.values()]
+
+
+def test_the_same_recording_is_the_same_document(jobs: Path, tenants: Path) -> None:
+    """Replaying twice prints the same text."""
+    arguments = ("replay", jobs, "--tenants", tenants, "--accelerator", A100, *START, "--format", "json")
+    assert flopwatch(*arguments).stdout == flopwatch(*arguments).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [((), "the accelerator is not known"), (("--accelerator", "Abacus 9000"), "no peak for accelerator Abacus 9000")],
+)
+def test_an_unknown_accelerator_has_no_estimate(jobs: Path, arguments: tuple[str, ...], reason: str) -> None:
+    """What cannot be estimated is null with its reason in JSON and words in the table; it is never 0."""
+    document, runs = replay_json(jobs, *arguments)
+    run = runs["pretraining"]
+    assert [run[f"{bound}_flop"] for bound in ("low", "likely", "high")] == [None, None, None]
+    assert [reason in each for each in run["no_estimate_reasons"]] == [True]
+    assert document["totals"]["runs_without_estimate"] == 2
+    text = flopwatch("replay", jobs, *arguments, *START).stdout
+    assert "2 runs have no estimate" in text
+    assert reason in text
+
+
+def test_without_tenants_everything_is_unlinked(jobs: Path) -> None:
+    """Nobody is known without a tenants' file: no run is linked, and no headquarters is cleared."""
+    _, runs = replay_json(jobs, "--accelerator", A100)
+    assert {run["link_state"] for run in runs.values()} == {"unlinked"}
+    assert {run["hq_in_scope"] for run in runs.values()} == {"unknown"}
+    _, claimed = replay_json(jobs, "--accelerator", A100, "--map", "tenant_id=account")
+    assert {run["link_state"] for run in claimed.values()} == {"unknown_tenant"}
+
+
+def test_a_map_file_fills_by_job(jobs: Path, tmp_path: Path) -> None:
+    """A CSV given with --map names fields job by job."""
+    table = tmp_path / "map.csv"
+    table.write_text(f"job_id,accelerator\npretraining,{A100}\n", encoding="utf-8")
+    _, runs = replay_json(jobs, "--map", table)
+    assert runs["pretraining"]["high_flop"] > 0
+    assert runs["notebook"]["high_flop"] is None
+
+
+BAD = {
+    "a file that is not there": (("replay", "none.csv"), "none.csv: cannot be read"),
+    "a number that is none": (("replay", "{bad}"), "row 2, column gpus: 'many' is not a number"),
+    "a field that cannot be filled": (("replay", "{jobs}", "--map", "node=account"), "'node' is not a field"),
+    "a column that is not there": (("replay", "{jobs}", "--map", "tenant_id=customer"), "no column customer"),
+    "a map that is not there": (("replay", "{jobs}", "--map", "none.csv"), "--map none.csv: not FIELD=COLUMN"),
+    "a tier that is no number": (("replay", "{jobs}", "--tier", "review=much"), "'much' is not an amount of FLOP"),
+    "rules that are not there": (("replay", "{jobs}", "--rules", "none.yaml"), "none.yaml"),
+    "an output for a table": (("replay", "{jobs}", "--output", "runs.parquet"), "--output needs --format parquet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_used_is_one_line(jobs: Path, tmp_path: Path, name: str) -> None:
+    """Exit code 2, nothing on standard output, and one line that says what and where."""
+    arguments, words = BAD[name]
+    bad = tmp_path / "bad.csv"
+    bad.write_text(f"{HEADER}\nx,0,many,60,t-1\n", encoding="utf-8")
+    done = flopwatch(*(each.format(jobs=jobs, bad=bad) for each in arguments), expect=2)
+    assert done.stdout == ""
+    (line,) = filter(None, done.stderr.splitlines())
+    assert line.startswith("flopwatch: ")
+    assert words in line
