@@ -23,11 +23,13 @@ demo: $(READY)  ## a simulated data centre, from GPU readings to tickets, in und
 test: $(READY)  ## all tests
 	$(BIN)/pytest
 
-check: $(READY)  ## lint, types, import contracts, wheel
+check: $(READY)  ## lint, types, import contracts, boards, wheel
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd dashboards && ../$(BIN)/mypy --config-file ../pyproject.toml .
 	$(BIN)/lint-imports
+	$(BIN)/python dashboards/boards.py --check
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
 	$(BIN)/check-wheel-contents dist/*.whl
@@ -35,6 +37,7 @@ check: $(READY)  ## lint, types, import contracts, wheel
 format: $(READY)  ## put imports and layout in order
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(BIN)/python dashboards/boards.py
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \

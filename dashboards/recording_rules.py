@@ -1,0 +1,132 @@
+"""
+The recording rules that the boards need: peaks and utilisation from the facts, estimates per tenant as rates.
+
+The arithmetic is that of ``policy/judgement/estimate.py``; a test holds the two together on a real Prometheus.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from collector import contract
+from collector.contract import Metric
+from policy.facts.facts import Facts
+
+WINDOW = "5m"  # of every rate in the rules: five scrapes at the usual minute, so that a missed one loses nothing
+INTERVAL_SECONDS = 60  # between evaluations; the board multiplies by it to get from FLOP per second to FLOP
+PEAK = "flopwatch:accelerator_peak_flop_per_second"
+UTILISATION = "flopwatch:model_flop_utilisation_ratio"
+BUSY = "flopwatch:tenant_busy_seconds_per_second"
+POSSIBLY_ACTIVE = "flopwatch:tenant_possibly_active_seconds_per_second"
+ESTIMATED = "flopwatch:tenant_estimated_flop_per_second"
+UNESTIMATED = "flopwatch:tenant_unestimated_gpu_seconds_per_second"
+TENANT = "tenant_id, provenance"  # simulated and measured compute never add up
+
+BOUNDS: Mapping[str, tuple[str, str]] = {
+    "low": (BUSY, "training"),
+    "likely": (BUSY, "training"),
+    "high": (POSSIBLY_ACTIVE, "densest"),
+}
+"""Each end of the interval: which seconds count, and at which peak. As policy/judgement/estimate.py has it."""
+
+HEADER = """\
+# Written by dashboards/boards.py from the facts; change those and run it again.
+#
+# The estimates are those of policy/judgement/estimate.py as rates. Not in them: hours in which nobody watched a node,
+# which Prometheus cannot tell, and a holder's time before its second scrape. An accelerator without a known peak has no
+# estimate; its time is recorded as flopwatch:tenant_unestimated_gpu_seconds_per_second. Where nobody claimed a workload
+# there is no tenant_id. The board multiplies by the group's interval: change it there too.
+#
+# Peaks partly from Epoch AI, "Data on Machine Learning Hardware", epoch.ai, CC BY 4.0.
+"""
+
+
+def _recent(metric: Metric) -> str:
+    return f"rate({metric.name}[{WINDOW}])"
+
+
+# Holder by holder: one that lacks a count drops out of all three bounds, as a window with a missing count does.
+POSSIBLY_ACTIVE_HOLDERS = f"""\
+{_recent(contract.BUSY)}
++ clamp_min({_recent(contract.HELD)} - {_recent(contract.OBSERVED)}, 0)
++ {_recent(contract.SHARED_BUSY)}
++ ({_recent(contract.SHARED)} - {_recent(contract.SHARED_OBSERVED)})"""
+HOLDING = f"({_recent(contract.HELD)} + {_recent(contract.SHARED)})"
+
+
+def rules(facts: Facts) -> list[dict[str, Any]]:
+    """Every recording rule, in the order in which they need each other."""
+    return [*_peaks(facts), *_utilisation(facts), *_seconds(), *map(_estimated, BOUNDS), _unestimated()]
+
+
+def _rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
+    return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
+
+
+def _peaks(facts: Facts) -> Iterator[dict[str, Any]]:
+    columns = ("accelerator", "evidence", "training_peak_flop_per_second", "densest_peak_flop_per_second")
+    rows = facts.accelerators.frame.select(columns)
+    for name, evidence, training, densest in rows.drop_nulls().rows():
+        for peak_format, peak in (("training", training), ("densest", densest)):
+            labels = {"accelerator": name, "format": peak_format, "evidence": evidence}
+            yield _rule(PEAK, f"vector({peak / 1e12:.12g}e12)", **labels)
+
+
+def _utilisation(facts: Facts) -> Iterator[dict[str, Any]]:
+    for bound in BOUNDS:
+        yield _rule(UTILISATION, f"vector({getattr(facts.estimation, f'utilisation_{bound}').value})", bound=bound)
+
+
+def _seconds() -> Iterator[dict[str, Any]]:
+    of_tenant = f"sum by ({TENANT}, accelerator)"
+    counted = _indented(POSSIBLY_ACTIVE_HOLDERS, 4)
+    yield _rule(POSSIBLY_ACTIVE, f"{of_tenant} (\n{_indented(POSSIBLY_ACTIVE_HOLDERS)}\n)")
+    yield _rule(BUSY, f"{of_tenant} (\n  {_recent(contract.BUSY)}\n  and (\n{counted}\n  )\n)")
+
+
+def _estimated(bound: str) -> dict[str, Any]:
+    seconds, peak_format = BOUNDS[bound]
+    expr = f"""\
+sum by ({TENANT}) (
+  {seconds} * on (accelerator) group_left () {PEAK}{{format="{peak_format}"}}
+)
+* on () group_left () {UTILISATION}{{bound="{bound}"}}"""
+    return _rule(ESTIMATED, expr, bound=bound)
+
+
+def _unestimated() -> dict[str, Any]:
+    counted = _indented(POSSIBLY_ACTIVE_HOLDERS, 6)
+    expr = f"""\
+sum by ({TENANT}) (
+  {HOLDING}
+  unless (
+    (
+{counted}
+    )
+    and on (accelerator) {PEAK}{{format="training"}}
+  )
+)
+or 0 * sum by ({TENANT}) {HOLDING}"""
+    return _rule(UNESTIMATED, expr)
+
+
+def _indented(text: str, by: int = 2) -> str:
+    return "\n".join(" " * by + line for line in text.splitlines())
+
+
+class _Yaml(yaml.SafeDumper):
+    """Expressions of several lines stay readable."""
+
+
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Yaml.add_representer(str, _represent)
+
+
+def rules_file(facts: Facts) -> str:
+    """The text of ``rules.yaml``."""
+    group = {"name": "flopwatch", "interval": f"{INTERVAL_SECONDS}s", "rules": rules(facts)}
+    return HEADER + yaml.dump({"groups": [group]}, Dumper=_Yaml, sort_keys=False, width=1000)
