@@ -1,0 +1,48 @@
+import dataclasses
+import re
+from pathlib import Path
+
+from collector.settings import Settings as CollectorSettings
+from collector.settings import environment_name
+from policy.review.ticket import Outcome
+from policy.settings import ENVIRONMENT_PREFIX
+from policy.settings import Settings as PolicySettings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_of_the_collector_is_in_the_readme() -> None:
+    """The README's table has every collector setting with its variable, default, unit and text."""
+    for each in dataclasses.fields(CollectorSettings):
+        default = each.default if each.default != "" else "–"
+        unit, text = each.metadata["unit"] or "–", each.metadata["help"]
+        flag = "--" + each.name.replace("_", "-")
+        assert f"| `{flag}` | `{environment_name(each.name)}` | {default} | {unit} | {text} |" in README
+
+
+def test_every_setting_of_the_centre_is_in_the_readme() -> None:
+    """The README's table has every setting of the centre with its variable, default and text."""
+    for name, about in PolicySettings.model_fields.items():
+        default = about.default if about.default not in ("", None) else "–"
+        flag = "--" + name.replace("_", "-")
+        assert f"| `{flag}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {default} | {about.description} |" in README
+
+
+def test_the_readme_names_no_setting_that_is_gone() -> None:
+    """Every environment variable in the README is a setting."""
+    known = {environment_name(each.name) for each in dataclasses.fields(CollectorSettings)}
+    known |= {ENVIRONMENT_PREFIX + name.upper() for name in PolicySettings.model_fields}
+    assert set(re.findall(r"`(FLOPWATCH_[A-Z_]+)`", README)) == known
+
+
+def test_the_readme_lists_the_outcomes() -> None:
+    """The closed set of outcomes in the README is the one in the code."""
+    listed = README.split("Outcomes: ")[1].split(". ")[0]
+    assert re.findall(r"`([a-z_]+)`", listed) == [outcome.value for outcome in Outcome]
+
+
+def test_the_makefile_has_the_commands_that_the_readme_says_to_type() -> None:
+    """Every `make` target that the README names exists."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(re.findall(r"^    make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets
