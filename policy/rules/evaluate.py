@@ -7,7 +7,9 @@ A comparison that cannot be made is not passed over: it is a finding of strength
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -24,6 +26,17 @@ STRENGTH_ORDER = (Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVAL
 SIGNIFICANT_DIGITS = 6  # far finer than any interval here; keeps the last bits of a sum out of a finding's digest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """What all findings of one evaluation rest on; ``outdated`` says which facts should have been read again."""
+
+    pack: Pack
+    facts: Facts
+    facts_digest: str
+    as_of: datetime
+    outdated: tuple[str, ...]
+
+
 def check_tiers(pack: Pack, facts: Facts) -> None:
     """Raise PackError for a rule whose tier nobody defined, before anything is judged by it."""
     known = facts.tiers.by_name
@@ -35,7 +48,14 @@ def check_tiers(pack: Pack, facts: Facts) -> None:
 
 def evaluate(pack: Pack, subjects: pl.DataFrame, facts: Facts, as_of: datetime) -> tuple[Finding, ...]:
     """Every finding of every rule, one for each rule and subject, in the order of the pack and of the subjects."""
-    return tuple(finding for rule in pack.rules for finding in _findings(rule, pack, subjects, facts, as_of))
+    basis = _Basis(
+        pack=pack,
+        facts=facts,
+        facts_digest=facts.digest,
+        as_of=as_of,
+        outdated=sentences.overdue(facts.overdue(as_of.date())),
+    )
+    return tuple(finding for rule in pack.rules for finding in _findings(rule, subjects, basis))
 
 
 def strength_of(rule: Rule, tier_flop: float) -> pl.Expr:
@@ -57,20 +77,20 @@ def strength_of(rule: Rule, tier_flop: float) -> pl.Expr:
     )
 
 
-def _findings(rule: Rule, pack: Pack, subjects: pl.DataFrame, facts: Facts, as_of: datetime) -> Iterator[Finding]:
-    tier_flop = facts.tiers.flop(rule.reaches.tier)
+def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Finding]:
+    tier_flop = basis.facts.tiers.flop(rule.reaches.tier)
     found = subjects.with_columns(strength=strength_of(rule, tier_flop)).filter(pl.col("strength").is_not_null())
     order = pl.col("strength").replace_strict({each.value: place for place, each in enumerate(STRENGTH_ORDER)})
     compute = pl.col("run_high_flop").fill_null(float("inf"))
     ordered = found.sort("subject_kind", "subject_id", order, -compute, "run_id")  # the largest run is explained
-    for _, runs in ordered.group_by("subject_kind", "subject_id", maintain_order=True):
-        yield _finding(rule, pack, runs.to_dicts(), facts, as_of)
+    for _, runs in groupby(ordered.iter_rows(named=True), key=lambda row: (row["subject_kind"], row["subject_id"])):
+        yield _finding(rule, list(runs), basis)
 
 
-def _finding(rule: Rule, pack: Pack, rows: list[dict[str, Any]], facts: Facts, as_of: datetime) -> Finding:
+def _finding(rule: Rule, rows: list[dict[str, Any]], basis: _Basis) -> Finding:
     first = rows[0]
     strength = Strength(first["strength"])
-    tier = facts.tiers.by_name[rule.reaches.tier]
+    tier = basis.facts.tiers.by_name[rule.reaches.tier]
     compared = _comparison(rule, first, tier)
     unknown = tuple(name for name in rule.when.fields if first[name] is None)
     return Finding(
@@ -82,18 +102,18 @@ def _finding(rule: Rule, pack: Pack, rows: list[dict[str, Any]], facts: Facts, a
         subject_kind=SubjectKind(first["subject_kind"]),
         subject_id=first["subject_id"],
         run_ids=tuple(sorted(row["run_id"] for row in rows)),
-        as_of=as_of,
+        as_of=basis.as_of,
         law_at=first["law_at"],
         summary=sentences.summary(first, strength, compared),
         reasons=(
             *sentences.reasons(first, compared, tier.basis, unknown_fields=unknown, further_runs=len(rows) - 1),
-            *sentences.overdue(facts.overdue(as_of.date())),
+            *basis.outdated,
         ),
         comparisons=(compared,),
         asks=rule.asks,
-        sources=(*rule.sources, *first["hq_sources"], *_measuring_sources(rows, facts)),
-        facts_digest=facts.digest,
-        rules_digest=pack.digest,
+        sources=(*rule.sources, *first["hq_sources"], *_measuring_sources(rows, basis.facts)),
+        facts_digest=basis.facts_digest,
+        rules_digest=basis.pack.digest,
         inputs_digest=_inputs_digest(rows),
     )
 
