@@ -1,7 +1,8 @@
 """
 The centre's command. Every known error ends it with one line that says what, where, and what next.
 
-A command whose packages are not installed is named with the extra that brings them; the others work.
+Only the command that was asked for is imported: help comes at once, and a command whose packages are not installed is
+named with the extra that brings them, while the others work.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -18,8 +20,23 @@ from typing import Any, NoReturn
 UNUSABLE = 2
 INTERRUPTED = 130
 
-COMMANDS = {"demo": ("pynvml",), "replay": (), "engine": (), "review": (), "status": ()}
-"""The commands, and what their child processes need beyond what the command itself imports."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: its line in the help, and what its child processes need beyond what it imports itself."""
+
+    summary: str
+    needs: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "demo": Command(summary="a simulated data centre, from GPU readings to tickets", needs=("pynvml",)),
+    "replay": Command(summary="judge recorded telemetry or job records by the same engine"),
+    "engine": Command(summary="measure, judge, and open tickets, in cycles"),
+    "review": Command(summary="serve the review queue, prepare its database, give out tokens"),
+    "status": Command(summary="show which nodes are heard and where the GPU-hours went"),
+}
+"""The commands, each a module of ``policy.commands`` with ``add(parsers, summary)``."""
 EXTRAS = {"pynvml": "collector"}
 """The extra that brings a package; every other package comes with ``policy``."""
 OUR_OWN = ("policy", "collector")
@@ -44,7 +61,8 @@ class ExtraMissing(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code; 2 with one line on standard error for what cannot be used."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = _parser(asked_for=next((each for each in given if each in COMMANDS), "")).parse_args(given)
     logging.basicConfig(level=parsed.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -72,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(UNUSABLE, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, asked_for: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="flopwatch",
         description="Measures how much AI-training compute each tenant uses, and queues for review what rules ask for.",
@@ -82,16 +100,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"flopwatch {version('flopwatch')}")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="[info]")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, needed in COMMANDS.items():
-        _add(parsers, name, needed)
+    for name, command in COMMANDS.items():
+        if name == asked_for:
+            _add(parsers, name, command)
+        else:
+            parsers.add_parser(name, help=command.summary)
     return parser
 
 
-def _add(parsers: Any, name: str, needed: Sequence[str]) -> None:
-    """Add a command, or what says which extra it lacks."""
+def _add(parsers: Any, name: str, command: Command) -> None:
+    """Add the command with all its flags, or what says which extra it lacks."""
     try:
-        command = import_module(f"policy.commands.{name}")
-        for package in needed:
+        module = import_module(f"policy.commands.{name}")
+        for package in command.needs:
             _require(package)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -99,7 +120,7 @@ def _add(parsers: Any, name: str, needed: Sequence[str]) -> None:
             raise
         _add_stub(parsers, name, missing)
     else:
-        command.add(parsers)
+        module.add(parsers, command.summary)
 
 
 def _require(package: str) -> None:
@@ -126,9 +147,9 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from policy.kyc.problems import KycError
     from policy.review.errors import ReviewError
     from policy.rules.pack import PackError
+    from policy.settings import UnusableSettings
     from policy.usage.ledger import LedgerError
     from policy.usage.sources.recording import RecordingError
-    from policy.wiring import UnusableSettings
 
     return (
         DemoFailed, FactsError, KycError, LedgerError, PackError, RecordingError, ReviewError, TierError,

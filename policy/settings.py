@@ -13,6 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ENVIRONMENT_PREFIX = "FLOPWATCH_"
 
 
+class UnusableSettings(Exception):
+    """Settings that cannot be used: which one, what is wrong, what to write instead."""
+
+
 def at_most(largest: float) -> Any:
     """A finite number above 0 and not so large that a moment could overflow. The bounds are guesses, all generous."""
     return Field(gt=0, le=largest, allow_inf_nan=False)

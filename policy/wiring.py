@@ -10,16 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from collector.contract import Provenance
-from policy.engine import Engine, Horizon, Observer
+from policy.engine import Engine, Horizon, Observer, Queue
 from policy.facts.facts import Facts, load_facts
 from policy.frames import empty
 from policy.kyc.problems import KycError
 from policy.kyc.tenants import TENANTS, read_tenants
 from policy.latest import Latest
-from policy.review.store import TicketStore
 from policy.rules.evaluate import check_tiers
 from policy.rules.pack import Pack, load_pack
-from policy.settings import Settings
+from policy.settings import Settings, UnusableSettings
 from policy.usage.ledger import Ledger
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
 from policy.usage.sources.target import Heard
@@ -29,11 +28,7 @@ log = logging.getLogger("flopwatch.wiring")
 LOGGED_PROBLEMS = 5
 
 
-class UnusableSettings(Exception):
-    """Settings that cannot be used: which one, what is wrong, what to write instead."""
-
-
-def build_engine(settings: Settings, store: TicketStore, observe: Observer = lambda _: None) -> Engine:
+def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _: None) -> Engine:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
     targets = read_targets(settings.targets)
@@ -50,7 +45,7 @@ def build_engine(settings: Settings, store: TicketStore, observe: Observer = lam
         tenants=tenants,
         facts=facts,
         pack=pack,
-        queue=store,
+        queue=queue,
         horizon=Horizon(
             look_back=timedelta(days=settings.look_back_days),
             stale_after=timedelta(seconds=settings.stale_after_cycles * settings.cycle_seconds),

@@ -25,8 +25,8 @@ from policy.engine import Judgement
 from policy.review.access import new_token
 from policy.review.store import TicketStore, upgrade
 from policy.rules.sentences import flop_text
-from policy.settings import Settings
-from policy.wiring import UnusableSettings, build_engine
+from policy.settings import Settings, UnusableSettings
+from policy.wiring import build_engine
 
 EXAMPLES = """  flopwatch demo            watch the day; ends at once if nobody sits at the terminal, else with Ctrl-C
   flopwatch demo --exit     compare with what the scenario expects, and exit 0 or 1
@@ -44,9 +44,9 @@ LEDGER = "ledger"
 TICKETS = "tickets.sqlite"
 
 
-def add(parsers: Parsers) -> None:
+def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
-    parser = add_parser(parsers, "demo", "a simulated data centre, from GPU readings to tickets", EXAMPLES)
+    parser = add_parser(parsers, "demo", summary, EXAMPLES)
     ending = parser.add_mutually_exclusive_group()
     ending.add_argument("--exit", action="store_true", help="end when the day is over; the exit code tells")
     ending.add_argument("--stay", action="store_true", help="keep the review API up until Ctrl-C")
@@ -127,8 +127,7 @@ def _live(console: Console, fleet: Fleet, folder: Path, scenario: DemoScenario, 
             step = _Step(progress.console, queue)
             task = progress.add_task(step.words(""), total=scenario.duration.total_seconds())
             settings = _settings(folder, files.tenants, targets, scenario.tier_flop)
-            engine = build_engine(settings, store, lambda name: progress.update(task, description=step.words(name)))
-            engine.queue = queue
+            engine = build_engine(settings, queue, lambda name: progress.update(task, description=step.words(name)))
 
             def tell(at: datetime, judgement: Judgement) -> None:
                 fleet.check()

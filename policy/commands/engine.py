@@ -29,9 +29,9 @@ SETTINGS = (
 log = logging.getLogger("flopwatch.engine")
 
 
-def add(parsers: Parsers) -> None:
+def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
-    parser = add_parser(parsers, "engine", "measure, judge, and open tickets, in cycles", EXAMPLES)
+    parser = add_parser(parsers, "engine", summary, EXAMPLES)
     add_settings(parser, SETTINGS)
     parser.add_argument("--once", action="store_true", help="one cycle, then stop")
     parser.set_defaults(run=run)

@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from policy.settings import ENVIRONMENT_PREFIX, Settings
-from policy.wiring import UnusableSettings
+from policy.settings import ENVIRONMENT_PREFIX, Settings, UnusableSettings
 
 OK = 0
 DIFFERENT = 1

@@ -27,8 +27,9 @@ from policy.frames import empty
 from policy.kyc.tenants import TENANTS, read_tenants
 from policy.replay import replay
 from policy.rules.sentences import flop_text
+from policy.settings import UnusableSettings
 from policy.usage.sources.recording import FILLABLE, Fill, read_recording
-from policy.wiring import UnusableSettings, facts_and_rules
+from policy.wiring import facts_and_rules
 
 EXAMPLES = """  flopwatch replay jobs.csv --accelerator "NVIDIA A100-SXM4-80GB" --tenants tenants.csv
   flopwatch replay jobs.csv --map tenant_id=account --map workload_kind=:Job --start 2025-07-01
@@ -47,9 +48,9 @@ MAP_HELP = (
 SHOWN_ROWS = 40
 
 
-def add(parsers: Parsers) -> None:
+def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
-    parser = add_parser(parsers, "replay", "judge recorded telemetry or job records by the same engine", EXAMPLES)
+    parser = add_parser(parsers, "replay", summary, EXAMPLES)
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="the file; see formats below")
     add_settings(parser, ("tenants", "rules", "tier"))
     parser.add_argument(

@@ -10,7 +10,7 @@ from policy.commands.options import OK, Parsers, add_parser, add_settings, error
 from policy.review.access import Tokens, new_token
 from policy.review.api import create_app, serve
 from policy.review.store import TicketStore, upgrade
-from policy.wiring import UnusableSettings
+from policy.settings import UnusableSettings
 
 EXAMPLES = """  flopwatch review add-token alice --tokens review-tokens.toml   prints her token, once
   flopwatch review migrate                                       creates the tables, or brings them up to date
@@ -20,9 +20,9 @@ exit codes: 0 done, 2 a file or a setting cannot be used
 """
 
 
-def add(parsers: Parsers) -> None:
+def add(parsers: Parsers, summary: str) -> None:
     """Add the command and its parts."""
-    parser = add_parser(parsers, "review", "serve the review queue, prepare its database, give out tokens", EXAMPLES)
+    parser = add_parser(parsers, "review", summary, EXAMPLES)
     parts = parser.add_subparsers(required=True, metavar="PART")
     server = add_parser(parts, "serve", "serve the review API", EXAMPLES)
     add_settings(server, ("database", "tokens", "review_host", "review_port"))

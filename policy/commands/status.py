@@ -28,9 +28,9 @@ exit codes: 0 done, 2 the ledger cannot be read
 BALANCE_DAYS = 7
 
 
-def add(parsers: Parsers) -> None:
+def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
-    parser = add_parser(parsers, "status", "show which nodes are heard and where the GPU-hours went", EXAMPLES)
+    parser = add_parser(parsers, "status", summary, EXAMPLES)
     add_settings(parser, ("ledger",))
     parser.add_argument("--format", choices=("table", "json"), default="table", help="[table]")
     parser.set_defaults(run=run)
