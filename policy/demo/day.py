@@ -12,7 +12,7 @@ from policy.review.store import Submission, TicketStore
 from policy.review.ticket import Ticket
 from policy.rules.finding import Finding
 
-AFTER_THE_END = timedelta(minutes=10)  # scenario time for the collectors' last ticks
+BEFORE_THE_END = timedelta(minutes=5)  # so that the last page, which a moment makes late, is still of the same day
 PAGE = 200  # tickets asked for at a time
 
 
@@ -69,12 +69,13 @@ def every_ticket(store: TicketStore) -> tuple[Ticket, ...]:
 
 
 def cycle_moments(start: datetime, duration: timedelta, every: timedelta) -> Iterator[datetime]:
-    """The moments of the day's cycles; the last one lies a little after the end."""
+    """The moments of the day's cycles; the last one lies a little before the end, of a very short day in its middle."""
+    last = start + max(duration - BEFORE_THE_END, duration / 2)
     moment = start + every
-    while moment < start + duration:
+    while moment < last:
         yield moment
         moment += every
-    yield start + duration + AFTER_THE_END
+    yield last
 
 
 def run_day(

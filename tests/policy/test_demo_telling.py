@@ -18,7 +18,7 @@ from support.judgement import FACTS, START, a_subject, a_window, estimates_of, s
 from policy.demo import telling
 from policy.demo.chain import chain_of
 from policy.demo.comparison import compare
-from policy.demo.day import PAGE, every_ticket
+from policy.demo.day import PAGE, cycle_moments, every_ticket
 from policy.demo.scenario import DemoScenario, TicketKey
 from policy.demo.telling import Day, curl_lines, differences
 from policy.engine import Engine, Judgement
@@ -86,6 +86,14 @@ def test_tickets_beyond_the_first_page_are_read(tmp_path: Path) -> None:
     finally:
         store.close()
     assert len(read) == len({ticket.ticket_id for ticket in read}) == 2 * PAGE + 1
+
+
+def test_the_last_cycle_is_within_the_day() -> None:
+    """Cycles come every hour, and the last one before midnight, so that a day has the law of one day."""
+    hour = timedelta(hours=1)
+    moments = [moment - START for moment in cycle_moments(START, 24 * hour, hour)]
+    assert moments == [*(n * hour for n in range(1, 24)), 24 * hour - timedelta(minutes=5)]
+    assert list(cycle_moments(START, timedelta(seconds=90), hour)) == [START + timedelta(seconds=45)]
 
 
 def test_the_explained_answer_is_the_scenarios_choice_else_the_first() -> None:
