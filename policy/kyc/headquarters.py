@@ -4,6 +4,9 @@ Whether a party, or the ultimate parent over it, is headquartered where the rule
 The test is about parties and where they are headquartered, by the provider's file, on the day of the law applied. Where
 a party is registered never decides, and who owns how much is another question. Not knowing never clears: only two
 answers of ``no`` make a ``no``.
+
+A party's headquarters is known as soon as any row of the file tells it: its own, or that of a tenant under it. The file
+is refused where two rows tell different ones.
 """
 
 from collections.abc import Iterator
@@ -42,7 +45,10 @@ DOES_NOT_CLEAR = "which does not clear it"
 
 is_own_parent = pl.col("ultimate_parent_id") == SELF
 group_id = pl.when(is_own_parent).then("tenant_id").otherwise(pl.coalesce("ultimate_parent_id", "tenant_id"))
-parent_country = pl.when(is_own_parent).then("headquarters_country").otherwise("ultimate_parent_country")
+own_country = pl.coalesce("headquarters_country", "told_of_tenant")
+parent_country = (
+    pl.when(is_own_parent).then(own_country).otherwise(pl.coalesce("ultimate_parent_country", "told_of_parent"))
+)
 
 hq_own = pl.coalesce("own_answer", UNKNOWN)
 hq_parent = pl.coalesce("parent_answer", UNKNOWN)
@@ -86,7 +92,9 @@ def headquarters_answers(
         subjects.select("tenant_id", "law_at")
         .unique()
         .join(tenants_frame, on="tenant_id", how="inner")
-        .with_columns(own_country="headquarters_country", parent_country=parent_country)
+        .join(_told(tenants_frame, "told_of_tenant"), left_on="tenant_id", right_on="party", how="left")
+        .join(_told(tenants_frame, "told_of_parent"), left_on="ultimate_parent_id", right_on="party", how="left")
+        .with_columns(own_country=own_country, parent_country=parent_country)
     )
     return (
         _with_scope(_with_scope(parties, "own", jurisdictions), "parent", jurisdictions)
@@ -102,6 +110,14 @@ def headquarters_answers(
         )
         .sort("tenant_id", "law_at")
     )
+
+
+def _told(tenants_frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Where each party is headquartered, by whichever row tells it; the column with the country is called ``name``."""
+    of_tenants = tenants_frame.select("headquarters_country", party="tenant_id")
+    of_parents = tenants_frame.filter(~is_own_parent).select("ultimate_parent_country", party="ultimate_parent_id")
+    renamed = [of_tenants.rename({"headquarters_country": name}), of_parents.rename({"ultimate_parent_country": name})]
+    return pl.concat(renamed).drop_nulls().unique("party", keep="first", maintain_order=True)
 
 
 def _with_scope(parties: pl.DataFrame, whose: str, jurisdictions: Jurisdictions) -> pl.DataFrame:

@@ -62,6 +62,31 @@ def test_reasons(cells: dict[str, str], in_scope: str, reason: str) -> None:
     assert (got["hq_in_scope"], got["hq_reason"]) == (in_scope, reason)
 
 
+@pytest.mark.parametrize(
+    "teller",
+    [
+        {"tenant_id": "p-1", "headquarters_country": "CN", "ultimate_parent_id": "self"},
+        {"tenant_id": "t-2", "ultimate_parent_id": "p-1", "ultimate_parent_country": "CN"},
+    ],
+)
+def test_told_by_another_row(teller: dict[str, str]) -> None:
+    """A parent's headquarters is known when its own row tells it, or the row of another tenant under it."""
+    child = a_tenant(headquarters_country="SG", ultimate_parent_id="p-1")
+    got = headquarters_answers(tenants_frame(child, a_tenant(**teller)), claims_frame(("t-1", AT)), D5).row(
+        0, named=True
+    )
+    assert (got["hq_parent"], got["hq_in_scope"]) == ("yes", "yes")
+    assert "ultimate parent headquartered in CN" in str(got["hq_reason"])
+
+
+def test_told_by_a_tenant_under_it() -> None:
+    """A party whose own row leaves its headquarters open is answered by the row of a tenant under it."""
+    parent = a_tenant(tenant_id="p-1", ultimate_parent_id="self")
+    child = a_tenant(headquarters_country="SG", ultimate_parent_id="p-1", ultimate_parent_country="CN")
+    got = headquarters_answers(tenants_frame(child, parent), claims_frame(("p-1", AT)), D5).row(0, named=True)
+    assert (got["hq_own"], got["hq_parent"]) == ("yes", "yes")
+
+
 def test_own_parent() -> None:
     """A party at the top is answered once: its own answer is its parent's."""
     assert answer(headquarters_country="DE", ultimate_parent_id="self")["hq_in_scope"] == "no"
