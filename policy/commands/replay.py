@@ -29,6 +29,7 @@ from policy.replay import replay
 from policy.rules.sentences import flop_text
 from policy.settings import UnusableSettings
 from policy.usage.sources.recording import FILLABLE, Fill, read_recording
+from policy.usage.sources.sheet import SheetError, read_sheet
 from policy.wiring import facts_and_rules
 
 EXAMPLES = """  flopwatch replay jobs.csv --accelerator "NVIDIA A100-SXM4-80GB" --tenants tenants.csv
@@ -124,10 +125,15 @@ def read_fill(maps: list[str], accelerator: str) -> Fill:
         elif not value.removeprefix(":").strip():
             raise UnusableSettings(f"--map {each}: no value; write {name}=COLUMN or {name}=:VALUE, or leave it out")
         elif value.startswith(":"):
-            constants[name] = value.removeprefix(":")
+            _give_once(constants, name, value.removeprefix(":").strip(), each)
         else:
-            columns[name] = value
+            _give_once(columns, name, value, each)
     return Fill(columns=columns, constants=constants, table=table)
+
+
+def _give_once(given: dict[str, str], name: str, value: str, written: str) -> None:
+    if given.setdefault(name, value) != value:
+        raise UnusableSettings(f"--map {written}: {name} is {given[name]!r} already; give it once")
 
 
 def _warn_unknown(name: str, accelerators: Accelerators) -> None:
@@ -139,11 +145,9 @@ def _warn_unknown(name: str, accelerators: Accelerators) -> None:
 
 def _read_table(path: Path) -> pl.DataFrame:
     try:
-        content = path.read_bytes()
-        content.decode("utf-8")  # polars takes other bytes for text
-        return pl.read_csv(content, infer_schema=False)
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
+        return read_sheet(path)
+    except (OSError, SheetError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         raise UnusableSettings(f"--map {path}: not FIELD=COLUMN, FIELD=:VALUE or a CSV file ({why})") from error
 
 

@@ -130,6 +130,7 @@ CASES = {
     "an output that is a folder": ((*REPLAY, "--format", "parquet", "--output", "a-folder"), "a-folder: is a folder"),
     "an empty constant": ((*REPLAY, "--map", "tenant_id=:"), "--map tenant_id=:: no value"),
     "an empty column": ((*REPLAY, "--map", "tenant_id="), "--map tenant_id=: no value"),
+    "a field mapped twice": ((*REPLAY, "--map", "tenant_id=:a", "--map", "tenant_id=:b"), "tenant_id is 'a' already"),
     "a second map": ((*REPLAY, "--map", "map.csv", "--map", "map.csv"), "--map map.csv: a second file"),
     "a binary map": ((*REPLAY, "--map", "binary"), "--map binary: not FIELD=COLUMN"),
     "no tenants": ((*ENGINE, "--tenants", "none.csv"), "none.csv: nothing was loaded"),

@@ -188,6 +188,11 @@ BAD = {
     "too many cells": ([JOB_HEADER, "a,0,1,60,7"], "row 2: 5 cells where the header has 4"),
     "too few optional cells": ([f"{SERIES_HEADER},power_w", "x,0,0,5"], "row 2, column power_w: 4 cells"),
     "a column twice": ([f"{JOB_HEADER},gpus", "a,0,1,60,2"], "row 1: two columns are called 'gpus'"),
+    "text after a quotation": (
+        [f"{JOB_HEADER},note", 'a,0,1,60,"5" disk"', "b,0,512,60,x", 'c,0,1,60,"6" disk"'],
+        "row 2: cannot be read as CSV",
+    ),
+    "a quotation left open": ([f"{JOB_HEADER},note", GOOD_JOB + ",x", 'b,0,1,60,"y'], "row 3: cannot be read as CSV"),
     "no rows": ([JOB_HEADER], "has no rows"),
     "more than busy": ([SERIES_HEADER, "x,0,0,101"], "row 2, column util_pct: '101' is not a number from 0 to 100"),
     "nameless GPU": ([SERIES_HEADER, "x,,0,10"], "row 2, column gpu: is empty"),
@@ -240,12 +245,43 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
         read(tmp_path / name)
 
 
-def test_lists_in_parquet_are_refused(tmp_path: Path) -> None:
-    """A column that holds lists is named, with what it holds."""
+@pytest.mark.parametrize(
+    ("column", "values", "holds"),
+    [
+        ("gpus", [[1, 2]], r"List\(Int64\)"),
+        ("duration_s", [timedelta(hours=1)], "Duration"),
+        ("job_id", [b"\xff"], "Binary"),
+        ("tenant_id", [["t-1"]], r"List\(String\)"),
+    ],
+)
+def test_parquet_of_other_types_is_refused(tmp_path: Path, column: str, values: list[object], holds: str) -> None:
+    """A column that holds neither numbers nor texts is named, with what it holds."""
     path = tmp_path / "jobs.parquet"
-    pl.DataFrame({"job_id": ["a"], "arrival_s": [0], "gpus": [[1, 2]], "duration_s": [9]}).write_parquet(path)
-    with pytest.raises(RecordingError, match=r"column gpus holds List\(Int64\)"):
+    job = {"job_id": ["a"], "arrival_s": [0], "gpus": [1], "duration_s": [9]}
+    pl.DataFrame({**job, column: values}).write_parquet(path)
+    with pytest.raises(RecordingError, match=f"column {column} holds {holds}"):
         read(path)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
+def test_lines_may_end_in_any_way(tmp_path: Path, ending: str) -> None:
+    """A row is a row on every system, with or without a byte order mark."""
+    path = tmp_path / "recording.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + ending.join(JOBS).encode())
+    assert by_job(read(path), "held_seconds") == [8 * 3600, 8 * 60, 2 * 1800]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"job_id": ["a"], "tenant": ["t-1"]}, "has none of the columns tenant_id, "),
+        ({"job_id": ["z"], "tenant_id": ["t-1"]}, "has no job_id that is in the recording"),
+    ],
+)
+def test_a_table_that_fills_nothing_is_refused(tmp_path: Path, table: dict[str, list[str]], words: str) -> None:
+    """A misspelt column, or the table of another recording, does not pass for tenants that are not known."""
+    with pytest.raises(RecordingError, match=words):
+        read(a_csv(tmp_path, *JOBS), table=pl.DataFrame(table))
 
 
 def test_columns_of_ones_own_do_not_disturb(write: Write) -> None:

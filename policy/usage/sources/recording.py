@@ -15,7 +15,6 @@ from another of its columns, by a constant, or from a table; what is still lacki
 A bad cell is named by file, row (as a spreadsheet counts them, the header is row 1) and column, and nothing is used.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ import polars as pl
 from policy.frames import conform
 from policy.usage.sources.jobs import job_windows
 from policy.usage.sources.series import series_windows
+from policy.usage.sources.sheet import SheetError, read_sheet
 from policy.usage.window import WINDOWS
 
 FILLABLE = ("tenant_id", "accelerator", "workload_namespace", "workload_kind", "workload_name")
@@ -97,33 +97,18 @@ def _conform(windows: pl.DataFrame) -> pl.DataFrame:
 def _load(path: Path) -> pl.DataFrame:
     is_parquet = path.suffix == ".parquet"
     try:
-        if not is_parquet:
-            _refuse_ragged(path)
-        rows = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
+        rows = pl.read_parquet(path) if is_parquet else read_sheet(path)
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error) as error:
-        kind = "Parquet" if is_parquet else "CSV in UTF-8"
-        raise RecordingError(f"{path}: cannot be read as {kind}: {str(error).splitlines()[0]}") from error
+    except SheetError as error:
+        raise RecordingError(f"{path}: {error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise RecordingError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    if ROW in rows.columns:
+        raise RecordingError(f"{path}: column {ROW!r}: a name that is in use here; rename it")
     if not rows.height:
         raise RecordingError(f"{path}: has no rows")
     return rows.with_row_index(ROW, offset=1 if is_parquet else 2)
-
-
-def _refuse_ragged(path: Path) -> None:
-    """Every row has the header's cells, each name once. polars fills up a short row with nulls, as if not measured."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        twice = [name for place, name in enumerate(header) if name in header[:place]]
-        if twice:
-            raise RecordingError(f"{path}: row 1: two columns are called {twice[0]!r}")
-        for number, row in enumerate(rows, start=2):
-            if len(row) != len(header):
-                column = f", column {header[len(row)]}" if len(row) < len(header) else ""
-                raise RecordingError(
-                    f"{path}: row {number}{column}: {len(row)} cells where the header has {len(header)}"
-                )
 
 
 def _named(path: Path, rows: pl.DataFrame, *names: str) -> pl.DataFrame:
@@ -138,9 +123,15 @@ def _named(path: Path, rows: pl.DataFrame, *names: str) -> pl.DataFrame:
 
 def _texts(path: Path, rows: pl.DataFrame, names: Iterable[str]) -> list[pl.Expr]:
     for name in names:
-        if rows.schema[name].is_nested():
-            raise RecordingError(f"{path}: column {name} holds {rows.schema[name]}, not one value in each row")
+        _refuse_untold(path, rows, name)
     return [pl.col(name).cast(pl.String) for name in names]
+
+
+def _refuse_untold(path: Path, rows: pl.DataFrame, name: str) -> None:
+    """Raise RecordingError for a column whose values are no numbers and no texts, such as lists and spans of time."""
+    dtype = rows.schema[name]
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Duration, pl.Object):
+        raise RecordingError(f"{path}: column {name} holds {dtype}, not one number or text in each row")
 
 
 def _is_empty(text: pl.Expr) -> pl.Expr:
@@ -179,9 +170,11 @@ def _filled(path: Path, rows: pl.DataFrame, key: str, fill: Fill) -> pl.DataFram
     missing = [column for column in fill.columns.values() if column not in rows.columns]
     if missing:
         raise RecordingError(f"{path}: no column {', '.join(missing)} to map from; it has {_columns(rows)}")
+    for column in {fill.columns.get(name, name) for name in FILLABLE} & set(rows.columns):
+        _refuse_untold(path, rows, column)
     rows = rows.with_columns(_given(rows, name, fill).alias(name) for name in FILLABLE)
     if fill.table is not None:
-        rows = rows.join(_table(fill.table, key), on=key, how="left", suffix="_table")
+        rows = rows.join(_table(fill.table, key, rows[key]), on=key, how="left", suffix="_table")
         named = [name for name in FILLABLE if f"{name}_table" in rows.columns]
         rows = rows.with_columns(pl.coalesce(f"{name}_table", name).alias(name) for name in named)
     return rows.with_columns(workload_name=pl.coalesce("workload_name", key))
@@ -189,16 +182,22 @@ def _filled(path: Path, rows: pl.DataFrame, key: str, fill: Fill) -> pl.DataFram
 
 def _given(rows: pl.DataFrame, name: str, fill: Fill) -> pl.Expr:
     column = fill.columns.get(name, name)
-    own = pl.col(column).cast(pl.String) if column in rows.columns else pl.lit(None, pl.String)
+    own = pl.col(column).cast(pl.String).str.strip_chars() if column in rows.columns else pl.lit(None, pl.String)
     return pl.coalesce(pl.when(~_is_empty(own)).then(own), pl.lit(fill.constants.get(name), pl.String))
 
 
-def _table(table: pl.DataFrame, key: str) -> pl.DataFrame:
+def _table(table: pl.DataFrame, key: str, keys: pl.Series) -> pl.DataFrame:
+    """The table's fields by its key. One that could fill nothing is a slip, and is refused."""
+    told = ", ".join(table.columns)
     if key not in table.columns:
-        raise RecordingError(f"the table given with --map has no column {key}; it has {', '.join(table.columns)}")
+        raise RecordingError(f"the table given with --map has no column {key}; it has {told}")
     twice = table.filter(pl.col(key).is_duplicated())
     if twice.height:
         raise RecordingError(f"the table given with --map has {key} {twice[key][0]!r} more than once")
+    if not set(FILLABLE) & set(table.columns):
+        raise RecordingError(f"the table given with --map has none of the columns {', '.join(FILLABLE)}; it has {told}")
+    if not table[key].is_in(keys.implode()).any():
+        raise RecordingError(f"the table given with --map has no {key} that is in the recording")
     texts = table.select(key, *(name for name in FILLABLE if name in table.columns)).cast(pl.String)
     cells = pl.exclude(key).str.strip_chars()
     return texts.with_columns(pl.when(cells != "").then(cells))
