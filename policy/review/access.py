@@ -71,11 +71,8 @@ class Tokens:
     @classmethod
     def load(cls, path: Path) -> Self:
         """The tokens in a file; TokensFileRefused if others can read it or an entry is not what it should be."""
-        try:
-            table = tomllib.loads(_read_private(path)).get("tokens")
-        except ValueError as error:  # what tomllib raises for bad TOML, and the codec for text that is not UTF-8
-            raise _refused(path, "not_toml", type(error).__name__) from None  # its message may quote a digest
-        if not isinstance(table, dict) or not table:
+        table = _table(path)
+        if not table:
             raise _refused(path, "empty")
         return cls.checked(path, table)
 
@@ -105,13 +102,18 @@ class Tokens:
 
 
 class _LatestDigests(Mapping[str, str]):
-    """Digest by actor, as the newest good file says. Raises TokensFileRefused when the first one is bad."""
+    """
+    Digest by actor, as the newest good file says. Raises TokensFileRefused when the first one is bad or names nobody.
+
+    A later file that is broken leaves the last good one in force; one that names nobody, or is gone, lets nobody in.
+    """
 
     def __init__(self, path: Path) -> None:
         def tell(_: TokensFileRefused) -> None:
             log.error("tokens.refused file=%s, the last good one stays in force", path.name)  # it may quote an entry
 
-        self._now = Latest(path, read=lambda file: Tokens.load(file).digests, refusal=TokensFileRefused, tell=tell)
+        Tokens.load(path)
+        self._now = Latest(path, read=_digests_now, refusal=TokensFileRefused, tell=tell)
 
     def __getitem__(self, actor: str) -> str:
         return self._now()[actor]
@@ -125,6 +127,22 @@ class _LatestDigests(Mapping[str, str]):
     def items(self) -> ItemsView[str, str]:
         """All of one reading: between two of them the file may change."""
         return self._now().items()
+
+
+def _digests_now(path: Path) -> Mapping[str, str]:
+    """Digest by actor: nobody where the last line was taken out, or the file with it."""
+    return Tokens.checked(path, _table(path)).digests if path.exists() else {}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The file's table of tokens, which may be empty, unchecked."""
+    try:
+        table = tomllib.loads(_read_private(path)).get("tokens", {})
+    except ValueError as error:  # what tomllib raises for bad TOML, and the codec for text that is not UTF-8
+        raise _refused(path, "not_toml", type(error).__name__) from None  # its message may quote a digest
+    if not isinstance(table, dict):
+        raise _refused(path, "empty")
+    return table
 
 
 def _read_private(path: Path) -> str:

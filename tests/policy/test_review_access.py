@@ -76,3 +76,28 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(TokensFileRefused, match=r"absent\.toml cannot be read"):
         Tokens.load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("text", ["[tokens]\n", "", None])
+def test_taking_the_last_line_out_shuts_its_person_out(tmp_path: Path, text: str | None) -> None:
+    """While the API runs, a file that names nobody any more, or is gone, lets nobody in."""
+    token, digest = new_token()
+    path = a_file(tmp_path, f'[tokens]\nalice = "{digest}"\n')
+    tokens = Tokens.following(path)
+    assert tokens.actor_of(token) == "alice"
+    path.unlink()
+    if text is not None:
+        a_file(tmp_path, text)
+    with pytest.raises(NotAuthenticated):
+        tokens.actor_of(token)
+
+
+def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
+    """A slip in the file while the API runs shuts nobody out, and the next good file counts."""
+    (alice, alice_digest), (bob, bob_digest) = new_token(), new_token()
+    path = a_file(tmp_path, f'[tokens]\nalice = "{alice_digest}"\n')
+    tokens = Tokens.following(path)
+    a_file(tmp_path, "[tokens")
+    assert tokens.actor_of(alice) == "alice"
+    a_file(tmp_path, f'[tokens]\nbob = "{bob_digest}"\n')
+    assert tokens.actor_of(bob) == "bob"
