@@ -47,7 +47,7 @@ class HolderTotals:
 
     ``workload`` is the kind, name and uid it was last said to belong to.
 
-    ``sole`` is what it held alone, ``shared`` what it shared, the latter whole for each of the holders.
+    ``sole`` is what it held alone, ``shared`` what it shared or may have held, whole for each of the holders.
     """
 
     sole_ns: int = 0
@@ -135,7 +135,7 @@ class Accounts:
             energy_uj = self._energy.over(interval.gpu_uuid, elapsed_ns, interval.reading)
             for holder in attribution.holders:
                 totals = self._held_by(holder, interval.accelerator)
-                if len(attribution.holders) == 1:
+                if attribution.is_sole:
                     _add_sole(totals, elapsed_ns, interval.reading, energy_uj)
                 else:
                     _add_shared(totals, elapsed_ns, interval.reading)

@@ -2,7 +2,8 @@
 Who held a device in an interval, and into which state its GPU-seconds go. Pure.
 
 A shared device is counted once, as ambiguous, with every candidate named: splitting it by guess would accuse or clear
-somebody, and giving it whole to each would count it twice.
+somebody, and giving it whole to each would count it twice. While nobody can tell who holds a device, whoever held it
+when that was last known stays a candidate: not knowing clears nobody.
 """
 
 from collections.abc import Iterable
@@ -17,24 +18,35 @@ class Attribution:
     """
     The state of one device, the reason (empty for ``attributed`` and ``unallocated``), and who may have held it.
 
-    A lost device keeps its holders: they had it, whether it could be read or not.
+    A lost device keeps its holders: they had it, whether it could be read or not. ``certain``: they are known to have
+    held it, not only to have held it before.
     """
 
     state: GpuState
     reason: str
     holders: tuple[Holder, ...]
+    certain: bool = True
+
+    @property
+    def is_sole(self) -> bool:
+        """Whether one holder had the device, and nobody else can have had it."""
+        return self.certain and len(self.holders) == 1
 
 
-def attribute(reading: Reading | Absent, holders: Iterable[Holder] | Absent) -> Attribution:
-    """Join what the driver said about a device with who is known to hold it. The order of holders does not matter."""
-    if isinstance(holders, Absent):
-        known: tuple[Holder, ...] = ()
-    else:
-        known = tuple(dict.fromkeys(sorted(holders, key=repr)))
+def attribute(
+    reading: Reading | Absent, holders: Iterable[Holder] | Absent, last_known: Iterable[Holder] = ()
+) -> Attribution:
+    """
+    Join what the driver said about a device with who is known to hold it. The order of holders does not matter.
+
+    ``last_known``: who held it when that was last known; counts only where ``holders`` is Absent.
+    """
+    certain = not isinstance(holders, Absent)
+    known = tuple(dict.fromkeys(sorted(last_known if isinstance(holders, Absent) else holders, key=repr)))
     if isinstance(reading, Absent):
-        return Attribution(state=GpuState.LOST, reason=reading.reason, holders=known)
-    if isinstance(holders, Absent):
-        return Attribution(state=GpuState.AMBIGUOUS, reason=Why.HOLDERS_UNKNOWN, holders=())
+        return Attribution(state=GpuState.LOST, reason=reading.reason, holders=known, certain=certain)
+    if not certain:
+        return Attribution(state=GpuState.AMBIGUOUS, reason=Why.HOLDERS_UNKNOWN, holders=known, certain=False)
     return _of_read_device(known)
 
 

@@ -205,7 +205,8 @@ SHARED = _counter(
     "holder_shared_seconds",
     "seconds",
     HOLDER_LABELS,
-    "Device-seconds that this holder shared with others. An upper bound for each of them; never add it over holders.",
+    "Device-seconds shared with others, or in which nobody could tell whether this holder still held the device. "
+    "An upper bound for each of them; never add it over holders.",
 )
 SHARED_OBSERVED = _counter(
     "holder_shared_observed_seconds",

@@ -6,7 +6,8 @@ what the last tick left. Whatever fails becomes a state with a reason, and is tr
 zero.
 
 An interval belongs to whoever holds the device at its end. Of one that was too long only the last part is known; the
-rest is lost, and whoever held the device at either end may have held it.
+rest is lost, and whoever held the device at either end may have held it. So may whoever held it last, for as long as
+nobody can tell who does.
 """
 
 import threading
@@ -77,6 +78,7 @@ class Collector:
         self._accounts = Accounts()
         self._survey = NOT_YET
         self._held: Held = Absent(Why.HOLDERS_UNKNOWN)
+        self._last_known: Mapping[str, tuple[Holder, ...]] = {}
         self._started_unix = clock.unix_seconds()
         self._last_tick_ns = clock.elapsed_ns()
         self._ticked_unix = self._started_unix
@@ -94,6 +96,7 @@ class Collector:
         with self._lock:
             self._add(now_ns - self._last_tick_ns, survey, held)
             self._survey, self._held = survey, held
+            self._last_known = self._last_known if isinstance(held, Absent) else held
             self._last_tick_ns, self._ticked_unix = now_ns, now_unix
             if survey.complete:
                 self._last_success_unix = now_unix
@@ -138,7 +141,7 @@ class Collector:
 
     def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         self._accounts.advance(elapsed_ns, survey.inventory())
-        self._accounts.integrate(elapsed_ns, _intervals(survey, held))
+        self._accounts.integrate(elapsed_ns, _intervals(survey, held, self._last_known))
 
     def _unseen_ns(self, elapsed_ns: int) -> int:
         """How much of the interval nobody can speak for: all but its last part, if it was too long."""
@@ -181,13 +184,13 @@ class Collector:
                 yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
 
 
-def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
+def _intervals(survey: Survey, held: Held, last_known: Mapping[str, tuple[Holder, ...]]) -> Iterator[DeviceInterval]:
     for uuid, reading in survey.readings.items():
         yield DeviceInterval(
             gpu_uuid=uuid,
             accelerator=survey.known[uuid].accelerator,
             reading=reading,
-            attribution=attribute(reading, _holders_of(uuid, held)),
+            attribution=attribute(reading, _holders_of(uuid, held), last_known.get(uuid, ())),
         )
     for number, why in enumerate(survey.unidentified):
         yield DeviceInterval(

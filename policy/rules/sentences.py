@@ -32,6 +32,7 @@ WHAT_COUNTS = (
     "Runs are judged day by day. Low end and likely value count the days judged to be training, the high end "
     "undetermined ones as well. The weights of the verdict are guesses that nobody has measured yet."
 )
+SHARED = "were shared with others, or nobody could tell who held the devices"
 HIGH_END_ONLY = "they count towards the high end only"
 STANDS_ALONE = "The run has no tenant, so it adds up with no other run."
 
@@ -124,7 +125,7 @@ def _unseen(row: Row) -> tuple[str, ...]:
     if unseen_hours >= LEAST_SHOWN_HOURS:
         said.append(f"{unseen_hours:,.1f} device-hours of the run were not observed; {_counting_of_unseen(row)}.")
     if shared_hours >= LEAST_SHOWN_HOURS:
-        said.append(f"{shared_hours:,.1f} device-hours of the run were shared with others; {HIGH_END_ONLY}.")
+        said.append(f"{shared_hours:,.1f} device-hours of the run {SHARED}; {HIGH_END_ONLY}.")
     return tuple(said)
 
 

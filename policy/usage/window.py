@@ -50,7 +50,7 @@ WINDOWS = schema(
         "energy_observed_seconds": pl.Float64,
         "memory_byte_seconds": pl.Float64,
         "memory_observed_seconds": pl.Float64,
-        "shared_seconds": pl.Float64,  # shared with others, whole for each: an upper bound
+        "shared_seconds": pl.Float64,  # shared, or perhaps held, whole for each: an upper bound
         "shared_observed_seconds": pl.Float64,
         "shared_busy_seconds": pl.Float64,  # busy time of shared devices, whole for each: an upper bound
         "unwatched_seconds": pl.Float64,  # nobody watched, and it may have held devices

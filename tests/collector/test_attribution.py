@@ -35,6 +35,15 @@ def test_every_case_has_one_state(
     assert (found.state, found.reason, found.holders) == (state, reason, named)
 
 
+@pytest.mark.parametrize("reading", [a_reading(), Absent(Why.GPU_LOST)])
+def test_whoever_held_it_last_may_hold_it_still(reading: Reading | Absent) -> None:
+    """While holders are unknown the last known one stays a candidate, and never the sole holder."""
+    found = attribute(reading, Absent(Why.HOLDERS_UNKNOWN), last_known=(A,))
+    assert found.holders == (A,)
+    assert not found.is_sole
+    assert attribute(reading, (B,), last_known=(A,)).holders == (B,)
+
+
 @given(readings, held_by)
 def test_the_order_of_holders_does_not_matter(reading: Reading | Absent, holders: list[Holder]) -> None:
     """Any order of the same holders, and any repetition of them, gives the same attribution."""

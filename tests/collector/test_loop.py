@@ -105,14 +105,16 @@ class TestAScriptedHour:
 
     @pytest.mark.parametrize(("gpu", "pod"), [(0, "a"), (1, "b")])
     def test_holders_have_what_the_script_gave_them(self, hour: list[Collector], gpu: int, pod: str) -> None:
-        """Held: also while lost, and while late by who held at either end. Observed: only what was read."""
+        """Held: also while lost, and while late by who held at either end. Shared: while holders are unknown."""
         told = [t for t in self.TICKS if self.holder(gpu, t) and self.state(gpu, t)[0] != "ambiguous"]
         read = [t for t in told if self.state(gpu, t)[0] == "attributed"]
         late = self.LATE_TO - self.LATE_FROM - self.STEP
         assert of(hour[0], contract.HELD, workload_pod=pod) == len(told) * self.STEP + late
         assert of(hour[0], contract.OBSERVED, workload_pod=pod) == len(read) * self.STEP
         assert of(hour[0], contract.BUSY, workload_pod=pod) == len(read) * self.STEP / 2
-        assert of(hour[0], contract.SHARED, workload_pod=pod) == 0
+        unknown = [t for t in self.TICKS if self.state(gpu, t) == ("ambiguous", "holders_unknown")]
+        assert of(hour[0], contract.SHARED, workload_pod=pod) == len(unknown) * self.STEP > 0
+        assert of(hour[0], contract.SHARED_BUSY, workload_pod=pod) == len(unknown) * self.STEP / 2
 
     def test_energy_is_the_boards(self, hour: list[Collector]) -> None:
         """A board that draws 385 W throughout gave its holder 385 J for every second whose energy is known."""
