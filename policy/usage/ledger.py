@@ -212,9 +212,15 @@ def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         aside.replace(path)
+        _flush_folder(path.parent)
+    except (OSError, pl.exceptions.PolarsError) as error:  # PolarsError: how a full disk is told by its writer
+        raise LedgerError(f"{path}: cannot be written ({_first_line(error)}); check the disk and its rights") from error
     finally:
         aside.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _make_folder(path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_failed_write_leaves_the_old_file(ledger: Ledger, monkeypatch: pytest.
 
     whom = {"write": (pl.DataFrame, "write_parquet"), "flush": (os, "fsync"), "rename": (Path, "replace")}
     monkeypatch.setattr(*whom[failing], fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(LedgerError, match=r"cannot be written .*No space left"):
         ledger.write("windows", NOON, windows_frame(a_window(busy_seconds=1.0)))
     assert files_of(ledger) == before
 
