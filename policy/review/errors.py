@@ -165,7 +165,7 @@ PROBLEMS: Mapping[type[ReviewError], Problem] = MappingProxyType(
             status=422,
             slug="reason-missing",
             title="A decision needs a reason",
-            detail="The reason given for ticket {ticket_id} is blank or shorter than {minimum_characters} characters.",
+            detail="The reason given for ticket {ticket_id} has fewer than {minimum_characters} visible characters.",
             next="Write down what you looked at and why it leads to this outcome.",
         ),
         NotAuthenticated: Problem(

@@ -24,7 +24,11 @@ ENGINE = "engine"
 NOTICE = "A ticket asks for review. It is not a finding that any law was broken, and it is not legal advice."
 
 MINIMUM_REASON_CHARACTERS = 10
-"""Keeps out "ok" and "n/a"; whether a reason is good cannot be counted. A guess."""
+"""
+Keeps out "ok" and "n/a"; whether a reason is good cannot be counted. A guess.
+
+Characters that can be seen: neither blanks, nor what has no width, nor what only steers a terminal.
+"""
 
 
 class TicketState(StrEnum):
@@ -277,7 +281,7 @@ def decided(ticket: Ticket, actor: str) -> Ticket:
 def checked_reason(ticket_id: str, reason: str) -> str:
     """The reason without the blanks around it; too short a one is refused."""
     text = reason.strip()
-    if len(text) < MINIMUM_REASON_CHARACTERS:
+    if sum(each.isprintable() and not each.isspace() for each in text) < MINIMUM_REASON_CHARACTERS:
         raise ReasonMissing(ticket_id=ticket_id, minimum_characters=MINIMUM_REASON_CHARACTERS)
     return text
 

@@ -232,9 +232,11 @@ def test_the_same_finding_again_does_nothing(finding: Finding, state: TicketStat
     assert effect_of(finding, ticket, {finding.finding_id}) is Effect.NOTHING
 
 
-@pytest.mark.parametrize("reason", ["", " " * 40, "ok", "  too short "])
+@pytest.mark.parametrize(
+    "reason", ["", " " * 40, "ok", "  too short ", "\u200b" * 40, "\u200b" + " " * 40 + "\u200b", "\x1b\x00" * 20]
+)
 def test_a_reason_must_say_something(reason: str) -> None:
-    """A blank or short reason is refused, whatever the blanks around it."""
+    """A reason of fewer than ten characters that can be seen is refused, whatever stands around them."""
     with pytest.raises(errors.ReasonMissing):
         checked_reason("T-1", reason)
 
