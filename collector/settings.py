@@ -78,6 +78,11 @@ class Settings:
             raise ValueError(f"--bearer-token-file {self.bearer_token_file}: cannot be read ({error})") from error
         if not token:
             raise ValueError(f"--bearer-token-file {self.bearer_token_file}: is empty; write the token into it")
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise ValueError(
+                f"--bearer-token-file {self.bearer_token_file}: holds what no reader can send; "
+                "write one token into it, in ASCII and without spaces"
+            )
         return token
 
 

@@ -116,7 +116,16 @@ def test_the_token_is_the_files_content(tmp_path: Path) -> None:
     assert read_settings([f"--bearer-token-file={path}"], {}).token() == "secret"
 
 
-@pytest.mark.parametrize(("content", "says"), [(b" \n", "is empty; write the token into it"), (b"\xff", "cannot be")])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b" \n", "is empty; write the token into it"),
+        (b"\xff", "cannot be"),
+        (b"one\ntwo", "what no reader can send"),
+        (b"two words", "what no reader can send"),
+        ("tök".encode(), "what no reader can send"),
+    ],
+)
 def test_a_token_file_without_token_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     """A file that was asked for and holds no token does not mean that none is needed."""
     path = tmp_path / "token"
