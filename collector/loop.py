@@ -10,6 +10,7 @@ rest is lost, and whoever held the device at either end may have held it. So may
 nobody can tell who does.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
 from collector.devices import NOT_YET, NodeDevices, Survey
 from collector.holders import HolderSource
 from collector.readings import Absent, Holder, Why
+
+log = logging.getLogger("flopwatch.collector")
 
 NANOSECONDS = 1_000_000_000
 STALL_INTERVALS = 30  # a loop that has not ticked for so many intervals hangs: a guess, far above any slow tick
@@ -80,6 +83,7 @@ class Collector:
         self._held: Held = Absent(Why.HOLDERS_UNKNOWN)
         self._last_known: Mapping[str, tuple[Holder, ...]] = {}
         self._started_unix = clock.unix_seconds()
+        self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
         self._ticked_unix = self._started_unix
         self._last_success_unix = 0.0
@@ -92,6 +96,7 @@ class Collector:
         began_ns = self._clock.elapsed_ns()
         survey = self._devices.survey()
         held = self._holders.holders()
+        self._tell_strangers(survey, held)
         now_ns, now_unix = self._clock.elapsed_ns(), self._clock.unix_seconds()
         with self._lock:
             self._add(now_ns - self._last_tick_ns, survey, held)
@@ -131,6 +136,15 @@ class Collector:
             own = self._collector_samples()
             gpus = self._gpu_samples()
             return (*own, *gpus, *self._accounts.samples(self._facts.node, self._facts.provenance))
+
+    def _tell_strangers(self, survey: Survey, held: Held) -> None:
+        """Say once which devices holders have that this node has not: a slip leaves the real ones to nobody."""
+        if survey.blind or isinstance(held, Absent):
+            return
+        strangers = frozenset(held) - frozenset(survey.known)
+        if strangers - self._strangers:
+            log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(strangers))))
+        self._strangers = strangers
 
     def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         unseen_ns = self._unseen_ns(elapsed_ns)

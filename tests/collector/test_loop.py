@@ -448,3 +448,13 @@ def test_what_a_tick_left_does_not_change_under_a_scrape() -> None:
     second = devices.survey()
     assert [len(first.known), len(second.known)] == [1, 3]
     assert [dict(first.errors), sum(second.errors.values())] == [{}, 1]
+
+
+def test_a_device_that_the_node_does_not_have_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A slip in a holder's device leaves the real one to nobody, so it is told, and not at every tick."""
+    moment, held = Moment(), {"GPU-0": (a_holder("a"),), "GPU-O": (a_holder("b"),)}
+    driver = ADriver(lambda: [well("GPU-0"), well("GPU-1")])
+    collector = a_collector(ToldClock(moment), ASource(lambda: held), open_driver=lambda: driver)
+    tick_at(collector, moment, 10, 20)
+    told = [record.getMessage() for record in caplog.records if "unknown_devices" in record.getMessage()]
+    assert told == ["holders.unknown_devices gpu_uuids='GPU-O'"]
