@@ -62,6 +62,13 @@ def read_id(text: str) -> str:
     return text
 
 
+def read_parent_id(text: str) -> str:
+    """Read an opaque id, or ``self`` in small letters: ``Self`` would be one and the same party in every row."""
+    if text.casefold() == SELF and text != SELF:
+        raise CellError("another way of writing a word", f"the word {SELF!r} in small letters, or an opaque id")
+    return read_id(text)
+
+
 def read_country(text: str) -> str:
     """Read an ISO 3166-1 alpha-2 code in capitals."""
     try:

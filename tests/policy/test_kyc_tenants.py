@@ -62,6 +62,7 @@ def test_byte_order_mark_and_other_line_ends(tmp_path: Path) -> None:
         ("tenant_id", "self", "'self' is no account", "opaque account id"),
         ("tenant_id", "acme corp", "white space", "opaque id"),
         ("tenant_id", " t-1", "has spaces around it", "the value alone"),
+        ("ultimate_parent_id", "Self", "another way of writing a word", "the word 'self' in small letters"),
         ("as_of", "2026-02-30", "no date", "2026-07-23"),
         ("as_of", "20260701", "another way of writing a date", "2026-07-23"),
         ("as_of", "01/07/2026", "no date", "2026-07-23"),
