@@ -154,9 +154,24 @@ def test_an_empty_cell_is_unobserved(write: Write) -> None:
     assert windows["busy_seconds"].item() == 59
 
 
-def test_a_gpu_that_misses_a_moment_is_unobserved_then(write: Write) -> None:
-    """A row that is missing for one GPU of a trace is time in which that GPU was not seen."""
-    assert read(write(*(line for line in SERIES if not line.startswith("x,1,30,"))))["observed_seconds"].item() == 119
+def test_a_gpu_that_misses_a_moment_is_bridged_for_a_while(write: Write) -> None:
+    """Rows that are missing for one GPU of a trace are bridged as in a trace of one GPU: three spacings, no more."""
+    missing = tuple(f"x,1,{t}," for t in range(30, 40))
+    assert read(write(*(line for line in SERIES if not line.startswith(missing[:1]))))["observed_seconds"].item() == 120
+    assert read(write(*(line for line in SERIES if not line.startswith(missing))))["observed_seconds"].item() == 120 - 8
+
+
+def test_gpus_may_be_read_one_after_the_other(write: Write) -> None:
+    """A logger that asks one GPU after the other, some milliseconds apart, observes all of them throughout."""
+    lines = [f"x,{gpu},{t + 0.004 * gpu:.3f},50" for t in range(0, 600, 15) for gpu in range(8)]
+    window = read(write(SERIES_HEADER, *lines))
+    assert window["busy_seconds"].item() == pytest.approx(8 * 600 * 0.5)
+    assert unobserved_share(window) < 1e-3
+
+
+def unobserved_share(window: pl.DataFrame) -> float:
+    """Unobserved seconds over held ones."""
+    return float(window.select(unobserved_seconds / pl.col("held_seconds")).item())
 
 
 def test_a_long_trace_is_cut_into_hours_that_add_up(tmp_path: Path) -> None:

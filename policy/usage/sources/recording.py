@@ -6,7 +6,7 @@ Two formats, as CSV (UTF-8, with a header) or Parquet; columns beyond these are 
 ``jobs``    ``job_id``, ``arrival_s``, ``gpus``, ``duration_s``: one row for each job, or for each time it was started.
             Nothing is known about activity, so its windows are metered by allocation.
 ``series``  ``trace``, ``gpu``, ``t_s``, ``util_pct``, and optionally ``power_w`` and ``mem_mib``: one row for each GPU
-            and moment, integrated by the collector's own accounting. A value holds until the next row of its trace, at
+            and moment, integrated by the collector's own accounting. A value holds until the next row of its GPU, at
             most three usual spacings; what lies beyond that, and an empty cell, is unobserved.
 
 Seconds count from the moment given as ``start``. What a file lacks (tenant, accelerator, namespace, kind) can be filled

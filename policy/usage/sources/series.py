@@ -1,13 +1,14 @@
 """
 Per-GPU time series become usage windows, through the collector's own accounting.
 
-A trace is one container that held all of its GPUs throughout. A reading holds until the trace's next moment, at most
-LONGEST_HOLD_SPACINGS usual spacings; what is beyond that, and every empty cell, is held and unobserved.
+A trace is one container that held all of its GPUs throughout. A reading holds until the next one of its GPU, at most
+LONGEST_HOLD_SPACINGS usual spacings; what is beyond that, and every empty cell, is held and unobserved. GPUs may be
+read at moments of their own, as by a logger that asks one after the other.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -24,8 +25,6 @@ WINDOW_SECONDS = 3600.0
 LONGEST_HOLD_SPACINGS = 3
 
 Row = Mapping[str, Any]
-Span = tuple[float, float, float]
-"""Seconds: a moment, how long its readings hold, and the next moment."""
 
 
 def series_windows(series: pl.DataFrame, start: datetime, progress: Callable[[int, int], None]) -> pl.DataFrame:
@@ -45,28 +44,38 @@ def series_windows(series: pl.DataFrame, start: datetime, progress: Callable[[in
 
 
 def _trace_windows(rows: Sequence[Row], start: datetime) -> Iterator[dict[str, object]]:
-    """A window for every WINDOW_SECONDS of one trace."""
-    moments = [(float(t_s), list(group)) for t_s, group in groupby(rows, key=lambda row: row["t_s"])]
-    gpus = sorted({str(row["gpu"]) for row in rows})
+    """A window for every WINDOW_SECONDS of one trace, whose rows are in the order of their moments."""
+    by_gpu: dict[str, list[Row]] = {}
+    for row in rows:
+        by_gpu.setdefault(str(row["gpu"]), []).append(row)
+    changes = _changes(by_gpu)
+    moments = sorted(changes)
     holder, accelerator = _holder(rows[0]), str(rows[0]["accelerator"] or "")
-    accounts, before, window_from = Accounts(), dict.fromkeys(HOLDER_COLUMNS.values(), 0.0), moments[0][0]
-    for span, (_, read) in zip(_spans([t_s for t_s, _ in moments]), moments, strict=True):
-        begins, holds_until, ends = span
-        readings = {str(row["gpu"]): _reading(row) for row in read}
-        _integrate(accounts, holds_until - begins, [_interval(gpu, accelerator, readings, holder) for gpu in gpus])
-        _integrate(accounts, ends - holds_until, [_interval(gpu, accelerator, {}, holder) for gpu in gpus])
-        if ends - window_from >= WINDOW_SECONDS or begins == moments[-1][0]:
+    accounts, before, window_from = Accounts(), dict.fromkeys(HOLDER_COLUMNS.values(), 0.0), moments[0]
+    now: dict[str, Reading | Absent] = dict.fromkeys(sorted(by_gpu), Absent(Why.NO_DATA))
+    for begins, ends in pairwise(moments):
+        now.update(changes[begins])
+        _integrate(accounts, ends - begins, [_interval(gpu, accelerator, read, holder) for gpu, read in now.items()])
+        if ends - window_from >= WINDOW_SECONDS or ends == moments[-1]:
             totals = _totals(accounts)
             grown = {name: totals[name] - before[name] for name in totals}
-            yield _window(rows[0], (start, window_from, ends), len(gpus), grown)
+            yield _window(rows[0], (start, window_from, ends), len(now), grown)
             before, window_from = totals, ends
 
 
-def _spans(times: Sequence[float]) -> Iterator[Span]:
-    spacings = [later - earlier for earlier, later in pairwise(times)]
+def _changes(by_gpu: Mapping[str, Sequence[Row]]) -> Mapping[float, Mapping[str, Reading | Absent]]:
+    """By moment, what is read of a GPU from then on: its row, or nothing where the row before has held long enough."""
+    times = {gpu: [float(row["t_s"]) for row in rows] for gpu, rows in by_gpu.items()}
+    spacings = [later - earlier for each in times.values() for earlier, later in pairwise(each)]
     usual = median(spacings) if spacings else 1.0
-    for begins, ends in pairwise([*times, times[-1] + usual]):
-        yield begins, min(ends, begins + LONGEST_HOLD_SPACINGS * usual), ends
+    changes: dict[float, dict[str, Reading | Absent]] = {}
+    for gpu, rows in by_gpu.items():
+        for row, begins, following in zip(rows, times[gpu], [*times[gpu][1:], None], strict=True):
+            changes.setdefault(begins, {})[gpu] = _reading(row)
+            until = begins + (usual if following is None else LONGEST_HOLD_SPACINGS * usual)
+            if following is None or until < following:
+                changes.setdefault(until, {})[gpu] = Absent(Why.NO_DATA)
+    return changes
 
 
 def _integrate(accounts: Accounts, seconds: float, intervals: Sequence[DeviceInterval]) -> None:
@@ -76,8 +85,7 @@ def _integrate(accounts: Accounts, seconds: float, intervals: Sequence[DeviceInt
         accounts.integrate(elapsed_ns, intervals)
 
 
-def _interval(gpu: str, accelerator: str, readings: Mapping[str, Reading], holder: Holder) -> DeviceInterval:
-    reading = readings.get(gpu, Absent(Why.NO_DATA))
+def _interval(gpu: str, accelerator: str, reading: Reading | Absent, holder: Holder) -> DeviceInterval:
     attribution = attribute(reading, (holder,))
     return DeviceInterval(gpu_uuid=gpu, accelerator=accelerator, reading=reading, attribution=attribution)
 
