@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 
 from policy.commands.options import OK, Parsers, add_parser, add_settings, settings_of, wait
 from policy.engine import Engine
+from policy.review.errors import ReviewError
 from policy.review.store import TicketStore, upgrade
 from policy.review.store.engine import check_database
+from policy.usage.ledger import LedgerError
 from policy.wiring import build_engine, check_settings, open_ledger
 
 EXAMPLES = """  flopwatch engine --targets nodes.txt --tenants tenants.csv --ledger /var/lib/flopwatch/ledger
   flopwatch engine --targets http://127.0.0.1:9478/metrics --once
 
-One engine writes a ledger; a second one is refused. Stop it with SIGTERM: it ends after the step it is in.
+One engine writes a ledger; a second one is refused. Stop it with SIGTERM: it ends after the step it is in. A cycle that
+fails after a good one, as on a full disk, is logged as cycle.failed and tried again.
 
 exit codes: 0 stopped by a signal or done with --once, 2 a file or a setting cannot be used
 """
@@ -25,6 +28,14 @@ SETTINGS = (
     "targets", "tenants", "ledger", "database", "rules", "tier", "simulated", "cycle_seconds", "look_back_days",
     "stale_after_cycles", "scrape_timeout_seconds", "scrape_token_file",
 )  # fmt: skip
+
+PASSING = (LedgerError, ReviewError, OSError)
+"""
+What may pass by itself: a full disk, a database that somebody else holds, a clock that was set back.
+
+An engine that cannot do its first cycle ends. A later one that fails is as one in which the engine was killed: the next
+completes its work.
+"""
 
 log = logging.getLogger("flopwatch.engine")
 
@@ -53,13 +64,22 @@ def _cycles(engine: Engine, cycle_seconds: float, *, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    has_worked = False
     while not stop.is_set():
         began = time.monotonic()
-        judgement = engine.cycle(datetime.now(UTC))
-        seconds = time.monotonic() - began
-        log.info(
-            "cycle.done runs=%d findings=%d seconds=%.2f", judgement.subjects.height, len(judgement.findings), seconds
-        )
+        try:
+            _cycle(engine, began)
+        except PASSING as error:
+            if not has_worked:
+                raise
+            log.error("cycle.failed next=%gs reason=%r", cycle_seconds, str(error))
+        has_worked = True
         if once:
             return
-        wait(stop, cycle_seconds - seconds)
+        wait(stop, cycle_seconds - (time.monotonic() - began))
+
+
+def _cycle(engine: Engine, began: float) -> None:
+    judgement = engine.cycle(datetime.now(UTC))
+    seconds = time.monotonic() - began
+    log.info("cycle.done runs=%d findings=%d seconds=%.2f", judgement.subjects.height, len(judgement.findings), seconds)
