@@ -79,6 +79,8 @@ def read_tenants(path: Path) -> Tenants:
     place = _Place(path=path, found=[])
     content = _bytes(place)
     rows = list(_rows(place, _text(place, content)))
+    if not rows and not place.found:
+        raise place.stop(1, "has no tenant in it, as a copy that was broken off", "one row for each tenant")
     _check_unique(place, rows)
     _check_parents(place, rows)
     _check_parent_countries(place, rows)

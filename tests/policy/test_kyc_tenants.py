@@ -37,10 +37,9 @@ def test_unknown_is_null(tmp_path: Path) -> None:
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:
-    """A header alone is a file without tenants, not an error."""
-    frame = read_tenants(a_file(tmp_path)).frame
-    assert frame.schema == TENANTS
-    assert frame.is_empty()
+    """A header alone, as a copy leaves it that was broken off, does not make every tenant unknown: it is refused."""
+    (problem,) = problems_of(a_file(tmp_path)).problems
+    assert "has no tenant in it" in problem.problem
 
 
 def test_byte_order_mark_and_other_line_ends(tmp_path: Path) -> None:
