@@ -28,7 +28,8 @@ from policy.kyc.tenants import TENANTS, read_tenants
 from policy.replay import replay
 from policy.rules.sentences import flop_text
 from policy.settings import UnusableSettings
-from policy.usage.sources.recording import FILLABLE, Fill, read_recording
+from policy.usage.sources.fill import FILLABLE, Fill
+from policy.usage.sources.recording import read_recording
 from policy.usage.sources.sheet import SheetError, read_sheet
 from policy.wiring import facts_and_rules
 

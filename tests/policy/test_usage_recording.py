@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from support.usage import H100
 
-from policy.usage.sources.recording import Fill, RecordingError, read_recording
+from policy.usage.sources.fill import Fill
+from policy.usage.sources.recording import RecordingError, read_recording
 from policy.usage.window import WINDOWS, unobserved_seconds
 
 START = datetime(2025, 7, 1, tzinfo=UTC)
@@ -290,7 +291,7 @@ def test_lines_may_end_in_any_way(tmp_path: Path, ending: str) -> None:
     ("table", "words"),
     [
         ({"job_id": ["a"], "tenant": ["t-1"]}, "has none of the columns tenant_id, "),
-        ({"job_id": ["z"], "tenant_id": ["t-1"]}, "has no job_id that is in the recording"),
+        ({"job_id": ["z"], "tenant_id": ["t-1"]}, "has no job_id that is in what is replayed"),
     ],
 )
 def test_a_table_that_fills_nothing_is_refused(tmp_path: Path, table: dict[str, list[str]], words: str) -> None:

@@ -114,10 +114,10 @@ def clock_says(value: bytes) -> bytes:
 
 
 BAD: dict[str, tuple[Answer, TargetState, str]] = {
-    "never answers": (says_nothing, TargetState.SLOW, "no whole page within 0.4 s"),
-    "drips a body": (drips(HEAD + b"\r\n"), TargetState.SLOW, "no whole page within 0.4 s"),
-    "drips a body of known length": (drips(HEAD + b"Content-Length: 9999\r\n\r\n"), TargetState.SLOW, "no whole page"),
-    "drips headers": (drips(HEAD + b"X-Slow: "), TargetState.SLOW, "no whole page within 0.4 s"),
+    "never answers": (says_nothing, TargetState.SLOW, "no whole answer within 0.4 s"),
+    "drips a body": (drips(HEAD + b"\r\n"), TargetState.SLOW, "no whole answer within 0.4 s"),
+    "drips a body of known length": (drips(HEAD + b"Content-Length: 9999\r\n\r\n"), TargetState.SLOW, "no whole"),
+    "drips headers": (drips(HEAD + b"X-Slow: "), TargetState.SLOW, "no whole answer within 0.4 s"),
     "HTML with 200": (serves(HTML, content_type="text/html"), TargetState.NOT_METRICS, "content type text/html"),
     "no content type": (
         lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi") and None,

@@ -15,27 +15,25 @@ from another of its columns, by a constant, or from a table; what is still lacki
 A bad cell is named by file, row (as a spreadsheet counts them, the header is row 1) and column, and nothing is used.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from policy.frames import conform
+from policy.usage.sources.fill import FILLABLE, ROW, Fill, UnusableFill, columns_of, fault_of_column, filled, is_empty
 from policy.usage.sources.jobs import job_windows
 from policy.usage.sources.series import series_windows
 from policy.usage.sources.sheet import SheetError, read_sheet
 from policy.usage.window import WINDOWS
 
-FILLABLE = ("tenant_id", "accelerator", "workload_namespace", "workload_kind", "workload_name")
 JOBS = ("job_id", "arrival_s", "gpus", "duration_s")
 SERIES = ("trace", "gpu", "t_s", "util_pct")
 SERIES_OPTIONAL = ("power_w", "mem_mib")
 LARGEST = {"util_pct": 100.0}
 LARGEST_OTHER = 1e10  # three centuries in seconds, ten gigawatts, ten pebibytes: no recording has more, a slip may
 MOST_PROBLEMS = 20
-ROW = "row of the file"
 
 Progress = Callable[[int, int], None]
 """Told how many parts are done, of how many."""
@@ -43,20 +41,6 @@ Progress = Callable[[int, int], None]
 
 class RecordingError(Exception):
     """A recording that cannot be used: file, row, column, what is wrong, what is expected. Nothing of it is used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """
-    Where fields come from that a recording lacks; keys are of FILLABLE.
-
-    ``columns``: another column of the recording. ``constants``: one value for all rows. ``table``: rows by the
-    recording's ``job_id`` or ``trace``, with any of the fields as columns.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    table: pl.DataFrame | None = None
 
 
 def read_recording(path: Path, *, fill: Fill, start: datetime, progress: Progress = lambda *_: None) -> pl.DataFrame:
@@ -78,16 +62,12 @@ def read_recording(path: Path, *, fill: Fill, start: datetime, progress: Progres
         return _conform(series_windows(series, start.astimezone(UTC), progress))
     raise RecordingError(
         f"{path}: neither a recording of jobs (no column {_lacking(JOBS, rows)}) nor of series "
-        f"(no column {_lacking(SERIES, rows)}); it has {_columns(rows)}. Rename its columns"
+        f"(no column {_lacking(SERIES, rows)}); it has {columns_of(rows)}. Rename its columns"
     )
 
 
 def _lacking(names: Iterable[str], rows: pl.DataFrame) -> str:
     return ", ".join(name for name in names if name not in rows.columns)
-
-
-def _columns(rows: pl.DataFrame) -> str:
-    return ", ".join(name for name in rows.columns if name != ROW)
 
 
 def _conform(windows: pl.DataFrame) -> pl.DataFrame:
@@ -115,7 +95,7 @@ def _named(path: Path, rows: pl.DataFrame, *names: str) -> pl.DataFrame:
     """The same rows with these columns as text; no cell is empty."""
     texts = rows.with_columns(_texts(path, rows, names))
     for name in names:
-        nameless = texts.filter(_is_empty(pl.col(name)))
+        nameless = texts.filter(is_empty(pl.col(name)))
         if nameless.height:
             raise RecordingError(f"{path}: row {nameless[ROW][0]}, column {name}: is empty")
     return texts
@@ -123,19 +103,9 @@ def _named(path: Path, rows: pl.DataFrame, *names: str) -> pl.DataFrame:
 
 def _texts(path: Path, rows: pl.DataFrame, names: Iterable[str]) -> list[pl.Expr]:
     for name in names:
-        _refuse_untold(path, rows, name)
+        if fault := fault_of_column(rows, name):
+            raise RecordingError(f"{path}: {fault}")
     return [pl.col(name).cast(pl.String) for name in names]
-
-
-def _refuse_untold(path: Path, rows: pl.DataFrame, name: str) -> None:
-    """Raise RecordingError for a column whose values are no numbers and no texts, such as lists and spans of time."""
-    dtype = rows.schema[name]
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Duration, pl.Object):
-        raise RecordingError(f"{path}: column {name} holds {dtype}, not one number or text in each row")
-
-
-def _is_empty(text: pl.Expr) -> pl.Expr:
-    return text.is_null() | (text.str.strip_chars() == "")
 
 
 def _numbers(path: Path, rows: pl.DataFrame, required: tuple[str, ...], optional: tuple[str, ...]) -> pl.DataFrame:
@@ -162,45 +132,16 @@ def _largest(name: str) -> float:
 
 def _is_bad(name: str, *, may_be_empty: bool) -> pl.Expr:
     good = _number(name).is_between(0, _largest(name)).fill_null(value=False)
-    return ~(good | _is_empty(pl.col(name))) if may_be_empty else ~good
+    return ~(good | is_empty(pl.col(name))) if may_be_empty else ~good
 
 
 def _filled(path: Path, rows: pl.DataFrame, key: str, fill: Fill) -> pl.DataFrame:
-    """Add the FILLABLE columns: from the table, else the named or the recording's own column, the constant, or null."""
-    missing = [column for column in fill.columns.values() if column not in rows.columns]
-    if missing:
-        raise RecordingError(f"{path}: no column {', '.join(missing)} to map from; it has {_columns(rows)}")
-    for column in {fill.columns.get(name, name) for name in FILLABLE} & set(rows.columns):
-        _refuse_untold(path, rows, column)
-    rows = rows.with_columns(_given(rows, name, fill).alias(name) for name in FILLABLE)
-    if fill.table is not None:
-        rows = rows.join(_table(fill.table, key, rows[key]), on=key, how="left", suffix="_table")
-        named = [name for name in FILLABLE if f"{name}_table" in rows.columns]
-        rows = rows.with_columns(pl.coalesce(f"{name}_table", name).alias(name) for name in named)
+    """Add the FILLABLE columns; a workload without a name is named by the key."""
+    try:
+        rows = filled(rows, key, fill)
+    except UnusableFill as error:
+        raise RecordingError(f"{path}: {error}") from error
     return rows.with_columns(workload_name=pl.coalesce("workload_name", key))
-
-
-def _given(rows: pl.DataFrame, name: str, fill: Fill) -> pl.Expr:
-    column = fill.columns.get(name, name)
-    own = pl.col(column).cast(pl.String).str.strip_chars() if column in rows.columns else pl.lit(None, pl.String)
-    return pl.coalesce(pl.when(~_is_empty(own)).then(own), pl.lit(fill.constants.get(name), pl.String))
-
-
-def _table(table: pl.DataFrame, key: str, keys: pl.Series) -> pl.DataFrame:
-    """The table's fields by its key. One that could fill nothing is a slip, and is refused."""
-    told = ", ".join(table.columns)
-    if key not in table.columns:
-        raise RecordingError(f"the table given with --map has no column {key}; it has {told}")
-    twice = table.filter(pl.col(key).is_duplicated())
-    if twice.height:
-        raise RecordingError(f"the table given with --map has {key} {twice[key][0]!r} more than once")
-    if not set(FILLABLE) & set(table.columns):
-        raise RecordingError(f"the table given with --map has none of the columns {', '.join(FILLABLE)}; it has {told}")
-    if not table[key].is_in(keys.implode()).any():
-        raise RecordingError(f"the table given with --map has no {key} that is in the recording")
-    texts = table.select(key, *(name for name in FILLABLE if name in table.columns)).cast(pl.String)
-    cells = pl.exclude(key).str.strip_chars()
-    return texts.with_columns(pl.when(cells != "").then(cells))
 
 
 def _refuse_repeated(path: Path, rows: pl.DataFrame, key: tuple[str, ...]) -> None:
