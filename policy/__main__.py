@@ -31,7 +31,7 @@ class Command:
 
 COMMANDS = {
     "demo": Command(summary="a simulated data centre, from GPU readings to tickets", needs=("pynvml",)),
-    "replay": Command(summary="judge recorded telemetry or job records by the same engine"),
+    "replay": Command(summary="judge a recording, or what a Prometheus has recorded, by the same engine"),
     "engine": Command(summary="measure, judge, and open tickets, in cycles"),
     "review": Command(summary="serve the review queue, prepare its database, give out tokens"),
     "status": Command(summary="show which nodes are heard and where the GPU-hours went"),
@@ -149,11 +149,12 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from policy.rules.pack import PackError
     from policy.settings import UnusableSettings
     from policy.usage.ledger import LedgerError
+    from policy.usage.sources.query import PrometheusError
     from policy.usage.sources.recording import RecordingError
 
     return (
-        DemoFailed, FactsError, KycError, LedgerError, PackError, RecordingError, ReviewError, TierError,
-        UnusableSettings,
+        DemoFailed, FactsError, KycError, LedgerError, PackError, PrometheusError, RecordingError, ReviewError,
+        TierError, UnusableSettings,
     )  # fmt: skip
 
 

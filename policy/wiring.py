@@ -25,6 +25,7 @@ from policy.usage.sources.target import Heard
 
 log = logging.getLogger("flopwatch.wiring")
 
+SCRAPE_FLAG = "--scrape-token-file"
 LOGGED_PROBLEMS = 5
 
 
@@ -32,7 +33,10 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
     targets = read_targets(settings.targets)
-    limits = Limits(timeout_seconds=settings.scrape_timeout_seconds, bearer_token=_token(settings.scrape_token_file))
+    limits = Limits(
+        timeout_seconds=settings.scrape_timeout_seconds,
+        bearer_token=read_token(settings.scrape_token_file, SCRAPE_FLAG),
+    )
     tenants = latest_tenants(settings.tenants) if settings.tenants else lambda: empty(TENANTS)
     ledger = open_ledger(settings)  # the last, because it begins a ledger where there is none
 
@@ -58,7 +62,7 @@ def check_settings(settings: Settings) -> None:
     """Raise what :func:`build_engine` would raise, but leave no trace of having looked."""
     facts_and_rules(settings)
     read_targets(settings.targets)
-    _token(settings.scrape_token_file)
+    read_token(settings.scrape_token_file, SCRAPE_FLAG)
     if settings.tenants:
         read_tenants(settings.tenants)
 
@@ -137,22 +141,20 @@ def read_tiers(text: str) -> Mapping[str, float]:
     return tiers
 
 
-def _token(path: Path | None) -> str:
-    """The token in a file, or none without a file. A bad one is never repeated."""
+def read_token(path: Path | None, flag: str) -> str:
+    """The token in the file that a flag names, or none without a file. A bad one is never repeated."""
     if path is None:
         return ""
     try:
         token = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise UnusableSettings(f"--scrape-token-file {path}: cannot be read ({error.strerror})") from error
+        raise UnusableSettings(f"{flag} {path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise _no_token(path) from error
+        raise _no_token(path, flag) from error
     if not token or not token.isprintable() or " " in token:
-        raise _no_token(path)
+        raise _no_token(path, flag)
     return token
 
 
-def _no_token(path: Path) -> UnusableSettings:
-    return UnusableSettings(
-        f"--scrape-token-file {path}: holds no token; write one into it, in ASCII and without spaces"
-    )
+def _no_token(path: Path, flag: str) -> UnusableSettings:
+    return UnusableSettings(f"{flag} {path}: holds no token; write one into it, in ASCII and without spaces")

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ OK = 0
 DIFFERENT = 1
 UNUSABLE = 2  # as policy.__main__, which cannot import this before it knows that the extra is there
 WAIT_SLICE_SECONDS = 0.5
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 Parsers = Any
 """What argparse's ``add_subparsers`` returns; it has no public name."""
@@ -106,6 +108,14 @@ def read_moment(text: str) -> datetime:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date, as 2026-06-01") from error
+
+
+def read_duration(text: str) -> timedelta:
+    """A number with its unit, as 30d, 12h, 90m or 45s. For argparse."""
+    found = re.fullmatch(r"([0-9]{1,7})([smhdw])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, as 30d, 12h or 90m")
+    return timedelta(**{UNITS[found.group(2)]: int(found.group(1))})
 
 
 def print_json(content: object) -> None:

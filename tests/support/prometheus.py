@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,19 +88,38 @@ def demo_collectors(nodes: Sequence[str], folder: Path) -> Iterator[dict[str, st
 @contextmanager
 def prometheus(targets: Mapping[str, str], rules: str, folder: Path) -> Iterator[Prometheus]:
     """A Prometheus with these targets and the text of this rules file, both every second."""
-    program = needed("prometheus")
     (folder / "rules.yaml").write_text(_every_second(rules), encoding="utf-8")
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(targets)), encoding="utf-8")
+    with _serving(_configuration(targets), folder) as address:
+        yield from _client(address)
+
+
+@contextmanager
+def recorded(openmetrics: str, folder: Path) -> Iterator[str]:
+    """A Prometheus that scrapes nothing and has had these samples all along; its address."""
+    text = folder / "recorded.txt"
+    text.write_text(openmetrics, encoding="utf-8")
+    blocks = [needed("promtool"), "tsdb", "create-blocks-from", "openmetrics", str(text), str(folder / "tsdb")]
+    subprocess.run(blocks, check=True, capture_output=True, timeout=300)
+    with _serving({}, folder) as address:
+        yield f"http://{address}"
+
+
+@contextmanager
+def _serving(configuration: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """The program with this configuration and the folder's series, once it is ready; its host and port."""
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(configuration)), encoding="utf-8")
     address = f"127.0.0.1:{_free_port()}"
     command = [
-        *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}"),
+        *(needed("prometheus"), f"--config.file={folder / 'prometheus.yml'}"),
+        *(f"--storage.tsdb.path={folder / 'tsdb'}", "--storage.tsdb.retention.time=10y"),
         *(f"--web.listen-address={address}", "--log.level=info"),
     ]
-    ready = "Server is ready to receive web requests"
-    with (
-        running(command, log=folder / "prometheus.log", says=ready),
-        httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=10.0) as client,
-    ):
+    with running(command, log=folder / "prometheus.log", says="Server is ready to receive web requests"):
+        yield address
+
+
+def _client(address: str) -> Iterator[Prometheus]:
+    with httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=10.0) as client:
         yield Prometheus(client=client)
 
 
