@@ -47,7 +47,7 @@ class Recorded:
                     if value is not None:
                         self.put(metric, labels, at, value)
 
-    def page(self, node: ANode, instance: str, **different: str) -> None:
+    def page(self, node: ANode, instance: str, /, **different: str) -> None:
         """What a scrape of this collector brings, at the collector's own moment."""
         for sample in node.samples():
             names = dict(zip(sample.metric.labels, sample.label_values, strict=True))
