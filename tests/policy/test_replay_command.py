@@ -1,38 +1,19 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from support.commands import flopwatch
 from support.kyc import a_file
 
 from policy.replay import REPLAYED
 
 A100 = "NVIDIA A100-SXM4-80GB"
-REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = "job_id,arrival_s,gpus,duration_s,account"
 PRETRAINING = "pretraining,0,2048,86400,t-1"
 NOTEBOOK = "notebook,60,1,3600,t-2"
 START = ("--start", "2025-07-01")
-
-
-def flopwatch(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """The real command, as a process of its own, in which every warning is an error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOPWATCH_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "policy", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        env=environment,
-        timeout=60,
-    )
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 def replay_json(*arguments: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -94,12 +94,13 @@ def prometheus(targets: Mapping[str, str], rules: str, folder: Path) -> Iterator
 
 
 @contextmanager
-def recorded(openmetrics: str, folder: Path) -> Iterator[str]:
-    """A Prometheus that scrapes nothing and has had these samples all along; its address."""
-    text = folder / "recorded.txt"
-    text.write_text(openmetrics, encoding="utf-8")
-    blocks = [needed("promtool"), "tsdb", "create-blocks-from", "openmetrics", str(text), str(folder / "tsdb")]
-    subprocess.run(blocks, check=True, capture_output=True, timeout=300)
+def recorded(openmetrics: str | Iterable[str], folder: Path) -> Iterator[str]:
+    """A Prometheus that scrapes nothing and has had these samples, in one text or several, all along; its address."""
+    program, path = needed("promtool"), folder / "recorded.txt"
+    for text in [openmetrics] if isinstance(openmetrics, str) else openmetrics:
+        path.write_text(text, encoding="utf-8")
+        command = [program, "tsdb", "create-blocks-from", "openmetrics", str(path), str(folder / "tsdb")]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
     with _serving({}, folder) as address:
         yield f"http://{address}"
 
