@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.prometheus import recorded
-from support.recorded import HOUR, Recorded, labels_of, times
+from support.recorded import HOUR, JOB, Recorded, labels_of, times
 from support.usage import H100, START
 
 from policy.usage.sources.fill import Fill
@@ -72,10 +72,16 @@ def a_fleet() -> Recorded:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
+def fleets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The fleet's Prometheus."""
+    with recorded(a_fleet().openmetrics(), tmp_path_factory.mktemp("fleet")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def fleet(fleets_url: str) -> Found:
     """The fleet, as its Prometheus tells it."""
-    with found_in(a_fleet(), tmp_path_factory.mktemp("fleet")) as found:
-        yield found
+    return read(fleets_url)
 
 
 HOLDS = (90 - 23) / 3600  # the last value before a silence, of 1:59:37, is believed for three scrape intervals
@@ -104,6 +110,13 @@ def test_nothing_of_a_gpu_is_counted_twice(fleet: Found) -> None:
     assert held == pytest.approx(sum(truth["held_seconds"].expected for truth in TRUTH.values()), rel=EXACT)
     assert fleet.nobodys_gpu_hours == pytest.approx(0.5 + 2 + 4.5 + HOLDS, rel=EXACT)
     assert (fleet.kind, fleet.gpus, fleet.nodes) == (Kind.DCGM, 6, 2)
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 360])
+def test_the_length_of_windows_changes_no_sum(fleets_url: str, minutes: int) -> None:
+    """Whole windows and samples tell the same: how much is read as which depends on the length of windows."""
+    found = read(fleets_url, window_seconds=minutes * 60)
+    assert {pod: hours_of(found, pod) for pod in TRUTH} == TRUTH
 
 
 def test_windows_are_hourly_and_say_who_and_what(fleet: Found) -> None:
@@ -164,10 +177,14 @@ def test_exported_labels_are_the_holders(tmp_path: Path) -> None:
     assert found.nobodys_gpu_hours == pytest.approx(1.0, rel=0.01)
 
 
-def test_an_idle_fleets_exporters_hold_nothing(tmp_path: Path) -> None:
-    """The exporter's own pod is known by its name where no pod of others was ever there, and that is said."""
+@pytest.mark.parametrize("own", ["nvidia-dcgm-exporter-x7k2p", "gpu-metrics-0"])
+def test_the_exporters_own_pod_holds_nothing(tmp_path: Path, own: str) -> None:
+    """The scraped pod is known from ``up``, else by its usual name; that no other pod is named is said."""
     series = Recorded()
-    series.gpu(times(0, HOUR), gpu="a/0", namespace="gpu-operator", pod="nvidia-dcgm-exporter-x7k2p")
+    series.gpu(times(0, HOUR), gpu="a/0", namespace="gpu-operator", pod=own)
+    if own == "gpu-metrics-0":
+        for at in times(0, HOUR):
+            series.put("up", {"job": JOB, "instance": "a:9400", "namespace": "gpu-operator", "pod": own}, at, 1)
     with found_in(series, tmp_path, hours=1) as found:
         assert found.windows.is_empty()
     assert found.nobodys_gpu_hours == pytest.approx(1.0, rel=0.01)

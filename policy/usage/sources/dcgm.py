@@ -70,7 +70,7 @@ LABELS = (
 BY = ", ".join(LABELS)
 IDENTIFIED = '{UUID!=""}'
 ITS_OWN_POD = "dcgm-exporter"
-"""In the name of the exporter's own pod, by its chart and by the GPU operator's."""
+"""In the name of the exporter's own pod, by its chart and by the GPU operator's: for where there is no ``up``."""
 
 _parent = pl.col("UUID")
 _is_slice = pl.col("GPU_I_ID").is_not_null()
@@ -93,15 +93,25 @@ def mean_query(column: str, window_ms: int) -> str:
     return " or ".join(field.mean(f"{window_ms}ms") for field in FIELDS if field.column == column)
 
 
-def named(rows: pl.DataFrame, reexported: Collection[str]) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrapes:
     """
-    The same rows with DEVICE, ``parent``, ``job`` and HOLDER in place of LABELS; nobody holds a device without pod.
+    What the labels ``pod`` and ``exported_pod`` mean here.
 
-    ``reexported``: the scrape jobs in which a holder's labels are called ``exported_…``.
+    ``reexported``: the scrape jobs in which a holder's labels are called ``exported_…``. ``own_pods``: the pods that
+    are scraped, as ``up`` names them: exporters, which hold nothing.
     """
-    theirs = pl.col("exported_pod").is_not_null() | pl.col("job").fill_null("").is_in(list(reexported))
-    own_pod = pl.col("pod").str.contains(ITS_OWN_POD, literal=True).fill_null(value=False)
-    plain = ~theirs & ~own_pod & pl.col("pod").is_not_null()
+
+    reexported: Collection[str]
+    own_pods: Collection[str]
+
+
+def named(rows: pl.DataFrame, scrapes: Scrapes) -> pl.DataFrame:
+    """The same rows with DEVICE, ``parent``, ``job`` and HOLDER in place of LABELS; without a pod it is nobody's."""
+    theirs = pl.col("exported_pod").is_not_null() | pl.col("job").fill_null("").is_in(list(scrapes.reexported))
+    pod = pl.col("pod").fill_null(ITS_OWN_POD)
+    is_own = pod.is_in(list(scrapes.own_pods)) | pod.str.contains(ITS_OWN_POD, literal=True)
+    plain = ~theirs & ~is_own
 
     def label(name: str) -> pl.Expr:
         return pl.when(theirs).then(f"exported_{name}").when(plain).then(name)

@@ -8,7 +8,7 @@ or went, samples are missing) the samples themselves are read, with their exact 
 So a window that counts as whole is exact to one scrape interval at its ends, and everything else to the sample.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from policy.usage.sources.dcgm import (
     DEVICE,
     HOLDER,
     LABELS,
+    Scrapes,
     columns_of_samples,
     mean_query,
     named,
@@ -40,21 +41,30 @@ _device_window = ("parent", "at_ms")
 
 def read_segments(api: Api, span: Span, progress: Callable[[int, int], None]) -> pl.DataFrame:
     """What every device said in the span, schema SEGMENTS. Raises PrometheusError."""
-    reexported = api.values_of("job", selector(exported_pod=ANYTHING), span.begin_ms, span.end_ms)
+    scrapes = _scrapes(api, span)
     spacings: dict[str | None, int] = {}
     found = [empty(SEGMENTS)]
     portions = list(span.portions())
     for done, portion in enumerate(portions, start=1):
-        windows = _windows(api, portion, reexported)
+        windows = _windows(api, portion, scrapes)
         spacings |= _spacings(api, windows, portion.window_ms, known=spacings)
         windows = _with_calm(windows.with_columns(spacing_ms=_spacing(spacings)), portion.window_ms)
         found.append(_whole(windows.filter("calm"), portion.window_ms))
-        found.extend(_sampled(api, windows.filter(~pl.col("calm")), portion.window_ms, reexported, spacings))
+        found.extend(_sampled(api, windows.filter(~pl.col("calm")), portion.window_ms, scrapes, spacings))
         progress(done, len(portions))
     return pl.concat(found)
 
 
-def _windows(api: Api, portion: Span, reexported: Collection[str]) -> pl.DataFrame:
+def _scrapes(api: Api, span: Span) -> Scrapes:
+    times = (span.begin_ms, span.end_ms)
+    jobs = api.values_of("job", selector(), *times)
+    return Scrapes(
+        reexported=api.values_of("job", selector(exported_pod=ANYTHING), *times),
+        own_pods=api.values_of("pod", f"up{{job=~{quoted(sorted(jobs))}}}", *times),
+    )
+
+
+def _windows(api: Api, portion: Span, scrapes: Scrapes) -> pl.DataFrame:
     """One row for each holder of a device and window that ends at ``at_ms``: SERIES, ``samples``, COLUMNS."""
 
     def asked(expression: str, name: str) -> pl.DataFrame:
@@ -65,7 +75,7 @@ def _windows(api: Api, portion: Span, reexported: Collection[str]) -> pl.DataFra
     for column in COLUMNS:
         means = asked(mean_query(column, portion.window_ms), column)
         rows = rows.join(means, on=(*LABELS, "at_ms"), how="left", nulls_equal=True)
-    return plausible(named(rows, reexported)).group_by(SERIES).agg(pl.col("samples", *COLUMNS).max())
+    return plausible(named(rows, scrapes)).group_by(SERIES).agg(pl.col("samples", *COLUMNS).max())
 
 
 def _spacings(
@@ -118,7 +128,7 @@ def _sampled(
     api: Api,
     windows: pl.DataFrame,
     window_ms: int,
-    reexported: Collection[str],
+    scrapes: Scrapes,
     spacings: Mapping[str | None, int],
 ) -> Iterator[pl.DataFrame]:
     """The samples of the GPUs in these windows, as they were scraped."""
@@ -126,7 +136,7 @@ def _sampled(
         parents = rows["parent"].unique().sort().to_list()
         for batch in _batches(parents):
             samples = samples_frame(api.at(f"{selector(UUID=quoted(batch))}[{window_ms}ms]", until), LABELS)
-            told = without_parents(plausible(columns_of_samples(named(samples, reexported))), "at_ms")
+            told = without_parents(plausible(columns_of_samples(named(samples, scrapes))), "at_ms")
             yield _segments(told.with_columns(spacing_ms=_spacing(spacings)))
 
 

@@ -3,7 +3,7 @@ Which workload a pod belongs to, as kube-state-metrics says where a Prometheus h
 
 ``kube_pod_owner`` names a pod's owner. A ReplicaSet stands for its Deployment only where ``kube_replicaset_owner`` says
 so; nothing is cut off a name on a guess, since other controllers make ReplicaSets too. A pod whose owner is not known
-stands for itself.
+stands for itself. Left out: several clusters in one store, where one name in one namespace is two pods.
 """
 
 from collections.abc import Sequence
