@@ -77,7 +77,7 @@ def _print_totals(console: PlainConsole, replayed: pl.DataFrame, rows: int, sour
         console.print(f"… and {replayed.height - rows} smaller runs (--all shows them)")
     verdicts = ", ".join(f"{count} {name}" for name, count in dict(totals["verdicts"]).items())  # type: ignore[call-overload]
     console.print(
-        f"\n{totals['runs']} runs, {totals['gpu_hours']:,.1f} GPU-hours; {verdicts}; "
+        f"\n{totals['runs']} runs, {totals['gpu_hours']:,.1f} GPU-hours; {verdicts or 'no verdict'}; "
         f"{totals['runs_with_findings']} with findings. Law from {source.start.date()} on."
     )
     reasons = replayed["no_estimate_reasons"].explode().drop_nulls().unique().sort().to_list()

@@ -143,7 +143,9 @@ def test_what_was_counted_before_the_span_is_not_in_it(tmp_path: Path) -> None:
     """Of a collector that runs for long, only what it counted since the beginning of the span is used."""
     with recorded(of_one_node(hours=5), tmp_path) as url:
         found = read(url, 5, begin=START + timedelta(hours=3))
+        part = read(url, begin=START + timedelta(hours=3.25), hours=4.5)
     assert held(found, "job-0") == pytest.approx(2, rel=EXACT)
+    assert held(part, "job-0") == pytest.approx(1.25, rel=EXACT)
 
 
 def test_a_namespace_fills_only_what_nobody_claimed(tmp_path: Path) -> None:

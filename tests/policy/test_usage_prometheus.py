@@ -119,6 +119,12 @@ def test_the_length_of_windows_changes_no_sum(fleets_url: str, minutes: int) -> 
     assert {pod: hours_of(found, pod) for pod in TRUTH} == TRUTH
 
 
+def test_only_the_time_that_was_asked_for_counts(fleets_url: str) -> None:
+    """A beginning and an end within an hour cut the windows there."""
+    found = read(fleets_url, begin=START + timedelta(minutes=30), end=START + timedelta(minutes=75))
+    assert hours_of(found, "train-1") == used(held=1.5, busy=0.9 * 1.5)
+
+
 def test_windows_are_hourly_and_say_who_and_what(fleet: Found) -> None:
     """No window is longer than its hour; each has node, namespace, pod, container, tenant and accelerator."""
     windows = fleet.windows
@@ -225,6 +231,27 @@ def test_the_scrape_interval_is_found_out(tmp_path: Path, spacing: int) -> None:
     with found_in(series, tmp_path, hours=4) as found:
         assert hours_of(found, "job-0")["held_seconds"] == pytest.approx(2.5, abs=spacing / 3600)
         assert hours_of(found, "job-1")["held_seconds"] == pytest.approx(4, rel=EXACT)
+
+
+def test_another_scrape_interval_from_one_day_to_the_next_changes_no_hours(tmp_path: Path) -> None:
+    """A third of an hour stays one when the interval that filled an hour before is a quarter of what it was."""
+    series, day = Recorded(), 24 * HOUR
+    series.gpu(times(0, day, 60), gpu="a/0", pods=["long-0"])
+    series.gpu(times(day, day + 2 * HOUR, 15), gpu="a/0", pods=["long-0"])
+    series.gpu(times(day + 2 * HOUR, day + 2 * HOUR + 1200, 15), gpu="a/0", pods=["short-0"])
+    series.gpu(times(day + 2 * HOUR + 1200, day + 3 * HOUR, 15), gpu="a/0")
+    with found_in(series, tmp_path, hours=48) as found:
+        assert hours_of(found, "long-0") == used(held=26, busy=13)
+        assert hours_of(found, "short-0")["held_seconds"] == pytest.approx(1 / 3, abs=15 / 3600)
+
+
+def test_a_gpu_that_is_always_busy_is_seen_to_be(tmp_path: Path) -> None:
+    """Full use is observed use, however the mean of many hundreds was rounded."""
+    series = Recorded()
+    series.gpu(times(0, 3 * HOUR, 7), gpu="a/0", pods=["job-0"], util=100.0)
+    with found_in(series, tmp_path, hours=3) as found:
+        assert found.windows["busy_seconds"].sum() == pytest.approx(3 * HOUR, rel=EXACT)
+        assert found.windows["observed_seconds"].sum() == pytest.approx(3 * HOUR, rel=EXACT)
 
 
 # Owners and tenants

@@ -54,21 +54,22 @@ def refuse_incomplete(names: set[str]) -> None:
 
 
 def read_windows(
-    api: Api, span: Span, until_ms: int, provenance: str, progress: Callable[[int, int], None]
+    api: Api, span: Span, times: tuple[int, int], provenance: str, progress: Callable[[int, int], None]
 ) -> pl.DataFrame:
-    """The collectors' windows up to ``until_ms``, schema WINDOWS. Raises PrometheusError."""
+    """The collectors' windows between these times in the span, schema WINDOWS. Raises PrometheusError."""
+    begin_ms, until_ms = times
     reach = _reach(api, span)
-    moments = [min(moment, until_ms) for moment in (span.begin_ms, *span.ends)]
+    moments = [begin_ms, *(end for end in span.ends if begin_ms < end < until_ms), until_ms]
     latest = snapshot(api, moments[0], reach, provenance)
     found = [empty(WINDOWS)]
     for done, (before, at) in enumerate(pairwise(moments), start=1):
         for heard in _heard(api, latest, (before, at), reach, provenance):
-            base = _base(latest, heard, span.begin_ms)
+            base = _base(latest, heard, begin_ms)
             found.append(windows_between(base, carry_forward(base, heard)))
             latest = carry_forward(base, heard)
-        progress(done, len(span.ends))
+        progress(done, len(moments) - 1)
     stale_after_seconds = 3 * reach / MILLISECONDS
-    found.append(pending_windows(latest, _moment(until_ms), stale_after_seconds, _moment(span.begin_ms)))
+    found.append(pending_windows(latest, _moment(until_ms), stale_after_seconds, _moment(begin_ms)))
     return conform(pl.concat(found), WINDOWS, "windows of collectors")
 
 

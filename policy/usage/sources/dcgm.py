@@ -32,6 +32,7 @@ from policy.usage.sources.promql import quoted
 from policy.usage.sources.span import MILLISECONDS
 
 MIB = 1024 * 1024
+ROUNDING = 1e-9  # the mean of many ones may come out a little above one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ def _first_field(column: str) -> pl.Expr:
 def plausible(rows: pl.DataFrame) -> pl.DataFrame:
     """The same rows without values that cannot be: a busy share beyond 0 to 1, below 0, a MIG instance's power."""
     return rows.with_columns(
-        pl.when(pl.col(BUSY).is_between(0, 1)).then(BUSY).alias(BUSY),
+        pl.when(pl.col(BUSY).is_between(0, 1 + ROUNDING)).then(pl.col(BUSY).clip(upper_bound=1.0)).alias(BUSY),
         pl.when((pl.col(POWER) >= 0) & ~pl.col("is_slice")).then(POWER).alias(POWER),
         pl.when(pl.col(MEMORY) >= 0).then(MEMORY).alias(MEMORY),
     )

@@ -42,12 +42,11 @@ _device_window = ("parent", "at_ms")
 def read_segments(api: Api, span: Span, progress: Callable[[int, int], None]) -> pl.DataFrame:
     """What every device said in the span, schema SEGMENTS. Raises PrometheusError."""
     scrapes = _scrapes(api, span)
-    spacings: dict[str | None, int] = {}
     found = [empty(SEGMENTS)]
     portions = list(span.portions())
     for done, portion in enumerate(portions, start=1):
         windows = _windows(api, portion, scrapes)
-        spacings |= _spacings(api, windows, portion.window_ms, known=spacings)
+        spacings = _spacings(api, windows, portion.window_ms)
         windows = _with_calm(windows.with_columns(spacing_ms=_spacing(spacings)), portion.window_ms)
         found.append(_whole(windows.filter("calm"), portion.window_ms))
         found.extend(_sampled(api, windows.filter(~pl.col("calm")), portion.window_ms, scrapes, spacings))
@@ -78,12 +77,9 @@ def _windows(api: Api, portion: Span, scrapes: Scrapes) -> pl.DataFrame:
     return plausible(named(rows, scrapes)).group_by(SERIES).agg(pl.col("samples", *COLUMNS).max())
 
 
-def _spacings(
-    api: Api, windows: pl.DataFrame, window_ms: int, known: Mapping[str | None, int]
-) -> dict[str | None, int]:
-    """The usual milliseconds between two samples of every scrape job that is not known yet."""
-    new = windows.filter(~pl.col("job").fill_null("").is_in([job or "" for job in known]))
-    best = new.sort("samples", "parent", "at_ms").unique("job", keep="last", maintain_order=True)
+def _spacings(api: Api, windows: pl.DataFrame, window_ms: int) -> dict[str | None, int]:
+    """The usual milliseconds between two samples of every scrape job in this portion: somebody may change them."""
+    best = windows.sort("samples", "parent", "at_ms").unique("job", keep="last", maintain_order=True)
     return {
         row["job"]: usual_spacing(api, _series_of(row["job"], row["parent"]), row["at_ms"], window_ms)
         or LONE_SPACING_MS

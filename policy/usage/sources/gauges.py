@@ -97,6 +97,14 @@ def nobodys_hours(spans: pl.DataFrame) -> float:
     return float(spans.filter(pl.col("workload_pod").is_null()).select(seconds.sum()).item()) / 3600
 
 
+def within(spans: pl.DataFrame, begin_ms: int, end_ms: int) -> pl.DataFrame:
+    """The same spans between two moments, and nothing of them beyond."""
+    inside = spans.with_columns(
+        pl.col("begin_ms").clip(lower_bound=begin_ms), pl.col("end_ms").clip(upper_bound=end_ms)
+    )
+    return inside.filter(pl.col("begin_ms") < pl.col("end_ms"))
+
+
 def cut(spans: pl.DataFrame, window_ms: int) -> pl.DataFrame:
     """The same spans, cut where a window ends; ``window`` counts windows since 1970."""
     first, last = pl.col("begin_ms") // window_ms, (pl.col("end_ms") - 1) // window_ms

@@ -23,13 +23,17 @@ from policy.usage.sources import collectors
 from policy.usage.sources.dcgm import BUSY, FIELDS, METRICS, selector
 from policy.usage.sources.devices import read_segments
 from policy.usage.sources.fill import Fill, filled
-from policy.usage.sources.gauges import nobodys_hours, spans_of, windows_of
+from policy.usage.sources.gauges import nobodys_hours, spans_of, windows_of, within
 from policy.usage.sources.owners import POD, REPLICA_SET, read_owners
 from policy.usage.sources.promql import quoted
 from policy.usage.sources.query import Api, PrometheusError
-from policy.usage.sources.span import MILLISECONDS, Span
+from policy.usage.sources.span import Span, milliseconds
 from policy.usage.window import WINDOWS, WORKLOAD, Metering
 
+Progress = Callable[[int, int], None]
+"""Told how many parts are done, of how many."""
+Times = tuple[int, int]
+"""From when to when was asked, in milliseconds; a span has whole windows around it."""
 KEY = "namespace"
 ALIASES: Mapping[str, str] = MappingProxyType({KEY: "workload_namespace", "pod": "workload_pod"})
 """Short names of columns that a person may map from."""
@@ -64,20 +68,20 @@ def read_prometheus(
     window_seconds: int,
     fill: Fill,
     kind: Kind | None = None,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> Found:
     """
-    The windows between two moments, widened to whole windows, and what was found.
+    The windows between two moments, and what was found.
 
     Raises PrometheusError for a server that cannot be used or has no GPU series, UnusableFill for a fill that does not
     fit.
     """
-    span = Span.around(begin, end, window_seconds)
+    span, times = Span.around(begin, end, window_seconds), (milliseconds(begin), milliseconds(end))
     names = api.values_of("__name__", f"{{__name__=~{quoted(LOOKED_FOR)}}}", span.begin_ms, span.end_ms)
     if _chosen(api, names, kind) is Kind.DCGM:
-        found = _of_devices(api, span, names, progress)
+        found = _of_devices(api, span, times, names, progress)
     else:
-        found = _of_collectors(api, span, round(end.timestamp() * MILLISECONDS), names, progress)
+        found = _of_collectors(api, span, times, names, progress)
     windows = _filled(found.windows, fill)
     remarks = (*found.remarks, *_remarks(windows), *(f"the server warns: {each}" for each in api.warnings))
     return replace(found, windows=windows, remarks=remarks)
@@ -96,14 +100,14 @@ def _chosen(api: Api, names: set[str], kind: Kind | None) -> Kind:
     return chosen
 
 
-def _of_collectors(api: Api, span: Span, until_ms: int, names: set[str], progress: Callable[[int, int], None]) -> Found:
+def _of_collectors(api: Api, span: Span, times: Times, names: set[str], progress: Progress) -> Found:
     collectors.refuse_incomplete(names)
     kinds = api.values_of("provenance", collectors.CLOCK, span.begin_ms, span.end_ms)
     provenance = Provenance.MEASURED if Provenance.MEASURED in kinds else Provenance.SIMULATED
     ours = f"{{provenance={quoted([provenance])}}}"
     gpus = api.values_of("gpu_uuid", f"{contract.GPU_INFO.name}{ours}", span.begin_ms, span.end_ms)
     nodes = collectors.nodes(api, span, provenance)
-    windows = collectors.read_windows(api, span, min(until_ms, span.end_ms), provenance, progress)
+    windows = collectors.read_windows(api, span, times, provenance, progress)
     other = "dcgm-exporter's series were left out; --series dcgm reads them instead" if names & set(METRICS) else ""
     played = "the series are simulated, nothing of them was measured" if provenance is Provenance.SIMULATED else ""
     return Found(
@@ -116,9 +120,9 @@ def _of_collectors(api: Api, span: Span, until_ms: int, names: set[str], progres
     )
 
 
-def _of_devices(api: Api, span: Span, names: set[str], progress: Callable[[int, int], None]) -> Found:
+def _of_devices(api: Api, span: Span, times: Times, names: set[str], progress: Progress) -> Found:
     gpus = api.values_of("UUID", selector(), span.begin_ms, span.end_ms)
-    spans = spans_of(read_segments(api, span, progress))
+    spans = within(spans_of(read_segments(api, span, progress)), *times)
     held = _windows(windows_of(spans, span.window_ms))
     namespaces = held["workload_namespace"].drop_nulls().unique().sort().to_list()
     owners = read_owners(api, span, namespaces if POD in names else ())

@@ -1,5 +1,5 @@
 """
-Questions to the HTTP API of a Prometheus, or of what speaks like one (Thanos, Mimir, VictoriaMetrics). Read-only.
+Questions to the HTTP API of a Prometheus, or of what speaks like one, as Thanos and Mimir do. Read-only.
 
 API: https://prometheus.io/docs/prometheus/latest/querying/api/. Only GET is used; one question at a time, so that a
 long look back is no burden. Every answer is whole or it is an error of one line: a page of HTML, a part of an answer

@@ -10,6 +10,11 @@ MILLISECONDS = 1000
 PORTION_WINDOWS = 24
 
 
+def milliseconds(moment: datetime) -> int:
+    """Unix time."""
+    return round(moment.timestamp() * MILLISECONDS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """From ``begin_ms`` to ``end_ms`` (Unix time), in windows of ``window_ms`` that begin at its multiples."""
@@ -18,11 +23,15 @@ class Span:
     end_ms: int
     window_ms: int
 
+    def __post_init__(self) -> None:
+        if self.begin_ms % self.window_ms or self.end_ms % self.window_ms or self.begin_ms >= self.end_ms:
+            raise ValueError(f"{self} is not a number of whole windows; take Span.around")
+
     @classmethod
     def around(cls, begin: datetime, end: datetime, window_seconds: int) -> "Span":
         """The whole windows from the one that ``begin`` lies in to the one that ``end`` lies in."""
         window = window_seconds * MILLISECONDS
-        first, last = (round(moment.timestamp() * MILLISECONDS) for moment in (begin, end))
+        first, last = milliseconds(begin), milliseconds(end)
         return cls(begin_ms=first // window * window, end_ms=-(-last // window) * window, window_ms=window)
 
     @property
