@@ -19,7 +19,7 @@ Sources: dcgm-exporter ``internal/pkg/rendermetrics/render_metrics.go`` and ``et
 its issues 85, 340 and 27 (``exported_pod``), 582 and 638 (a shared GPU shows every pod the same number).
 
 Left out: ``DCGM_FI_PROF_PIPE_TENSOR_ACTIVE``, for which a window has no column yet; the power of a MIG instance, which
-is the whole board's; and which of several pods used how much of a shared GPU.
+is the whole board's; which of several pods used how much of a shared GPU; and the label ``hpc_job`` of batch systems.
 """
 
 from collections.abc import Collection
