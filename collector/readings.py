@@ -23,6 +23,10 @@ class Why(StrEnum):
     NOT_CLAIMED = "not_claimed"
     HOLDERS_UNKNOWN = "holders_unknown"
     SHARED = "shared"
+    KUBELET_GONE = "kubelet_gone"
+    KUBELET_SLOW = "kubelet_slow"
+    KUBELET_REPLY_TOO_LARGE = "kubelet_reply_too_large"
+    KUBELET_ERROR = "kubelet_error"
 
 
 @dataclass(frozen=True, slots=True)
