@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from support.devices import gpu_uuid
 
 from collector.podresources.api_pb2 import (
     ContainerResources,
@@ -110,10 +111,10 @@ def a_reply(*pods: PodResources) -> ListPodResourcesResponse:
 
 
 def a_full_node(containers: int = 16, devices: int = 8) -> ListPodResourcesResponse:
-    """So many pods of one container, each with so many whole GPUs, and names as long as they are in use."""
+    """So many pods of one container, each with a replica of every GPU, and names as long as they are in use."""
     reply = a_reply()
     for number in range(containers):
-        gpus = tuple(f"GPU-{number:08x}-0004-0004-0004-{each:012x}" for each in range(devices))
+        gpus = tuple(f"{gpu_uuid(each)}::{number}" for each in range(devices))
         name = f"llm-pretraining-worker-{number}-7b946ccdf5-q8spz"
         reply.pod_resources.append(a_pod(name, a_container(devices=gpus), namespace=f"tenant-{number:04}"))
     return reply
