@@ -6,9 +6,10 @@ and ``Get`` would be one call a pod. Every failure is a reason with what to do n
 the next call. By hand, from this folder's parent: ``grpcurl -plaintext -unix -proto
 collector/podresources/api.proto <socket> v1.PodResourcesLister/List``
 
-Two things the kubelet does that callers must know. Older ones list pods that have ended (kubernetes/kubernetes#132020):
-only the Kubernetes API tells them apart. And one that has just started answers before it knows its pods again, so that
-a claim which is missing right after ``connections`` has risen need not have ended.
+Three things that callers must know. Older kubelets list pods that have ended (kubernetes/kubernetes#132020): only the
+Kubernetes API tells them apart. Before Kubernetes 1.34 devices held through DRA are listed only with the feature gate
+KubeletPodResourcesDynamicResources; without it nothing is said about them. And a kubelet that has just started may
+answer before it knows its pods again: a claim that is missing right after ``connections`` rose need not have ended.
 """
 
 import logging
@@ -38,9 +39,7 @@ log = logging.getLogger("flopwatch.collector")
 
 DEFAULT_SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 DEADLINE_SECONDS = 2.0  # a guess: a kubelet that is well answers in milliseconds
-LONGEST_REPLY_BYTES = (
-    16 * 2**20
-)  # a guess: 3.5 times the 4,753,177 bytes of NVIDIA/dcgm-exporter#509; gRPC's own is 4 MiB
+LONGEST_REPLY_BYTES = 16 * 2**20  # a guess: 3.5 times the one of NVIDIA/dcgm-exporter#509; gRPC's own limit is 4 MiB
 LONGEST_PATH_BYTES = 107  # sun_path in unix(7), less its end
 
 _METHOD = "/v1.PodResourcesLister/List"
@@ -109,7 +108,6 @@ class Kubelet:
         self._options = (
             ("grpc.max_receive_message_length", longest_reply_bytes),
             ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, not the process's old one
-            ("grpc.enable_http_proxy", 0),
         )
         self._channel: Any = None
         self._identity: tuple[int, ...] = ()

@@ -216,6 +216,15 @@ def test_placements_that_the_driver_does_not_give_leave_a_doubt() -> None:
     assert doubt_of(a_dra_claim("gpu-1-mig-9-4-4"), table) == (Unclear.NUMBER_UNKNOWN, (gpu_uuid(1),))
 
 
+def test_a_dra_instance_counts_where_one_gpu_alone_has_it() -> None:
+    """Either counting may be meant: an instance on one GPU alone is certain, one on a GPU without number not."""
+    assert device_of(a_dra_claim("gpu-0-mig-9-4-4"), CROSSED) == MIG
+    both = dataclasses.replace(CROSSED, instances=(MIG, an_instance(9, on=0, gi=1, place=(9, 4))))
+    assert doubt_of(a_dra_claim("gpu-0-mig-9-4-4"), both) == (Unclear.SEVERAL_DEVICES, (gpu_uuid(0), gpu_uuid(1)))
+    unnumbered = DeviceTable(gpus=(a_gpu(1, minor=NO_DATA),), instances=(MIG,))
+    assert doubt_of(a_dra_claim("gpu-1-mig-9-4-4"), unnumbered) == (Unclear.NUMBER_UNKNOWN, (gpu_uuid(1),))
+
+
 def test_a_gpu_instance_with_several_compute_instances_is_in_doubt() -> None:
     """GKE names a GPU instance: divided further, which part is held is not said."""
     table = a_node(2, MIG, an_instance(3, on=1, gi=3, ci=1))

@@ -178,16 +178,24 @@ def test_a_kubelet_that_limits_the_rate_is_not_a_large_reply(socket: Path, kubel
 
 
 def test_a_slow_kubelet_is_left_at_the_deadline(socket: Path) -> None:
-    """No answer within the deadline is a reason, and the next call is a new one."""
+    """No answer within the deadline is a reason, and the call ends there."""
     slow = Held()
-    with Kubelet(socket, deadline_seconds=0.05) as kubelet:
-        with a_kubelet(socket, slow):
-            try:
-                assert kubelet.list() == Absent(Why.KUBELET_SLOW)
-            finally:
-                slow.release()
+    with Kubelet(socket, deadline_seconds=0.05) as kubelet, a_kubelet(socket, slow):
+        try:
+            assert kubelet.list() == Absent(Why.KUBELET_SLOW)
+            assert "overloaded" in kubelet.problem
+        finally:
+            slow.release()
         assert kubelet.errors == {"DEADLINE_EXCEEDED": 1}
-        assert "overloaded" in kubelet.problem
+
+
+def test_after_a_failure_the_connection_is_a_new_one(socket: Path, kubelet: Kubelet) -> None:
+    """A failed connection is not used again: gRPC would wait longer and longer before it tries it."""
+    answers = [b"\xff", b""]
+    with a_kubelet(socket, lambda _request, _context: answers.pop(0)):
+        assert isinstance(kubelet.list(), Absent)
+        assert kubelet.list() == ()
+    assert kubelet.connections == 2
 
 
 def test_no_socket_is_said_without_a_call(socket: Path, kubelet: Kubelet) -> None:
@@ -274,12 +282,12 @@ def test_a_kubelet_that_comes_back_is_heard_at_once(
 
 
 def test_a_replaced_socket_is_followed(socket: Path, kubelet: Kubelet) -> None:
-    """A new socket at the path is the kubelet, even while the one that was there before still answers."""
+    """A new socket at the path is the kubelet, for new clients and old, even while the one of before still answers."""
     with a_kubelet(socket, a_reply(a_pod("old", a_container(devices=("GPU-0",))))):
         assert listed(kubelet) == (a_claim(pod="old"),)
         socket.rename(socket.with_name("moved.sock"))
-        with a_kubelet(socket, a_reply(a_pod("new", a_container(devices=("GPU-0",))))):
-            assert listed(kubelet) == (a_claim(pod="new"),)
+        with a_kubelet(socket, a_reply(a_pod("new", a_container(devices=("GPU-0",))))), Kubelet(socket) as another:
+            assert listed(another) == listed(kubelet) == (a_claim(pod="new"),)
     assert kubelet.connections == 2
 
 
