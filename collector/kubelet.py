@@ -64,6 +64,9 @@ _BY_CODE = {
     grpc.StatusCode.UNIMPLEMENTED: _Problem(
         Why.NOT_SUPPORTED, "the kubelet has no pod-resources API v1: it needs Kubernetes 1.20 or newer"
     ),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: _Problem(
+        Why.KUBELET_ERROR, "the kubelet is asked too often: look for others on this node that ask it all the time"
+    ),
     grpc.StatusCode.DEADLINE_EXCEEDED: _Problem(
         Why.KUBELET_SLOW, "no answer within the deadline: the kubelet or the node is overloaded"
     ),

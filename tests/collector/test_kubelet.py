@@ -175,6 +175,7 @@ def test_a_kubelet_that_limits_the_rate_is_not_a_large_reply(socket: Path, kubel
     """The kubelet answers more than 100 calls a second with the same code; it is not taken for a reply too large."""
     with a_kubelet(socket, refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")):
         assert kubelet.list() == Absent(Why.KUBELET_ERROR)
+    assert "asked too often" in kubelet.problem
 
 
 def test_a_slow_kubelet_is_left_at_the_deadline(socket: Path) -> None:
