@@ -25,7 +25,7 @@ from urllib.parse import quote
 import grpc
 from google.protobuf.message import DecodeError
 
-from collector.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.device_claims import Claim, ContainerName, DynamicClaim, PluginClaim
 from collector.podresources.api_pb2 import (
     ClaimResource,
     ContainerResources,

@@ -16,7 +16,7 @@ from support.devices import (
     mig_uuid,
 )
 
-from collector.claims import Claim
+from collector.device_claims import Claim
 from collector.device_ids import DEFAULT_NAMING, Held, Naming, Resolution, Unresolved, resolve
 from collector.device_table import Device, DeviceTable
 from collector.dialects import Unclear

@@ -18,7 +18,7 @@ from support.kubelet import (
     refusing,
 )
 
-from collector.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.device_claims import Claim, ContainerName, DynamicClaim, PluginClaim
 from collector.kubelet import DEFAULT_SOCKET, LONGEST_REPLY_BYTES, Kubelet
 from collector.podresources.api_pb2 import ListPodResourcesResponse
 from collector.readings import Absent, Why

@@ -1,6 +1,6 @@
 """A node's devices and containers' claims on them, for tests in which only what matters is written."""
 
-from collector.claims import ContainerName, DynamicClaim, PluginClaim
+from collector.device_claims import ContainerName, DynamicClaim, PluginClaim
 from collector.device_table import DeviceTable, Gpu, MigInstance, MigPlacement
 from collector.readings import Absent, Why
 
