@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def _collector(settings: Settings) -> Collector:
     clock, holders, provenance = _simulated(settings) if settings.simulate else _real(settings)
     return Collector(
         facts=NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch")),
-        devices=NodeDevices(Driver.open, clock),
+        devices=NodeDevices(partial(Driver.open, clock.elapsed_ns), clock),
         holders=holders,
         clock=clock,
         timing=Timing(

@@ -4,7 +4,7 @@ What a node can say about a device, and the value for what it cannot say.
 Everything here is frozen: a reading never changes and never fetches. Units are in the names; ratios are 0 to 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 
@@ -37,18 +37,47 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigInstance:
+    """
+    Which part of a card a MIG instance is.
+
+    ``profile`` as the driver names it, such as ``3g.40gb``; ``multiprocessors`` and ``memory_bytes`` are its own.
+    """
+
+    parent_uuid: str
+    gpu_instance_id: int
+    compute_instance_id: int
+    profile: str
+    multiprocessors: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceIdentity:
     """
     Which piece of hardware a device is.
 
     ``accelerator`` is the product name exactly as the driver gives it (``nvmlDeviceGetName``); what that product can do
     is looked up in the centre, never on the node.
+
+    ``index`` is the driver's, from 0 in the order of bus ids; ``minor_number`` is the N of ``/dev/nvidiaN``, and the
+    two may differ. ``fabric_cluster_uuid`` and ``fabric_clique_id`` name the NVLink domain, which may span nodes.
+    ``mig`` is None for a whole card; of an instance everything else is its card's, but for the ``gpu_uuid``.
     """
 
     gpu_uuid: str
     accelerator: str
     pci_bus_id: str
     serial: str | Absent
+    board_part_number: str | Absent
+    vbios_version: str | Absent
+    index: int
+    minor_number: int | Absent
+    compute_capability: str | Absent
+    architecture: str | Absent
+    fabric_cluster_uuid: str | Absent
+    fabric_clique_id: int | Absent
+    mig: MigInstance | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +85,62 @@ class Reading:
     """
     What one device reported at one moment.
 
-    ``busy_ratio``: share of the driver's last sample period in which a kernel ran, 0 to 1.
+    ``busy_ratio``: share of the time since the last reading in which a kernel ran, 0 to 1.
     ``power_watts``: draw of the whole board.
     ``energy_joules``: the driver's own counter since it was loaded; it falls when the driver is reloaded.
     ``memory_used_bytes``: device memory in use.
+
+    Means over the time since the last reading, from Hopper on: ``sm_active_ratio``, multiprocessors with work;
+    ``tensor_active_ratio``, tensor pipes at work, and of those ``tensor_hmma_…`` floating point of 16 bits and fewer,
+    ``tensor_imma_…`` integers, ``tensor_dfma_…`` doubles; ``dram_active_ratio``, memory bandwidth in use; bytes per
+    second over all NVLinks and over PCIe, as the GPU sees them.
+
+    Counters since the driver was loaded, as it gives them: ``nvlink_…ed_bytes``, ``pcie_…ed_bytes``.
+
+    ``sm_clock_hertz``: clock of the multiprocessors now. ``clock_event_reasons``: why it is not higher, sorted; empty
+    if nothing holds it back. ``ecc_uncorrected_errors``: since the driver was loaded. ``memory_repairs``: rows
+    remapped, before Ampere pages retired, for uncorrectable errors in the board's life. ``memory_repair_pending``:
+    whether one waits for a reset of the GPU.
     """
 
     busy_ratio: float | Absent
     power_watts: float | Absent
     energy_joules: float | Absent
     memory_used_bytes: int | Absent
+    sm_active_ratio: float | Absent
+    tensor_active_ratio: float | Absent
+    tensor_hmma_active_ratio: float | Absent
+    tensor_imma_active_ratio: float | Absent
+    tensor_dfma_active_ratio: float | Absent
+    dram_active_ratio: float | Absent
+    nvlink_receive_bytes_per_second: float | Absent
+    nvlink_transmit_bytes_per_second: float | Absent
+    pcie_receive_bytes_per_second: float | Absent
+    pcie_transmit_bytes_per_second: float | Absent
+    nvlink_received_bytes: int | Absent
+    nvlink_transmitted_bytes: int | Absent
+    pcie_received_bytes: int | Absent
+    pcie_transmitted_bytes: int | Absent
+    sm_clock_hertz: int | Absent
+    clock_event_reasons: tuple[str, ...] | Absent
+    ecc_uncorrected_errors: int | Absent
+    memory_repairs: int | Absent
+    memory_repair_pending: bool | Absent
+
+    @classmethod
+    def absent(cls, why: Why) -> "Reading":
+        """A reading that knows nothing, to be filled with ``dataclasses.replace``."""
+        return cls(**dict.fromkeys(FIELD_NAMES, Absent(why)))
 
     def or_absent(self) -> "Reading | Absent":
         """The reading, or why there is none: one in which every field is absent has read nothing."""
-        fields = (self.busy_ratio, self.power_watts, self.energy_joules, self.memory_used_bytes)
-        reasons = [each for each in fields if isinstance(each, Absent)]
-        return reasons[0] if len(reasons) == len(fields) else self
+        if any(not isinstance(getattr(self, name), Absent) for name in FIELD_NAMES):
+            return self
+        nothing: Absent = getattr(self, FIELD_NAMES[0])
+        return nothing
+
+
+FIELD_NAMES = tuple(each.name for each in fields(Reading))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,21 @@
 """
-The nodes of a scenario as written: ``[[nodes]]`` and their ``[[nodes.faults]]``, before it is known what runs on them.
+The nodes of a scenario as written: ``[[nodes]]`` with their faults and instances, before it is known what runs.
 
 Hardware is made up from names, so that a node keeps its devices from one run to the next.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from uuid import NAMESPACE_URL, uuid5
+from uuid import uuid5
 
-from collector.readings import DeviceIdentity
-from collector.simulated.playback import Fault, FaultKind, NodeScript, Phase
+from collector.readings import Absent, DeviceIdentity, Why
+from collector.simulated.gpus import Phase
+from collector.simulated.instances import Instance, read_instances
+from collector.simulated.playback import Fault, FaultKind, NodeScript
 from collector.simulated.products import Product, products
-from collector.simulated.tables import Table
+from collector.simulated.tables import NAMESPACE, Table, from_to, uid
 
 MOST_GPUS = 16  # an HGX baseboard has 8; 16 leaves every GPU a PCI bus number of its own
-_NAMESPACE = uuid5(NAMESPACE_URL, "flopwatch:simulated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class Node:
     mig: bool
     passthrough: bool
     energy_counter: bool
+    fabric_cluster_uuid: str | Absent
+    instances: tuple[Instance, ...]
     faults: tuple[Fault, ...]
 
     def script(self, phases: Iterable[Phase]) -> NodeScript:
@@ -37,6 +40,7 @@ class Node:
             gpus=[_identity(self, index) for index in range(self.gpus)],
             phases=tuple(phases),
             faults=self.faults,
+            instances=self.instances,
             mig=self.mig,
             passthrough=self.passthrough,
             energy_counter=self.energy_counter,
@@ -56,35 +60,34 @@ def read_nodes(top: Table, duration_seconds: float) -> dict[str, Node]:
     return nodes
 
 
-def from_to(table: Table, duration_seconds: float) -> tuple[float, float]:
-    """The fields ``from`` and ``to`` in seconds, in this order and within the scenario. Raises ``ScenarioError``."""
-    start, end = table.seconds("from"), table.seconds("to")
-    if not start < end <= duration_seconds:
-        raise table.wrong("to", f"must be after from ({start:g} s) and not after the end ({duration_seconds:g} s)")
-    return start, end
-
-
-def uid(*names: str) -> str:
-    """A UUID that is always the same for the same names."""
-    return str(uuid5(_NAMESPACE, "/".join(names)))
-
-
 def _node(table: Table, duration_seconds: float) -> Node:
     product_name = table.text("product")
     if product_name not in products():
         raise table.wrong("product", f"{product_name!r} is unknown; choose one of {', '.join(products())}")
     gpus = table.whole("gpus", least=1, most=MOST_GPUS)
+    product = products()[product_name]
     node = Node(
         name=table.text("name"),
-        product=products()[product_name],
+        product=product,
         gpus=gpus,
         mig=table.flag("mig"),
         passthrough=table.flag("passthrough"),
         energy_counter=not table.flag("no_energy_counter"),
+        fabric_cluster_uuid=_fabric(table, product),
+        instances=read_instances(table, product, gpus, duration_seconds),
         faults=tuple(_fault(fault, gpus, duration_seconds) for fault in table.tables("faults")),
     )
     table.finish()
     return node
+
+
+def _fabric(table: Table, product: Product) -> str | Absent:
+    """The cluster of the NVLink fabric: nodes that name the same one are in one NVLink domain."""
+    if not product.fabric:
+        return Absent(Why.NOT_SUPPORTED)
+    if not table.has("fabric"):
+        return Absent(Why.NO_DATA)
+    return uid("fabric", table.text("fabric"))
 
 
 def _fault(table: Table, gpus: int, duration_seconds: float) -> Fault:
@@ -98,10 +101,19 @@ def _fault(table: Table, gpus: int, duration_seconds: float) -> Fault:
 
 
 def _identity(node: Node, index: int) -> DeviceIdentity:
-    digest = uuid5(_NAMESPACE, f"gpu/{node.name}/{index}")
+    digest = uuid5(NAMESPACE, f"gpu/{node.name}/{index}")
     return DeviceIdentity(
         gpu_uuid=f"GPU-{digest}",
         accelerator=node.product.name,
         pci_bus_id=f"00000000:{0x0A + 0x0F * index:02X}:00.0",
         serial=f"{digest.int % 10**13:013d}",
+        board_part_number=node.product.board_part_number,
+        vbios_version=node.product.vbios_version,
+        index=index,
+        minor_number=index,
+        compute_capability=node.product.compute_capability,
+        architecture=node.product.architecture,
+        fabric_cluster_uuid=node.fabric_cluster_uuid,
+        fabric_clique_id=node.fabric_cluster_uuid if isinstance(node.fabric_cluster_uuid, Absent) else 0,
+        mig=None,
     )

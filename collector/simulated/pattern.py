@@ -12,6 +12,29 @@ from itertools import accumulate
 
 from collector.readings import Absent
 
+POWER = "power_ratio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """
+    What keeps a device busy, as ratios from 0 to 1; Absent where nobody says.
+
+    ``sm``: multiprocessors with work. ``hmma``, ``imma``, ``dfma``: the tensor pipes for floating point of 16 bits and
+    fewer, for integers, and for doubles. ``dram``, ``nvlink``, ``pcie``: of the bandwidth, each way.
+    """
+
+    sm: float | Absent
+    hmma: float | Absent
+    imma: float | Absent
+    dfma: float | Absent
+    dram: float | Absent
+    nvlink: float | Absent
+    pcie: float | Absent
+
+
+STILL = Activity(sm=0.0, hmma=0.0, imma=0.0, dfma=0.0, dram=0.0, nvlink=0.0, pcie=0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
@@ -25,36 +48,32 @@ class Level:
     busy_ratio: float | Absent
     power_ratio: float | Absent
     memory_ratio: float | Absent
+    activity: Activity
 
 
-NOTHING = Level(busy_ratio=0.0, power_ratio=0.0, memory_ratio=0.0)
+NOTHING = Level(busy_ratio=0.0, power_ratio=0.0, memory_ratio=0.0, activity=STILL)
 
 
 class Pattern:
     """Steps of (seconds, level), each longer than 0 s; begun anew if it repeats, followed by nothing if not."""
 
-    __slots__ = ("_integrals", "_levels", "_powers", "_starts", "length_seconds", "repeats")
+    __slots__ = ("_integrals", "_levels", "_seconds", "_starts", "knows_power", "length_seconds", "repeats")
 
     def __init__(self, steps: Sequence[tuple[float, Level]], *, repeats: bool) -> None:
         edges = [0.0, *accumulate(seconds for seconds, _ in steps)]
         self.length_seconds = edges.pop()
         self.repeats = repeats
         self._starts = edges
+        self._seconds = [seconds for seconds, _ in steps]
         self._levels = [level for _, level in steps]
-        powers = [level.power_ratio for level in self._levels if not isinstance(level.power_ratio, Absent)]
-        self._powers = powers if len(powers) == len(edges) else []
-        areas = (seconds * power for (seconds, _), power in zip(steps, self._powers, strict=False))
-        self._integrals = [0.0, *accumulate(areas)]
-
-    @property
-    def knows_power(self) -> bool:
-        """Whether every step says its power, without which there is no integral."""
-        return bool(self._powers)
+        self._integrals: dict[str, tuple[list[float], list[float]] | Absent] = {}
+        self.knows_power = not isinstance(self._integral(POWER), Absent)
 
     @property
     def peak_power_ratio(self) -> float:
         """The highest power of all steps; 0 where the power is not known throughout."""
-        return max(self._powers, default=0.0)
+        power = self._integral(POWER)
+        return 0.0 if isinstance(power, Absent) else max(0.0, *power[0])
 
     def level(self, seconds: float) -> Level:
         """The step in force ``seconds`` after the pattern began; ``seconds`` is 0 or more."""
@@ -66,10 +85,34 @@ class Pattern:
 
     def power_seconds(self, seconds: float) -> float:
         """Integral of the power ratio from the pattern's begin until ``seconds``, exact. Needs ``knows_power``."""
+        area = self.ratio_seconds(POWER, seconds)
+        return 0.0 if isinstance(area, Absent) else area
+
+    def ratio_seconds(self, name: str, seconds: float) -> float | Absent:
+        """Integral of a ratio, ``power_ratio`` or one of an activity's; Absent unless every step says it."""
+        integral = self._integral(name)
+        if isinstance(integral, Absent):
+            return integral
+        ratios, areas = integral
         cycles = 0.0
         if self.repeats:
             cycles, seconds = divmod(seconds, self.length_seconds)
         seconds = min(seconds, self.length_seconds)
         step = bisect_right(self._starts, seconds) - 1
-        partial = self._integrals[step] + self._powers[step] * (seconds - self._starts[step])
-        return cycles * self._integrals[-1] + partial
+        return cycles * areas[-1] + areas[step] + ratios[step] * (seconds - self._starts[step])
+
+    def _integral(self, name: str) -> tuple[list[float], list[float]] | Absent:
+        """Each step's ratio, and the integral up to each step's begin and to the end."""
+        if name not in self._integrals:
+            self._integrals[name] = self._integrate(name)
+        return self._integrals[name]
+
+    def _integrate(self, name: str) -> tuple[list[float], list[float]] | Absent:
+        ratios: list[float] = []
+        for level in self._levels:
+            ratio = level.power_ratio if name == POWER else getattr(level.activity, name)
+            if isinstance(ratio, Absent):
+                return ratio
+            ratios.append(ratio)
+        areas = (seconds * ratio for seconds, ratio in zip(self._seconds, ratios, strict=True))
+        return ratios, [0.0, *accumulate(areas)]

@@ -9,14 +9,17 @@ A lost device goes on drawing power and counting it, unseen, for a driver that i
 that is loaded again counts energy from 0.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from collector.readings import Absent, DeviceIdentity, Holder, Why
-from collector.simulated.pattern import Level, Pattern
+from collector.simulated.gpus import DeviceState, GpuScript, Phase, total
+from collector.simulated.instances import Instance
 from collector.simulated.products import Product
+
+SAMPLES_PER_SECOND = 6  # nvml.h: the sample period is between 1/6 s and 1 s, by product
+SAMPLES_KEPT = 120  # a guess: some 20 s, as `nvidia-smi -q -d UTILIZATION` shows spans of that length
 
 
 class FaultKind(StrEnum):
@@ -37,98 +40,13 @@ class Fault:
     end: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """A pod's hold on one device from ``start`` up to ``end``, in seconds, and what it does there."""
-
-    gpu: int
-    holder: Holder
-    pattern: Pattern
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceState:
-    """What the device's sensors would say; ``memory_used_bytes`` with the driver's reserved part."""
-
-    busy_ratio: float | Absent
-    power_watts: float | Absent
-    memory_used_bytes: int | Absent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
-    """A stretch of time during which the same phases run on a device; ``joules`` were drawn before it."""
-
-    start: float
-    joules: float
-    phases: tuple[Phase, ...]
-    power_scale: float
-
-
-class GpuScript:
-    """One device: its spans, in order and without gaps, the last one open."""
-
-    def __init__(self, product: Product, phases: Sequence[Phase]) -> None:
-        self._product = product
-        self.knows_energy = all(phase.pattern.knows_power for phase in phases)
-        edges = sorted({0.0, *(phase.start for phase in phases), *(phase.end for phase in phases)})
-        self._spans: list[_Span] = []
-        for edge in edges:
-            running = tuple(phase for phase in phases if phase.start <= edge < phase.end)
-            peak = sum(phase.pattern.peak_power_ratio for phase in running)
-            joules = self.joules(edge) if self._spans and self.knows_energy else 0.0
-            self._spans.append(_Span(start=edge, joules=joules, phases=running, power_scale=1 / max(1.0, peak)))
-        self._starts = [span.start for span in self._spans]
-
-    def phases(self, t: float) -> tuple[Phase, ...]:
-        """Who is on the device at ``t``."""
-        return self._span(t).phases
-
-    def state(self, t: float) -> DeviceState:
-        """What the device does at ``t``."""
-        span = self._span(t)
-        levels = [phase.pattern.level(t - phase.start) for phase in span.phases]
-        power = _total(level.power_ratio for level in levels)
-        return DeviceState(
-            busy_ratio=_busy(levels),
-            power_watts=power if isinstance(power, Absent) else self._watts(power * span.power_scale),
-            memory_used_bytes=self._memory(levels),
-        )
-
-    def joules(self, t: float) -> float:
-        """Energy drawn from the scenario's begin until ``t``. Needs ``knows_energy``."""
-        span = self._spans[-1] if t >= self._spans[-1].start else self._span(t)
-        shares = sum(
-            phase.pattern.power_seconds(t - phase.start) - phase.pattern.power_seconds(span.start - phase.start)
-            for phase in span.phases
-        )
-        scripted = self._product.power_span_watts * span.power_scale * shares
-        return span.joules + self._product.idle_power_watts * (t - span.start) + scripted
-
-    def _span(self, t: float) -> _Span:
-        return self._spans[max(0, bisect_right(self._starts, t) - 1)]
-
-    def _watts(self, ratio: float) -> float:
-        return min(
-            self._product.idle_power_watts + ratio * self._product.power_span_watts, self._product.power_limit_watts
-        )
-
-    def _memory(self, levels: Sequence[Level]) -> int | Absent:
-        share = _total(level.memory_ratio for level in levels)
-        if isinstance(share, Absent):
-            return share
-        total = self._product.memory_total_bytes
-        return min(total, self._product.memory_reserved_bytes + round(share * total))
-
-
 class NodeScript:
     """
     One node: its devices, who holds them, and its faults. Moments are seconds since the scenario began, 0 or more.
 
-    ``mig``: its cards do not say how busy they are. ``passthrough``: its devices belong to virtual machines, and no
-    driver loads here. ``energy_counter``: false for boards that do not count energy (before Volta).
+    ``mig``: all its cards are in MIG mode; without, those with ``instances`` are. They do not say how busy they are.
+    ``passthrough``: its devices belong to virtual machines, and no driver loads here. ``energy_counter``: false for
+    boards that do not count energy (before Volta).
     """
 
     def __init__(
@@ -139,6 +57,7 @@ class NodeScript:
         gpus: Sequence[DeviceIdentity],
         phases: Sequence[Phase],
         faults: Sequence[Fault],
+        instances: Sequence[Instance],
         mig: bool,
         passthrough: bool,
         energy_counter: bool,
@@ -147,11 +66,16 @@ class NodeScript:
         self.product = product
         self.gpus = tuple(gpus)
         self.faults = tuple(sorted(faults, key=lambda fault: fault.start))
-        self.mig = mig
+        self.instances = tuple(instances)
         self.passthrough = passthrough
+        self._mig = set(range(len(gpus))) if mig else {instance.gpu for instance in instances}
         self._energy_counter = energy_counter
         self._scripts = [
             GpuScript(product, [phase for phase in phases if phase.gpu == index]) for index in range(len(self.gpus))
+        ]
+        self._by_instance = [
+            GpuScript(product, [replace(phase, instance=None) for phase in phases if phase.instance == instance])
+            for instance in self.instances
         ]
 
     def driver_loaded_at(self, t: float) -> float | Absent:
@@ -172,13 +96,57 @@ class NodeScript:
         if self.is_lost(index, t):
             return Absent(Why.GPU_LOST)
         state = self._scripts[index].state(t)
-        if self.mig:
-            return DeviceState(
-                busy_ratio=Absent(Why.NOT_SUPPORTED),
-                power_watts=state.power_watts,
-                memory_used_bytes=state.memory_used_bytes,
-            )
-        return state
+        return replace(state, busy_ratio=Absent(Why.NOT_SUPPORTED)) if index in self._mig else state
+
+    def is_held(self, index: int, t: float) -> bool:
+        """Whether anything is on the card, or on an instance of it."""
+        return bool(self._scripts[index].phases(t))
+
+    def mig_mode(self, index: int) -> bool:
+        """Whether the card is in MIG mode; it stays so through the scenario."""
+        return index in self._mig
+
+    def instances_of(self, index: int, t: float) -> tuple[Instance, ...]:
+        """The instances that exist on a card at ``t``."""
+        return tuple(each for each in self.instances if each.gpu == index and each.exists(t))
+
+    def instance_memory_bytes(self, instance: Instance, t: float) -> int | Absent:
+        """Memory in use on an instance."""
+        ratio = total(
+            phase.pattern.level(t - phase.start).memory_ratio for phase in self._by_instance[instance.number].phases(t)
+        )
+        if isinstance(ratio, Absent):
+            return ratio
+        return min(instance.profile.memory_bytes, instance.idle_bytes + round(ratio * instance.profile.memory_bytes))
+
+    def activity_seconds(self, place: int | Instance, name: str, t: float) -> float | Absent:
+        """Integral of one of the activity's ratios on a card, or on an instance, from the scenario's begin."""
+        script = self._by_instance[place.number] if isinstance(place, Instance) else self._scripts[place]
+        return script.activity_seconds(name, t)
+
+    def busy_samples(self, index: int, after_us: int, t: float) -> list[tuple[int, float]]:
+        """
+        What the driver's buffer of utilisation samples holds at ``t``: (microseconds since the begin, busy ratio).
+
+        Only those later than ``after_us``, and none from before the driver was loaded or while the device was lost.
+        A sample tells the middle of the period that it ends. Where a recording has a gap there is no sample.
+        """
+        loaded_at = self.driver_loaded_at(t)
+        if isinstance(loaded_at, Absent):
+            return []
+        newest = int(t * SAMPLES_PER_SECOND + 1e-6)
+        oldest = max(
+            newest - SAMPLES_KEPT + 1,
+            (after_us * SAMPLES_PER_SECOND + SAMPLES_PER_SECOND // 2) // 1_000_000 + 1,
+            int(loaded_at * SAMPLES_PER_SECOND + 1e-6) + 1,
+        )
+        found: list[tuple[int, float]] = []
+        for number in range(oldest, newest + 1):
+            middle = (number - 0.5) / SAMPLES_PER_SECOND
+            busy = self._scripts[index].busy(middle)
+            if not isinstance(busy, Absent) and not self.is_lost(index, middle):
+                found.append((round(number * 1_000_000 / SAMPLES_PER_SECOND), busy))
+        return found
 
     def energy_joules(self, index: int, t: float) -> float | Absent:
         """Energy drawn since the driver was loaded; NOT_SUPPORTED also where a recording leaves power out."""
@@ -192,14 +160,15 @@ class NodeScript:
         return script.joules(t) - script.joules(loaded_at)
 
     def holders(self, t: float) -> Mapping[str, tuple[Holder, ...]] | Absent:
-        """Holders by GPU UUID; a device that nobody holds is missing. Absent(HOLDERS_UNKNOWN) during that fault."""
+        """Holders by UUID of GPU or MIG instance, where there are any. Absent(HOLDERS_UNKNOWN) during that fault."""
         if self._faulty(FaultKind.HOLDERS_UNKNOWN, t):
             return Absent(Why.HOLDERS_UNKNOWN)
-        found = {
-            gpu.gpu_uuid: tuple(phase.holder for phase in script.phases(t))
-            for gpu, script in zip(self.gpus, self._scripts, strict=True)
-        }
-        return {gpu_uuid: holders for gpu_uuid, holders in found.items() if holders}
+        found: dict[str, tuple[Holder, ...]] = {}
+        for gpu, script in zip(self.gpus, self._scripts, strict=True):
+            for phase in script.phases(t):
+                uuid = phase.instance.mig_uuid if phase.instance else gpu.gpu_uuid
+                found[uuid] = (*found.get(uuid, ()), phase.holder)
+        return found
 
     def _faulty(self, kind: FaultKind, t: float, index: int = -1) -> bool:
         for fault in self.faults:  # a loop and not any(…): this is asked with every call of the driver
@@ -218,18 +187,3 @@ class ScriptedHolders:
     def holders(self) -> Mapping[str, tuple[Holder, ...]] | Absent:
         """Holders by GPU UUID now, or Absent(HOLDERS_UNKNOWN)."""
         return self._node.holders(self._clock())
-
-
-def _busy(levels: Sequence[Level]) -> float | Absent:
-    total = _total(level.busy_ratio for level in levels)
-    return total if isinstance(total, Absent) else min(1.0, total)
-
-
-def _total(parts: Iterable[float | Absent]) -> float | Absent:
-    """The sum, or the first reason why there is none."""
-    total = 0.0
-    for part in parts:
-        if isinstance(part, Absent):
-            return part
-        total += part
-    return total

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collector.readings import Absent, Holder, Why
-from collector.simulated.nodes import Node, from_to, uid
-from collector.simulated.playback import Phase
+from collector.simulated.gpus import Phase
+from collector.simulated.instances import Instance
+from collector.simulated.nodes import Node
 from collector.simulated.recording import Recordings
 from collector.simulated.signals import Stage, signal_patterns
-from collector.simulated.tables import Table
+from collector.simulated.tables import Table, from_to, uid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,11 @@ def _pod(
     name = table.text("node")
     if name not in nodes:
         raise table.wrong("node", f"{name!r} is not a node of this scenario; it has {', '.join(nodes)}")
-    gpus = table.indices("gpus", count=nodes[name].gpus)
     start, end = from_to(table, duration_seconds)
+    places = _places(table, nodes[name])
     stage = Stage(
         seed=f"{holder.namespace}/{holder.pod}",
-        devices=len(gpus),
+        devices=len(places),
         product=nodes[name].product,
         folder=table.file.parent,
         recordings=recordings,
@@ -100,10 +101,18 @@ def _pod(
     patterns = signal_patterns(signal, stage)
     table.finish()
     phases = tuple(
-        Phase(gpu=gpu, holder=holder, pattern=pattern, start=start, end=end)
-        for gpu, pattern in zip(gpus, patterns, strict=True)
+        Phase(gpu=gpu, instance=instance, holder=holder, pattern=pattern, start=start, end=end)
+        for (gpu, instance), pattern in zip(places, patterns, strict=True)
     )
     return Pod(table=table, node=name, phases=phases, recorded=signal.text("kind") == "recording")
+
+
+def _places(table: Table, node: Node) -> list[tuple[int, Instance | None]]:
+    """The devices of a pod: whole GPUs, or MIG instances by their place in the node's list."""
+    if not table.has("instances"):
+        return [(gpu, None) for gpu in table.indices("gpus", count=node.gpus)]
+    numbers = table.indices("instances", count=len(node.instances))
+    return [(node.instances[number].gpu, node.instances[number]) for number in numbers]
 
 
 def _check_together(pod: Pod, other: Pod) -> None:

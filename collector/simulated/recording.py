@@ -16,12 +16,16 @@ from math import isfinite
 from pathlib import Path
 
 from collector.readings import Absent, Why
-from collector.simulated.pattern import Level, Pattern
+from collector.simulated.pattern import Activity, Level, Pattern
 from collector.simulated.products import Product
 from collector.simulated.tables import ScenarioError
 
 COLUMNS = ("t_s", "gpu", "power_w", "util_pct", "mem_mib")
 MIB = 2**20
+_UNTOLD = Absent(Why.NOT_SUPPORTED)
+NOT_RECORDED = Activity(
+    sm=_UNTOLD, hmma=_UNTOLD, imma=_UNTOLD, dfma=_UNTOLD, dram=_UNTOLD, nvlink=_UNTOLD, pcie=_UNTOLD
+)
 ONLY_ROW_SECONDS = 1.0  # how long a series of one row lasts; a guess
 
 
@@ -89,6 +93,7 @@ def _level(path: Path, row: Row, product: Product, gap: dict[str, Absent]) -> Le
         if isinstance(power, Absent)
         else (power - product.idle_power_watts) / product.power_span_watts,
         memory_ratio=gap["mem_mib"] if isinstance(memory, Absent) else memory * MIB / product.memory_total_bytes,
+        activity=NOT_RECORDED,
     )
 
 

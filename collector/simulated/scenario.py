@@ -9,7 +9,8 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     name = "node-a"
     product = "NVIDIA H100 80GB HBM3"       # a name in products.toml
     gpus = 8
-    # mig = true               utilisation is not supported
+    # mig = true               all cards are in MIG mode: utilisation is not supported
+    # fabric = "rack-1"        nodes that name the same one are in one NVLink domain; boards with a fabric only
     # passthrough = true       the GPUs belong to virtual machines: no driver loads
     # no_energy_counter = true a board older than Volta
 
@@ -18,6 +19,12 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     gpus = [0, 1]                           # gpu_lost only
     from = "2h"
     to = "3h"
+
+    [[nodes.instances]]                     # puts its card into MIG mode
+    gpu = 0
+    profile = "3g.40gb"                     # one of the product's
+    # from = "2h"                           # made and destroyed while the node runs; all the time if left out
+    # to = "3h"
 
     [[workloads]]
     namespace = "tenant-a"
@@ -33,6 +40,7 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     to = "24h"
     signal = { kind = "training", busy = 0.97, power = 0.8, memory = 0.85, period = "20s", dip = "1s" }
     # container = "trainer"                 # "main" if left out
+    # instances = [0, 2]                    # instead of gpus: places in the node's list of MIG instances
 
 A pod that is listed twice, at different times on the same node, is one pod with two phases. The signals are described
 in ``signals.py``; paths of recordings are relative to the scenario file. Ratios are 0 to 1: power from idle to the

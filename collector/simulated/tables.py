@@ -11,7 +11,9 @@ from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
+NAMESPACE = uuid5(NAMESPACE_URL, "flopwatch:simulated")
 SECONDS_PER_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -136,6 +138,19 @@ class Table:
 
 
 TOP = "top level"
+
+
+def from_to(table: Table, duration_seconds: float) -> tuple[float, float]:
+    """The fields ``from`` and ``to`` in seconds, in this order and within the scenario. Raises ``ScenarioError``."""
+    start, end = table.seconds("from"), table.seconds("to")
+    if not start < end <= duration_seconds:
+        raise table.wrong("to", f"must be after from ({start:g} s) and not after the end ({duration_seconds:g} s)")
+    return start, end
+
+
+def uid(*names: str) -> str:
+    """A UUID that is always the same for the same names."""
+    return str(uuid5(NAMESPACE, "/".join(names)))
 
 
 def read_toml(path: Path) -> Table:

@@ -105,13 +105,18 @@ class TestAScriptedHour:
 
     @pytest.mark.parametrize(("gpu", "pod"), [(0, "a"), (1, "b")])
     def test_holders_have_what_the_script_gave_them(self, hour: list[Collector], gpu: int, pod: str) -> None:
-        """Held: also while lost, and while late by who held at either end. Shared: while holders are unknown."""
+        """
+        Held: also while lost, and while late by who held at either end. Shared: while holders are unknown.
+
+        Busy: what the device did in the interval, which of the interval in which a pod came was nothing.
+        """
         told = [t for t in self.TICKS if self.holder(gpu, t) and self.state(gpu, t)[0] != "ambiguous"]
         read = [t for t in told if self.state(gpu, t)[0] == "attributed"]
         late = self.LATE_TO - self.LATE_FROM - self.STEP
         assert of(hour[0], contract.HELD, workload_pod=pod) == len(told) * self.STEP + late
         assert of(hour[0], contract.OBSERVED, workload_pod=pod) == len(read) * self.STEP
-        assert of(hour[0], contract.BUSY, workload_pod=pod) == len(read) * self.STEP / 2
+        worked = [t for t in read if self.holder(gpu, t - self.STEP)]
+        assert of(hour[0], contract.BUSY, workload_pod=pod) == len(worked) * self.STEP / 2
         unknown = [t for t in self.TICKS if self.state(gpu, t) == ("ambiguous", "holders_unknown")]
         assert of(hour[0], contract.SHARED, workload_pod=pod) == len(unknown) * self.STEP > 0
         assert of(hour[0], contract.SHARED_BUSY, workload_pod=pod) == len(unknown) * self.STEP / 2

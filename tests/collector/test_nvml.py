@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from support.scenarios import CONSTANT, Moment, a_driver, a_fault, a_node, a_pod
 from collector.nvml import WHY_BY_CODE, Driver, NoDriver
 from collector.readings import Absent, DeviceIdentity, Reading, Why
 from collector.simulated.driver import SimulatedDriver, installed
+from collector.simulated.playback import NodeScript
 
 GPU_LOST_0 = a_fault("gpu_lost", "600s", "900s", gpus=[0])
 DRIVER_GONE = a_fault("driver_gone", "600s", "900s")
@@ -21,12 +23,9 @@ def test_readings_are_in_base_units(tmp_path: Path) -> None:
     with a_driver(script, Moment(100)) as driver:
         reading = driver.reading(driver.devices()[0])
     product = script.product
-    assert reading == Reading(
-        busy_ratio=0.5,
-        power_watts=385.0,
-        energy_joules=38500.0,
-        memory_used_bytes=product.memory_reserved_bytes + product.memory_total_bytes // 4,
-    )
+    assert isinstance(reading, Reading)
+    assert (reading.busy_ratio, reading.power_watts, reading.energy_joules) == (0.5, 385.0, 38500.0)
+    assert reading.memory_used_bytes == product.memory_reserved_bytes + product.memory_total_bytes // 4
 
 
 def test_a_free_device_idles(tmp_path: Path) -> None:
@@ -34,12 +33,11 @@ def test_a_free_device_idles(tmp_path: Path) -> None:
     script = a_script(tmp_path, a_node())
     with a_driver(script, Moment(10)) as driver:
         reading = driver.reading(driver.devices()[1])
-    assert reading == Reading(
-        busy_ratio=0.0,
-        power_watts=script.product.idle_power_watts,
-        energy_joules=10 * script.product.idle_power_watts,
-        memory_used_bytes=script.product.memory_reserved_bytes,
-    )
+    idle_watts = script.product.idle_power_watts
+    assert isinstance(reading, Reading)
+    assert (reading.busy_ratio, reading.power_watts, reading.energy_joules) == (0.0, idle_watts, 10 * idle_watts)
+    assert reading.memory_used_bytes == script.product.memory_reserved_bytes
+    assert (reading.sm_clock_hertz, reading.clock_event_reasons) == (345_000_000, ("gpu_idle",))
 
 
 def test_identity_is_the_hardwares(tmp_path: Path) -> None:
@@ -68,7 +66,7 @@ def test_a_lost_device_is_absent_and_still_counted(tmp_path: Path) -> None:
         assert driver.reading(lost) == driver.identity(lost) == Absent(Why.GPU_LOST)
         assert isinstance(driver.reading(well), Reading)
         assert driver.errors == {
-            ("nvmlDeviceGetUtilizationRates", "NVML_ERROR_GPU_IS_LOST"): 1,
+            ("nvmlDeviceGetSamples", "NVML_ERROR_GPU_IS_LOST"): 1,
             ("nvmlDeviceGetHandleByIndex", "NVML_ERROR_GPU_IS_LOST"): 1,
         }
 
@@ -160,19 +158,30 @@ def test_an_old_card_counts_no_energy(tmp_path: Path) -> None:
 
 
 class OddDriver(SimulatedDriver):
-    """A simulated driver, one of whose C functions is replaced, or missing if there is no replacement."""
+    """A simulated driver, some of whose C functions are replaced, or missing where there is no replacement."""
 
-    def __init__(self, folder: Path, name: str, *replacement: Callable[..., int]) -> None:
-        super().__init__(a_script(folder, a_node()), Moment())
-        self._odd = name
-        self._replacement = replacement
+    def __init__(self, script: NodeScript, moment: Moment, **odd: Callable[..., int] | None) -> None:
+        super().__init__(script, moment)
+        self._odd = odd
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        if name != self._odd:
+        if name not in self._odd:
             return super().__getattr__(name)
-        if not self._replacement:
+        replacement = self._odd[name]
+        if replacement is None:
             raise AttributeError(name)
-        return self._replacement[0]
+        return replacement
+
+
+@contextmanager
+def an_odd_driver(
+    folder: Path, *tables: str, moment: Moment | None = None, **odd: Callable[..., int] | None
+) -> Iterator[Driver]:
+    """An open driver with odd C functions, on two idle H100 if no tables say otherwise."""
+    moment = moment or Moment()
+    odd_driver = OddDriver(a_script(folder, *(tables or (a_node(),))), moment, **odd)
+    with installed(odd_driver), Driver.open(moment.elapsed_ns) as driver:
+        yield driver
 
 
 CODES = (*WHY_BY_CODE, pynvml.NVML_ERROR_UNKNOWN, pynvml.NVML_ERROR_TIMEOUT, 12345)
@@ -183,8 +192,8 @@ def test_every_code_becomes_a_reason(tmp_path: Path, code: int) -> None:
     """A code becomes its reason, for the field or the whole device; only 'not supported' goes uncounted."""
     why = WHY_BY_CODE.get(code, Why.DRIVER_ERROR)
     missing = code == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
-    odd = OddDriver(tmp_path, "nvmlDeviceGetPowerUsage", *(() if missing else (lambda *_: code,)))
-    with installed(odd), Driver.open() as driver:
+    power = None if missing else lambda *_: code
+    with an_odd_driver(tmp_path, nvmlDeviceGetFieldValues=None, nvmlDeviceGetPowerUsage=power) as driver:
         reading = driver.reading(driver.devices()[0])
     if why in (Why.GPU_LOST, Why.DRIVER_GONE):
         assert reading == Absent(why)
@@ -203,8 +212,7 @@ def test_impossible_utilisation_is_not_clamped(tmp_path: Path) -> None:
         rates._obj.gpu = 150
         return 0
 
-    odd = OddDriver(tmp_path, "nvmlDeviceGetUtilizationRates", overdone)
-    with installed(odd), Driver.open() as driver:
+    with an_odd_driver(tmp_path, nvmlDeviceGetUtilizationRates=overdone) as driver:
         reading = driver.reading(driver.devices()[0])
         assert driver.errors == {("nvmlDeviceGetUtilizationRates", "out_of_range"): 1}
     assert isinstance(reading, Reading)
@@ -218,7 +226,7 @@ def test_undecodable_text_is_absent(tmp_path: Path) -> None:
         buffer.value = b"\xff\xfe"
         return 0
 
-    with installed(OddDriver(tmp_path, "nvmlDeviceGetName", garbled)), Driver.open() as driver:
+    with an_odd_driver(tmp_path, nvmlDeviceGetName=garbled) as driver:
         assert driver.identity(driver.devices()[0]) == Absent(Why.DRIVER_ERROR)
         assert driver.errors == {("nvmlDeviceGetName", "undecodable"): 1}
 

@@ -205,13 +205,13 @@ def test_a_file_that_is_not_there_is_a_scenario_error(tmp_path: Path) -> None:
 
 
 def test_a_recording_plays_row_by_row(tmp_path: Path) -> None:
-    """Values hold until the GPU's next row; power and memory arrive exactly, utilisation in whole percent."""
+    """Values hold until the GPU's next row; power and memory arrive exactly, busy time as the mean since before."""
     script = a_script(tmp_path, a_node(), a_workload(_recording(tmp_path, SERIES)))
     reserved = script.product.memory_reserved_bytes
     with a_driver(script, moment := Moment()) as driver:
         first, second = driver.devices()
         seen = []
-        for moment.seconds in (0, 4.9, 5, 10, 14.9, 15):
+        for moment.seconds in (0, 5, 9.9, 10, 15, 15.1):
             reading = driver.reading(first)
             assert isinstance(reading, Reading)
             assert isinstance(reading.memory_used_bytes, int)
@@ -219,14 +219,16 @@ def test_a_recording_plays_row_by_row(tmp_path: Path) -> None:
             seen.append((reading.power_watts, reading.busy_ratio, mib, reading.energy_joules))
         assert seen == [
             (100.0, 0.1, 1000, 0.0),
-            (100.0, 0.1, 1000, pytest.approx(490, abs=1e-3)),
-            (150.5, 0.15, 1500, pytest.approx(500, abs=1e-3)),
-            (120.0, 0.3, 3000, pytest.approx(1252.5, abs=1e-3)),
-            (120.0, 0.3, 3000, pytest.approx(1840.5, abs=1e-3)),
-            (70.0, 0.0, 0, pytest.approx(1852.5, abs=1e-3)),
+            (150.5, pytest.approx(0.1), 1500, pytest.approx(500, abs=1e-3)),
+            (150.5, pytest.approx(0.15), 1500, pytest.approx(1237.45, abs=1e-3)),
+            (120.0, pytest.approx(0.15), 3000, pytest.approx(1252.5, abs=1e-3)),
+            (70.0, pytest.approx(0.3), 0, pytest.approx(1852.5, abs=1e-3)),
+            (70.0, 0.0, 0, pytest.approx(1859.5, abs=1e-3)),
         ]
-        moment.seconds = 7
-        assert driver.reading(second).busy_ratio == Absent(Why.NO_DATA)
+        moment.seconds = 10
+        driver.reading(second)
+        moment.seconds = 10.1
+        assert driver.reading(second).busy_ratio == 0.4
         moment.seconds = 12
         assert driver.reading(second).memory_used_bytes == Absent(Why.NO_DATA)
 
@@ -245,6 +247,8 @@ def test_a_column_without_values_is_not_supported(tmp_path: Path) -> None:
         a_script(tmp_path, a_node(), a_workload(_recording(tmp_path, series, gpus=1))), moment := Moment(1)
     ) as driver:
         reading = driver.reading(driver.devices()[0])
+        moment.seconds = 5
+        driver.reading(driver.devices()[0])
         moment.seconds = 6
         gap = driver.reading(driver.devices()[0])
         assert driver.errors == {("nvmlDeviceGetUtilizationRates", "NVML_ERROR_NO_DATA"): 1}

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from support.readings import H100, a_reading
+from support.readings import a_reading, an_identity
 
 from collector.nvml import DeviceHandle, Driver, NoDriver
-from collector.readings import Absent, DeviceIdentity, Reading, Why
+from collector.readings import Absent, DeviceIdentity, Reading
 
 Device = tuple[str | Absent, Reading | Absent]
 """What a device answers: its UUID, and its reading."""
@@ -36,7 +36,7 @@ class ADriver(Driver):
         name = device.pointer[0]
         if isinstance(name, Absent):
             return name
-        return DeviceIdentity(gpu_uuid=name, accelerator=H100, pci_bus_id="0", serial=Absent(Why.NO_DATA))
+        return an_identity(name)
 
     def reading(self, device: DeviceHandle) -> Reading | Absent:
         """As it says."""

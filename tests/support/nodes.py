@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from support.scenarios import Moment, a_script
@@ -48,7 +49,7 @@ def a_collector(
     clock: ToldClock,
     holders: HolderSource,
     *,
-    open_driver: Callable[[], Driver] = Driver.open,
+    open_driver: Callable[[], Driver] | None = None,
     interval_seconds: float = 10.0,
     max_gap_seconds: float = 30.0,
     retention_seconds: float = 86400.0,
@@ -56,7 +57,7 @@ def a_collector(
     """A collector of node-a that has not ticked yet."""
     return Collector(
         facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
-        devices=NodeDevices(open_driver, clock),
+        devices=NodeDevices(open_driver or partial(Driver.open, clock.elapsed_ns), clock),
         holders=holders,
         clock=clock,
         timing=Timing(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why, attribute
 from collector.contract import Sample
+from collector.readings import DeviceIdentity
 
 SECOND = 1_000_000_000
 MODELS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3")
@@ -17,10 +18,38 @@ NOT_SUPPORTED = Absent(Why.NOT_SUPPORTED)
 
 
 def a_reading(
-    *, busy: Value = 0.5, power: Value = 400.0, energy: Value = NOT_SUPPORTED, memory: int | Absent = 1000
+    *,
+    busy: Value = 0.5,
+    power: Value = 400.0,
+    energy: Value = NOT_SUPPORTED,
+    memory: int | Absent = 1000,
+    **other: object,
 ) -> Reading:
-    """A reading; without energy counter unless one is given."""
-    return Reading(busy_ratio=busy, power_watts=power, energy_joules=energy, memory_used_bytes=memory)
+    """A reading; without energy counter, and of an old board, unless said otherwise."""
+    nothing = Reading.absent(Why.NOT_SUPPORTED)
+    known = {"busy_ratio": busy, "power_watts": power, "energy_joules": energy, "memory_used_bytes": memory}
+    return replace(nothing, **known, **other)  # type: ignore[arg-type]
+
+
+def an_identity(gpu_uuid: str, **other: object) -> DeviceIdentity:
+    """A whole H100 of this name, about which little more is known."""
+    unknown = Absent(Why.NO_DATA)
+    identity = DeviceIdentity(
+        gpu_uuid=gpu_uuid,
+        accelerator=H100,
+        pci_bus_id="0",
+        serial=unknown,
+        board_part_number=unknown,
+        vbios_version=unknown,
+        index=0,
+        minor_number=unknown,
+        compute_capability=unknown,
+        architecture=unknown,
+        fabric_cluster_uuid=unknown,
+        fabric_clique_id=unknown,
+        mig=None,
+    )
+    return replace(identity, **other)  # type: ignore[arg-type]
 
 
 def a_holder(pod: str = "pod-0", **other: str) -> Holder:

@@ -25,6 +25,10 @@ class Moment:
         """The moment."""
         return self.seconds
 
+    def elapsed_ns(self) -> int:
+        """The moment in nanoseconds."""
+        return round(self.seconds * 1e9)
+
 
 def a_pod(
     name: str = "pod-0",
@@ -76,5 +80,5 @@ def a_script(folder: Path, *tables: str, duration: str = "2h") -> NodeScript:
 @contextmanager
 def a_driver(script: NodeScript, moment: Moment) -> Iterator[Driver]:
     """An open driver that reads this node at this moment, through pynvml."""
-    with installed(SimulatedDriver(script, moment)), Driver.open() as driver:
+    with installed(SimulatedDriver(script, moment)), Driver.open(moment.elapsed_ns) as driver:
         yield driver

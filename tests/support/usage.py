@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -59,11 +59,8 @@ class ANode:
 
     def run(self, seconds: float, *gpus: Iterable[Holder], busy: float = BUSY) -> "ANode":
         """Let time pass; one entry for each GPU says who holds it."""
-        reading = Reading(
-            busy_ratio=busy,
-            power_watts=400.0,
-            energy_joules=Absent(Why.NOT_SUPPORTED),
-            memory_used_bytes=1 << 30,
+        reading = replace(
+            Reading.absent(Why.NOT_SUPPORTED), busy_ratio=busy, power_watts=400.0, memory_used_bytes=1 << 30
         )
         elapsed_ns = round(seconds * 1e9)
         self.accounts.advance(elapsed_ns, {self.accelerator: len(gpus)})

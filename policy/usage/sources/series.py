@@ -7,6 +7,7 @@ read at moments of their own, as by a logger that asks one after the other.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -97,10 +98,10 @@ def _reading(row: Row) -> Reading:
         return Absent(Why.NO_DATA) if row[name] is None else row[name] * factor
 
     memory = number("mem_mib", MIB)
-    return Reading(
+    return replace(
+        Reading.absent(Why.NO_DATA),
         busy_ratio=number("util_pct", 0.01),
         power_watts=number("power_w", 1.0),
-        energy_joules=Absent(Why.NO_DATA),
         memory_used_bytes=memory if isinstance(memory, Absent) else round(memory),
     )
 

@@ -1,0 +1,104 @@
+"""
+Asking the driver: an answer, or Absent with the reason; failures are counted, and what is settled is not asked again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pynvml
+
+from collector.nvml.errors import SETTLED, WHOLE_DEVICE, DeviceGone, code_name, why
+from collector.readings import Absent, Why
+
+NO_CODES: Mapping[int, object] = MappingProxyType({})
+
+_OF_VALUE_TYPE: dict[int, str] = {
+    pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
+}
+
+
+class Calls:
+    """
+    Calls into NVML through the binding, whose functions bear the names of the C functions without version.
+
+    ``errors`` counts failed calls by function and code; "not supported" is an answer, not an error. ``asking`` is the
+    name of the call under way, empty between calls; another thread may look at it when this one hangs.
+    """
+
+    def __init__(self) -> None:
+        self.errors: Counter[tuple[str, str]] = Counter()
+        self.asking = ""
+
+    def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
+        """The call's answer, or Absent; ``answers`` are codes that mean something here, and what they mean."""
+        self.asking = function.__name__
+        try:
+            return function(*arguments)
+        except pynvml.NVMLError as error:
+            if error.value in answers:
+                return answers[error.value]
+            return self.failed(function.__name__, error.value)
+        except UnicodeDecodeError:
+            return self.nonsense(function.__name__, "undecodable")
+        finally:
+            self.asking = ""
+
+    def failed(self, call: str, code: int) -> Absent:
+        """Why the call failed, counted."""
+        absent = why(code)
+        if absent.reason is not Why.NOT_SUPPORTED:
+            self.errors[call, code_name(code)] += 1
+        return absent
+
+    def nonsense(self, call: str, code: str) -> Absent:
+        """For an answer that cannot be what it claims to be, under a code of our own; counted."""
+        self.errors[call, code] += 1
+        return Absent(Why.DRIVER_ERROR)
+
+
+class DeviceCalls:
+    """
+    The calls about one device. A call that the device does not support, or that is not allowed, is made once.
+
+    Raises ``DeviceGone`` when an answer says that the device is lost or the driver has gone.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self._settled: dict[str, Absent] = {}
+
+    def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
+        """The call's answer, or Absent, as ``Calls.ask`` has it."""
+        name = function.__name__
+        if name in self._settled:
+            return self._settled[name]
+        answer = self.calls.ask(function, *arguments, answers=answers)
+        if isinstance(answer, Absent):
+            present(answer)
+            if answer.reason in SETTLED:
+                self._settled[name] = answer
+        return answer
+
+
+def present(answer: Absent) -> Absent:
+    """The answer; raises ``DeviceGone`` if its reason holds for the whole device."""
+    if answer.reason in WHOLE_DEVICE:
+        raise DeviceGone(answer)
+    return answer
+
+
+def value_of(union: Any, value_type: int) -> float | Absent:
+    """The member of NVML's union that the type says is set."""
+    member = _OF_VALUE_TYPE.get(value_type)
+    if member is None:
+        return Absent(Why.DRIVER_ERROR)
+    value: float = getattr(union, member)
+    return value

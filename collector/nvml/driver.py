@@ -1,0 +1,200 @@
+"""An open driver: its devices, their identities and readings."""
+
+import time
+from collections.abc import Callable, Mapping
+from ctypes import c_void_p, cast
+from types import TracebackType
+from typing import Any, Self
+
+import pynvml
+
+from collector.nvml.calls import Calls
+from collector.nvml.device import Card, Instance, settled_fields
+from collector.nvml.errors import WHY_BY_CODE, DeviceGone, no_driver
+from collector.nvml.gpm import GpmMeter
+from collector.nvml.handles import DeviceHandle
+from collector.nvml.identity import card_identity, instance_identity
+from collector.readings import Absent, DeviceIdentity, Reading, Why
+
+_NO_INSTANCE: dict[int, object] = {
+    pynvml.NVML_ERROR_NOT_FOUND: None,
+    pynvml.NVML_ERROR_INVALID_ARGUMENT: None,
+}
+
+
+class Driver:
+    """
+    An initialised NVML. Not for use by several threads.
+
+    ``errors`` counts failed calls by C function name and NVML code name. "Not supported" is an answer, not an error.
+    Two codes are our own: ``out_of_range`` and ``undecodable``, for answers that cannot be what they claim to be.
+    """
+
+    def __init__(self, elapsed_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._calls = Calls()
+        self.errors = self._calls.errors
+        self._elapsed_ns = elapsed_ns
+        self._known: dict[DeviceHandle, Card | Instance] = {}
+        self._mig_modes: dict[DeviceHandle, bool] = {}
+        self._open = True
+
+    @classmethod
+    def open(cls, elapsed_ns: Callable[[], int] = time.monotonic_ns) -> Self:
+        """
+        Initialise NVML. Raises ``NoDriver``, whose cause is the binding's own error.
+
+        ``elapsed_ns`` is the clock that tells how far two looks are apart; a scenario's, if one is played.
+        """
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            raise no_driver(error) from error
+        return cls(elapsed_ns)
+
+    @property
+    def asking(self) -> str:
+        """The call into NVML that is under way, empty if there is none; may be read by another thread."""
+        return self._calls.asking
+
+    def close(self) -> None:
+        """Let go of the driver, so that it can be upgraded. Harmless when repeated, or when the driver has gone."""
+        if self._open:
+            self._forget(list(self._known))
+            self._calls.ask(pynvml.nvmlShutdown)
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def driver_version(self) -> str | Absent:
+        """
+        Version of the kernel driver.
+
+        NVML: ``nvmlSystemGetDriverVersion``. By hand: ``nvidia-smi --query-gpu=driver_version --format=csv``
+        """
+        version: str | Absent = self._calls.ask(pynvml.nvmlSystemGetDriverVersion)
+        return version
+
+    def devices(self) -> tuple[DeviceHandle, ...]:
+        """
+        Every card the driver counts now, in its order; asked anew at each call. Instances are not among them.
+
+        NVML: ``nvmlDeviceGetCount``, ``nvmlDeviceGetHandleByIndex``. By hand: ``nvidia-smi --list-gpus``
+
+        Raises ``NoDriver`` when the driver has gone or will not count: an empty answer means that there are none.
+        """
+        try:
+            count = pynvml.nvmlDeviceGetCount()
+        except pynvml.NVMLError as error:
+            self._calls.failed("nvmlDeviceGetCount", error.value)
+            raise no_driver(error) from error
+        return tuple(self._handle(index) for index in range(count))
+
+    def instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
+        """
+        The MIG instances on a card now, in the driver's order; asked anew at each call. None on a card without MIG.
+
+        NVML: ``nvmlDeviceGetMigMode``, ``nvmlDeviceGetMaxMigDeviceCount``, ``nvmlDeviceGetMigDeviceHandleByIndex``,
+        ``nvmlDeviceGetUUID``. By hand: ``nvidia-smi --list-gpus``
+
+        When the mode of the card has changed, what it can tell is found out anew. What was kept for instances that
+        are no more is freed. None while the card is lost; its reading says so.
+        """
+        try:
+            found = () if isinstance(device.address, Absent) else self._find_instances(device)
+        except DeviceGone:
+            return ()
+        self._forget([known for known in self._known if known.parent == device and known not in found])
+        return found
+
+    def identity(self, device: DeviceHandle) -> DeviceIdentity | Absent:
+        """Which hardware this is. It does not change while the handle lives, so ask once. Absent if nameless."""
+        if isinstance(device.address, Absent):
+            return device.address
+        try:
+            if device.parent is None:
+                return card_identity(self._device(device).calls, device.pointer, device.index)
+            card = self.identity(device.parent)
+            if isinstance(card, Absent):
+                return card
+            return instance_identity(self._device(device).calls, device.pointer, device.mig_uuid, card)
+        except DeviceGone as gone:
+            return gone.why
+
+    def reading(self, device: DeviceHandle) -> Reading | Absent:
+        """
+        What the device reports now. Absent as a whole if it is lost or the driver has gone, else field by field.
+
+        The first reading finds out what the device can tell. Means are over the time since the reading before.
+        """
+        return device.address if isinstance(device.address, Absent) else self._device(device).reading()
+
+    def cannot_tell(self, device: DeviceHandle) -> Mapping[str, Absent]:
+        """The fields that the device's last reading found it cannot tell, or not to us, and which are asked no more."""
+        return settled_fields(self._known[device].last) if device in self._known else {}
+
+    def _device(self, device: DeviceHandle) -> Card | Instance:
+        if device not in self._known:
+            self._known[device] = self._card(device) if device.parent is None else self._instance(device, device.parent)
+        return self._known[device]
+
+    def _card(self, device: DeviceHandle) -> Card:
+        return Card(self._calls, device.pointer, self._elapsed_ns)
+
+    def _instance(self, device: DeviceHandle, parent: DeviceHandle) -> Instance:
+        def gpm(calls: Any) -> GpmMeter | Absent:
+            number = calls.ask(pynvml.nvmlDeviceGetGpuInstanceId, device.pointer)
+            if isinstance(number, Absent):
+                return number
+            return GpmMeter(calls, parent.pointer, self._elapsed_ns, number)
+
+        return Instance(self._calls, device.pointer, gpm)
+
+    def _find_instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
+        calls = self._device(device).calls
+        mode = calls.ask(pynvml.nvmlDeviceGetMigMode, device.pointer)
+        enabled = not isinstance(mode, Absent) and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+        if self._mig_modes.setdefault(device, enabled) != enabled:
+            self._mig_modes[device] = enabled
+            self._forget([device])
+        if not enabled:
+            return ()
+        most = calls.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, device.pointer)
+        candidates = (self._instance_handle(device, index) for index in range(0 if isinstance(most, Absent) else most))
+        return tuple(handle for handle in candidates if handle is not None)
+
+    def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | None:
+        """The instance in this place; none if the place is empty, or the instance vanishes while it is asked for."""
+        calls = self._device(device).calls
+        pointer = calls.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, device.pointer, index, answers=_NO_INSTANCE)
+        if pointer is None or isinstance(pointer, Absent):
+            return None
+        uuid = calls.ask(pynvml.nvmlDeviceGetUUID, pointer, answers=_NO_INSTANCE)
+        if uuid is None or isinstance(uuid, Absent):
+            return None
+        return DeviceHandle(index=index, address=_address(pointer), pointer=pointer, parent=device, mig_uuid=uuid)
+
+    def _forget(self, devices: list[DeviceHandle]) -> None:
+        for device in devices:
+            self._known.pop(device).close()
+
+    def _handle(self, index: int) -> DeviceHandle:
+        """One device. A lost one is still counted; a driver that has gone raises ``NoDriver``."""
+        try:
+            pointer = pynvml.nvmlDeviceGetHandleByIndex(index)
+        except pynvml.NVMLError as error:
+            self._calls.failed("nvmlDeviceGetHandleByIndex", error.value)
+            why = WHY_BY_CODE.get(error.value, Why.DRIVER_ERROR)
+            if why is Why.DRIVER_GONE:
+                raise no_driver(error) from error
+            return DeviceHandle(index=index, address=Absent(why), pointer=Absent(why))
+        return DeviceHandle(index=index, address=_address(pointer), pointer=pointer)
+
+
+def _address(pointer: Any) -> int:
+    return cast(pointer, c_void_p).value or 0

@@ -1,0 +1,120 @@
+"""Which hardware a card or a MIG instance is."""
+
+from ctypes import byref
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pynvml
+
+from collector.nvml.calls import DeviceCalls
+from collector.readings import Absent, DeviceIdentity, MigInstance, Why
+
+MIB = 2**20
+_ARCHITECTURES: dict[int, str] = {
+    getattr(pynvml, name): name.removeprefix("NVML_DEVICE_ARCH_").lower()
+    for name in dir(pynvml)
+    if name.startswith("NVML_DEVICE_ARCH_") and name != "NVML_DEVICE_ARCH_UNKNOWN"
+}
+
+
+def card_identity(device: DeviceCalls, pointer: Any, index: int) -> DeviceIdentity | Absent:
+    """
+    The identity of a whole card.
+
+    NVML: ``nvmlDeviceGetUUID``, ``…Name``, ``…PciInfo``, ``…Serial``, ``…BoardPartNumber``, ``…VbiosVersion``,
+    ``…MinorNumber``, ``…CudaComputeCapability``, ``…Architecture``, ``…GpuFabricInfoV``.
+    By hand: ``nvidia-smi --query-gpu=uuid,name,pci.bus_id,serial,vbios_version,compute_cap,fabric.clusterUuid,fabric.\
+cliqueId --format=csv``; the part number and the minor number: ``nvidia-smi --query``
+
+    Absent when any of the first three is; the others are absent each for itself.
+    """
+    gpu_uuid = device.ask(pynvml.nvmlDeviceGetUUID, pointer)
+    name = device.ask(pynvml.nvmlDeviceGetName, pointer)
+    pci = device.ask(pynvml.nvmlDeviceGetPciInfo, pointer)
+    for answer in (gpu_uuid, name, pci):
+        if isinstance(answer, Absent):
+            return answer
+    cluster_uuid, clique_id = _fabric(device, pointer)
+    return DeviceIdentity(
+        gpu_uuid=gpu_uuid,
+        accelerator=name,
+        pci_bus_id=str(pci.busId),
+        serial=_text(device.ask(pynvml.nvmlDeviceGetSerial, pointer)),
+        board_part_number=_text(device.ask(pynvml.nvmlDeviceGetBoardPartNumber, pointer)),
+        vbios_version=_text(device.ask(pynvml.nvmlDeviceGetVbiosVersion, pointer)),
+        index=index,
+        minor_number=device.ask(pynvml.nvmlDeviceGetMinorNumber, pointer),
+        compute_capability=_compute_capability(device, pointer),
+        architecture=_architecture(device, pointer),
+        fabric_cluster_uuid=cluster_uuid,
+        fabric_clique_id=clique_id,
+        mig=None,
+    )
+
+
+def instance_identity(
+    device: DeviceCalls, pointer: Any, mig_uuid: str, card: DeviceIdentity
+) -> DeviceIdentity | Absent:
+    """
+    The identity of a MIG instance: its card's, with a UUID, ids and attributes of its own.
+
+    NVML: ``nvmlDeviceGetGpuInstanceId``, ``nvmlDeviceGetComputeInstanceId``, ``nvmlDeviceGetAttributes`` (megabytes
+    are 2**20 bytes), and of ``nvmlDeviceGetName`` what stands after the card's name.
+    By hand: ``nvidia-smi --list-gpus``, ``nvidia-smi mig --list-compute-instances``
+
+    Absent when any of them is.
+    """
+    gpu_instance_id = device.ask(pynvml.nvmlDeviceGetGpuInstanceId, pointer)
+    compute_instance_id = device.ask(pynvml.nvmlDeviceGetComputeInstanceId, pointer)
+    attributes = device.ask(pynvml.nvmlDeviceGetAttributes, pointer)
+    name = device.ask(pynvml.nvmlDeviceGetName, pointer)
+    for answer in (gpu_instance_id, compute_instance_id, attributes, name):
+        if isinstance(answer, Absent):
+            return answer
+    instance = MigInstance(
+        parent_uuid=card.gpu_uuid,
+        gpu_instance_id=gpu_instance_id,
+        compute_instance_id=compute_instance_id,
+        profile=name.rpartition(" MIG ")[2],
+        multiprocessors=attributes.multiprocessorCount,
+        memory_bytes=attributes.memorySizeMB * MIB,
+    )
+    return replace(card, gpu_uuid=mig_uuid, mig=instance)
+
+
+def _fabric(device: DeviceCalls, pointer: Any) -> tuple[str | Absent, int | Absent]:
+    """
+    UUID of the NVLink cluster, and the clique in it: devices with both alike reach each other's memory.
+
+    Absent(NOT_SUPPORTED) for a board without a fabric. NO_DATA while it has not joined one, and for a fabric that ends
+    at the node: its UUID is all zeros, on every such node alike, so it names nothing.
+    """
+    info = pynvml.c_nvmlGpuFabricInfo_v2_t()
+    answer = device.ask(pynvml.nvmlDeviceGetGpuFabricInfoV, pointer, byref(info))
+    if isinstance(answer, Absent):
+        return answer, answer
+    if info.state == pynvml.NVML_GPU_FABRIC_STATE_NOT_SUPPORTED:
+        return Absent(Why.NOT_SUPPORTED), Absent(Why.NOT_SUPPORTED)
+    cluster = UUID(bytes=bytes(info.clusterUuid))
+    joined = info.state == pynvml.NVML_GPU_FABRIC_STATE_COMPLETED and info.status == pynvml.NVML_SUCCESS
+    if not joined or not cluster.int:
+        return Absent(Why.NO_DATA), Absent(Why.NO_DATA)
+    return str(cluster), int(info.cliqueId)
+
+
+def _compute_capability(device: DeviceCalls, pointer: Any) -> str | Absent:
+    """CUDA's, such as ``9.0``."""
+    numbers = device.ask(pynvml.nvmlDeviceGetCudaComputeCapability, pointer)
+    return numbers if isinstance(numbers, Absent) else "{}.{}".format(*numbers)
+
+
+def _architecture(device: DeviceCalls, pointer: Any) -> str | Absent:
+    """The generation in lower case, such as ``hopper``; NO_DATA for one that the binding does not know yet."""
+    number = device.ask(pynvml.nvmlDeviceGetArchitecture, pointer)
+    return number if isinstance(number, Absent) else _ARCHITECTURES.get(number, Absent(Why.NO_DATA))
+
+
+def _text(answer: str | Absent) -> str | Absent:
+    """Boards without a serial number, and the like, are common."""
+    return answer or Absent(Why.NO_DATA)
