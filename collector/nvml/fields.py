@@ -6,6 +6,7 @@ Each value comes with a code of its own. A field that the device does not have i
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pynvml
@@ -122,7 +123,7 @@ class FieldBatch:
         if code != pynvml.NVML_SUCCESS:
             return present(self._device.calls.failed(CALL, code))
         value = value_of(answer.value, answer.valueType)
-        if isinstance(value, Absent) or value < 0:
+        if isinstance(value, Absent) or not 0 <= value < inf:  # so neither is nan
             return self._device.calls.nonsense(CALL, "out_of_range")
         return field.convert(value)
 

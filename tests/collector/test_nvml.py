@@ -1,17 +1,16 @@
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pynvml
 import pytest
-from support.scenarios import CONSTANT, Moment, a_driver, a_fault, a_node, a_pod, a_script, a_workload
+from support.odd_drivers import an_odd_driver, answering
+from support.scenarios import CONSTANT, Moment, a_driver, a_fault, a_node, a_pod, a_script, a_workload, an_instance
 
 from collector.nvml import WHY_BY_CODE, Driver, NoDriver
-from collector.readings import Absent, DeviceIdentity, Reading, Why
+from collector.readings import FIELD_NAMES, Absent, DeviceIdentity, Reading, Why
 from collector.simulated.driver import SimulatedDriver, installed
-from collector.simulated.playback import NodeScript
 
 GPU_LOST_0 = a_fault("gpu_lost", "600s", "900s", gpus=[0])
 DRIVER_GONE = a_fault("driver_gone", "600s", "900s")
@@ -157,33 +156,6 @@ def test_an_old_card_counts_no_energy(tmp_path: Path) -> None:
     assert reading.power_watts == script.product.idle_power_watts
 
 
-class OddDriver(SimulatedDriver):
-    """A simulated driver, some of whose C functions are replaced, or missing where there is no replacement."""
-
-    def __init__(self, script: NodeScript, moment: Moment, **odd: Callable[..., int] | None) -> None:
-        super().__init__(script, moment)
-        self._odd = odd
-
-    def __getattr__(self, name: str) -> Callable[..., int]:
-        if name not in self._odd:
-            return super().__getattr__(name)
-        replacement = self._odd[name]
-        if replacement is None:
-            raise AttributeError(name)
-        return replacement
-
-
-@contextmanager
-def an_odd_driver(
-    folder: Path, *tables: str, moment: Moment | None = None, **odd: Callable[..., int] | None
-) -> Iterator[Driver]:
-    """An open driver with odd C functions, on two idle H100 if no tables say otherwise."""
-    moment = moment or Moment()
-    odd_driver = OddDriver(a_script(folder, *(tables or (a_node(),))), moment, **odd)
-    with installed(odd_driver), Driver.open(moment.elapsed_ns) as driver:
-        yield driver
-
-
 CODES = (*WHY_BY_CODE, pynvml.NVML_ERROR_UNKNOWN, pynvml.NVML_ERROR_TIMEOUT, 12345)
 
 
@@ -192,7 +164,7 @@ def test_every_code_becomes_a_reason(tmp_path: Path, code: int) -> None:
     """A code becomes its reason, for the field or the whole device; only 'not supported' goes uncounted."""
     why = WHY_BY_CODE.get(code, Why.DRIVER_ERROR)
     missing = code == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
-    power = None if missing else lambda *_: code
+    power = None if missing else answering(code)
     with an_odd_driver(tmp_path, nvmlDeviceGetFieldValues=None, nvmlDeviceGetPowerUsage=power) as driver:
         reading = driver.reading(driver.devices()[0])
     if why in (Why.GPU_LOST, Why.DRIVER_GONE):
@@ -251,7 +223,29 @@ class DriverContract:
             assert re.fullmatch(r"GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", identity.gpu_uuid)
             assert re.fullmatch(r"[0-9A-F]{8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]", identity.pci_bus_id)
             assert identity.accelerator
-            assert identity.serial
+            assert identity.mig is None
+            texts = (identity.serial, identity.board_part_number, identity.vbios_version, identity.architecture)
+            assert all(isinstance(text, Absent) or text for text in texts)
+            assert isinstance(identity.compute_capability, Absent) or re.fullmatch(
+                r"\d+\.\d", identity.compute_capability
+            )
+            assert isinstance(identity.fabric_cluster_uuid, Absent) == isinstance(identity.fabric_clique_id, Absent)
+
+    def test_instances_name_their_card(self, driver: Driver) -> None:
+        """Each MIG instance has a UUID of its own, fits its card, and reads its memory."""
+        for device in driver.devices():
+            card = driver.identity(device)
+            for instance in driver.instances(device):
+                identity, reading = driver.identity(instance), driver.reading(instance)
+                assert isinstance(identity, DeviceIdentity)
+                assert isinstance(card, DeviceIdentity)
+                assert identity.mig is not None
+                assert identity.mig.parent_uuid == card.gpu_uuid
+                assert re.fullmatch(r"MIG-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", identity.gpu_uuid)
+                assert re.fullmatch(r"\d+c?\.?\d*g\.\d+gb.*", identity.mig.profile)
+                assert isinstance(reading, Reading)
+                assert isinstance(reading.memory_used_bytes, int)
+                assert reading.memory_used_bytes <= identity.mig.memory_bytes
 
     def test_readings_are_possible(self, driver: Driver) -> None:
         """Ratios are 0 to 1, power is that of one board, memory is whole bytes, and nothing is negative."""
@@ -263,6 +257,23 @@ class DriverContract:
             assert isinstance(reading.power_watts, Absent) or 0 < reading.power_watts < 3000
             assert isinstance(reading.energy_joules, Absent) or reading.energy_joules >= 0
             assert isinstance(reading.memory_used_bytes, Absent | int)
+            for name in FIELD_NAMES:
+                value = getattr(reading, name)
+                if not isinstance(value, Absent | tuple):
+                    assert value >= 0, name
+                if name.endswith("_ratio") and not isinstance(value, Absent):
+                    assert value <= 1, name
+            assert isinstance(reading.clock_event_reasons, Absent | tuple)
+
+    def test_what_is_settled_stays_settled(self, driver: Driver) -> None:
+        """A field that the first reading found unsupported is absent in the second, and nothing else joins it."""
+        for device in driver.devices():
+            if isinstance(driver.reading(device), Absent):
+                continue
+            first = driver.cannot_tell(device)
+            second = driver.reading(device)
+            assert isinstance(second, Reading)
+            assert first.items() <= driver.cannot_tell(device).items()
 
     def test_energy_does_not_fall(self, driver: Driver) -> None:
         """A later reading of the same session has at least the energy of an earlier one."""
@@ -278,12 +289,13 @@ class DriverContract:
 
 
 class TestSimulatedDriverKeepsTheContract(DriverContract):
-    """The simulated driver, with a busy, a lost and a free device."""
+    """The simulated driver, with a lost, a busy and a free device, and one with instances."""
 
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
-        """Three devices, the first of which is lost."""
-        script = a_script(tmp_path, a_node(GPU_LOST_0, gpus=3), a_workload(a_pod(gpus=[0, 1])))
+        """Four devices, the first of which is lost, and the last cut in two."""
+        node = a_node(GPU_LOST_0, an_instance(3, "3g.40gb"), an_instance(3, "1g.10gb"), gpus=4)
+        script = a_script(tmp_path, node, a_workload(a_pod(gpus=[0, 1])))
         with a_driver(script, Moment(700)) as driver:
             yield driver
 

@@ -38,10 +38,12 @@ def a_pod(
     end: str = "2h",
     signal: str = CONSTANT,
     node: str = "node-a",
+    instances: Sequence[int] = (),
 ) -> str:
-    """One ``[[workloads.pods]]`` table."""
+    """One ``[[workloads.pods]]`` table; on MIG instances instead of GPUs if there are any."""
+    where = f"instances = {list(instances)}" if instances else f"gpus = {list(gpus)}"
     return (
-        f'[[workloads.pods]]\nname = "{name}"\nnode = "{node}"\ngpus = {list(gpus)}\n'
+        f'[[workloads.pods]]\nname = "{name}"\nnode = "{node}"\n{where}\n'
         f'from = "{start}"\nto = "{end}"\nsignal = {signal}\n'
     )
 
@@ -59,8 +61,14 @@ def a_fault(kind: str, start: str, end: str, *, gpus: Sequence[int] = ()) -> str
     return f'[[nodes.faults]]\nkind = "{kind}"\n{concerned}from = "{start}"\nto = "{end}"\n'
 
 
+def an_instance(gpu: int, profile: str, start: str = "", end: str = "") -> str:
+    """One ``[[nodes.instances]]`` table; there all the time if nothing else is said."""
+    times = f'from = "{start}"\nto = "{end}"\n' if start else ""
+    return f'[[nodes.instances]]\ngpu = {gpu}\nprofile = "{profile}"\n{times}'
+
+
 def a_node(*faults: str, name: str = "node-a", product: str = H100, gpus: int = 2, more: str = "") -> str:
-    """One ``[[nodes]]`` table with its faults; ``more`` is further TOML, such as ``mig = true``."""
+    """One ``[[nodes]]`` table with its faults and instances; ``more`` is further TOML, such as ``mig = true``."""
     return f'[[nodes]]\nname = "{name}"\nproduct = "{product}"\ngpus = {gpus}\n{more}\n' + "".join(faults)
 
 
