@@ -35,6 +35,7 @@ class BusyMeter:
         self._pointer = pointer
         self._last_us = 0
         self._empty = 0
+        self._has_rate = False
 
     def forget(self) -> None:
         """Begin anew: what comes next says nothing about the time before it."""
@@ -50,19 +51,25 @@ class BusyMeter:
         The first reading has no time before it, and is the newest sample. Where nothing new was sampled, or the buffer
         grew between asking its size and reading it twice in a row, it is the driver's last period (``_rate``). Of an
         interval that is longer than the buffer, the mean is of its last part, which the buffer has.
-        Samples bear the time of day: after it was set back nothing is new, until after some looks it begins anew.
-        Absent(NOT_SUPPORTED) on a card in MIG mode.
+        Some boards sample nothing while they idle (polarsignals/gpu-metrics-agent#37), so an empty buffer is no error.
+        Time stamps are of a clock that may be set back: then nothing is new, until after some looks it begins anew.
+
+        Absent(NOT_SUPPORTED) on a card in MIG mode: it has no rate, and its samples, which driver 535 hands out all
+        the same, are not in percent.
         """
+        if not self._has_rate:
+            rate = self._rate()
+            if isinstance(rate, Absent):
+                return rate
+            self._has_rate = True
         samples = self._new_samples()
-        if samples is None:
+        if not samples:
             return self._rate()
-        if isinstance(samples, Absent):
-            return samples
         before, self._last_us = self._last_us, samples[-1][0]
         return _mean(samples, before)
 
-    def _new_samples(self) -> Samples | Absent | None:
-        """What was sampled since the last look, in order of time; None if nothing was, or it cannot be had."""
+    def _new_samples(self) -> Samples:
+        """What was sampled since the last look, in order of time; nothing also where it cannot be had."""
         answer: Any = _RACED
         for _ in range(2):
             if answer is _RACED:
@@ -74,28 +81,23 @@ class BusyMeter:
                     answers=_ANSWERS,
                 )
         if answer is _RACED or isinstance(answer, Absent):
-            return None
+            return []
         samples = [] if answer is _NONE else self._decoded(*answer)
-        if not samples:
-            self._count_empty()
-            return None
-        self._empty = 0
+        self._empty = 0 if samples else self._empty + 1
+        if self._empty == EMPTY_LOOKS:
+            self.forget()
         return samples
 
-    def _decoded(self, value_type: int, found: Any) -> Samples | Absent:
+    def _decoded(self, value_type: int, found: Any) -> Samples:
+        """The samples that can be; a wild one now and then is known (NVIDIA/dcgm-exporter#418), and counted."""
         samples: Samples = []
         for sample in found:
             percent = value_of(sample.sampleValue, value_type)
             if isinstance(percent, Absent) or not 0 <= percent <= 100:
-                return self._device.calls.nonsense("nvmlDeviceGetSamples", "out_of_range")
-            if sample.timeStamp > self._last_us:
+                self._device.calls.nonsense("nvmlDeviceGetSamples", "out_of_range")
+            elif sample.timeStamp > self._last_us:
                 samples.append((sample.timeStamp, percent))
         return sorted(samples)
-
-    def _count_empty(self) -> None:
-        self._empty += 1
-        if self._empty >= EMPTY_LOOKS:
-            self.forget()
 
     def _rate(self) -> float | Absent:
         """

@@ -1,5 +1,8 @@
 """
 Asking the driver: an answer, or Absent with the reason; failures are counted, and what is settled is not asked again.
+
+"Not supported" stays while the driver is open. "No permission" is tried again now and then: a driver has been seen to
+say so for a while to a container that it had answered before (NVIDIA/DCGM#214).
 """
 
 from collections import Counter
@@ -9,9 +12,10 @@ from typing import Any
 
 import pynvml
 
-from collector.nvml.errors import SETTLED, WHOLE_DEVICE, DeviceGone, code_name, why
+from collector.nvml.errors import RESTING, WHOLE_DEVICE, DeviceGone, code_name, why
 from collector.readings import Absent, Why
 
+LOOKS_WITHOUT_PERMISSION = 60  # so many looks are left out before the next attempt: a guess
 NO_CODES: Mapping[int, object] = MappingProxyType({})
 
 _OF_VALUE_TYPE: dict[int, str] = {
@@ -66,7 +70,7 @@ class Calls:
 
 class DeviceCalls:
     """
-    The calls about one device. A call that the device does not support, or that is not allowed, is made once.
+    The calls about one device. One that it does not support is made once, one that is not allowed now and then.
 
     Raises ``DeviceGone`` when an answer says that the device is lost or the driver has gone.
     """
@@ -74,18 +78,27 @@ class DeviceCalls:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self._settled: dict[str, Absent] = {}
+        self._left_out: Counter[str] = Counter()
 
     def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
         """The call's answer, or Absent, as ``Calls.ask`` has it."""
         name = function.__name__
-        if name in self._settled:
+        if name in self._settled and self._rests(name):
             return self._settled[name]
         answer = self.calls.ask(function, *arguments, answers=answers)
-        if isinstance(answer, Absent):
-            present(answer)
-            if answer.reason in SETTLED:
-                self._settled[name] = answer
+        if isinstance(answer, Absent) and present(answer).reason in RESTING:
+            self._settled[name] = answer
         return answer
+
+    def _rests(self, name: str) -> bool:
+        """Whether to leave the call out this time."""
+        if self._settled[name].reason is Why.NOT_SUPPORTED:
+            return True
+        self._left_out[name] += 1
+        if self._left_out[name] < LOOKS_WITHOUT_PERMISSION:
+            return True
+        del self._left_out[name], self._settled[name]
+        return False
 
 
 def present(answer: Absent) -> Absent:

@@ -6,7 +6,7 @@ from typing import Any
 
 from collector.nvml.busy import BusyMeter
 from collector.nvml.calls import Calls, DeviceCalls
-from collector.nvml.errors import SETTLED, DeviceGone
+from collector.nvml.errors import RESTING, DeviceGone
 from collector.nvml.fields import FieldBatch
 from collector.nvml.gpm import GpmMeter
 from collector.nvml.sensors import clock_event_reasons, memory_used_bytes, sm_clock_hertz
@@ -88,8 +88,8 @@ class Instance:
 
 
 def settled_fields(reading: Reading | Absent) -> dict[str, Absent]:
-    """The fields of a reading that will not be had while the driver stays open."""
+    """The fields of a reading that will not be had while the driver stays open, or as a rule not by us."""
     if isinstance(reading, Absent):
         return {}
     values = {name: getattr(reading, name) for name in FIELD_NAMES}
-    return {name: each for name, each in values.items() if isinstance(each, Absent) and each.reason in SETTLED}
+    return {name: each for name, each in values.items() if isinstance(each, Absent) and each.reason in RESTING}

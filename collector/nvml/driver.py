@@ -84,8 +84,10 @@ class Driver:
         """
         Every card the driver counts now, in its order; asked anew at each call. Instances are not among them.
 
-        NVML: ``nvmlDeviceGetCount``, ``nvmlDeviceGetHandleByIndex``. By hand: ``nvidia-smi --list-gpus``
+        NVML: ``nvmlDeviceGetCount``, ``nvmlDeviceGetHandleByIndex``, ``nvmlDeviceGetMigMode``.
+        By hand: ``nvidia-smi --list-gpus``
 
+        When a card has entered or left MIG mode, what it can tell is found out anew.
         Raises ``NoDriver`` when the driver has gone or will not count: an empty answer means that there are none.
         """
         try:
@@ -93,20 +95,23 @@ class Driver:
         except pynvml.NVMLError as error:
             self._calls.failed("nvmlDeviceGetCount", error.value)
             raise no_driver(error) from error
-        return tuple(self._handle(index) for index in range(count))
+        found = tuple(self._handle(index) for index in range(count))
+        for device in found:
+            self._watch_mode(device)
+        return found
 
     def instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
         """
-        The MIG instances on a card now, in the driver's order; asked anew at each call. None on a card without MIG.
+        The MIG instances on a card now, in the driver's order; asked anew at each call.
 
-        NVML: ``nvmlDeviceGetMigMode``, ``nvmlDeviceGetMaxMigDeviceCount``, ``nvmlDeviceGetMigDeviceHandleByIndex``,
-        ``nvmlDeviceGetUUID``. By hand: ``nvidia-smi --list-gpus``
+        NVML: ``nvmlDeviceGetMaxMigDeviceCount``, ``nvmlDeviceGetMigDeviceHandleByIndex``, ``nvmlDeviceGetUUID``.
+        By hand: ``nvidia-smi --list-gpus``
 
-        When the mode of the card has changed, what it can tell is found out anew. What was kept for instances that
-        are no more is freed. None while the card is lost; its reading says so.
+        None on a card that was not in MIG mode when ``devices`` listed it, and none while it is lost, which its
+        reading says. What was kept for instances that are no more is freed.
         """
         try:
-            found = () if isinstance(device.address, Absent) else self._find_instances(device)
+            found = self._find_instances(device) if self._mig_modes.get(device) else ()
         except DeviceGone:
             return ()
         self._forget([known for known in self._known if known.parent == device and known not in found])
@@ -155,15 +160,21 @@ class Driver:
 
         return Instance(self._calls, device.pointer, gpm)
 
+    def _watch_mode(self, device: DeviceHandle) -> None:
+        """Forget what a card can tell when its MIG mode has changed."""
+        if isinstance(device.address, Absent):
+            return
+        try:
+            mode = self._device(device).calls.ask(pynvml.nvmlDeviceGetMigMode, device.pointer)
+        except DeviceGone:
+            return
+        enabled = not isinstance(mode, Absent) and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+        if self._mig_modes.get(device, enabled) != enabled:
+            self._forget([device])
+        self._mig_modes[device] = enabled
+
     def _find_instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
         calls = self._device(device).calls
-        mode = calls.ask(pynvml.nvmlDeviceGetMigMode, device.pointer)
-        enabled = not isinstance(mode, Absent) and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
-        if self._mig_modes.setdefault(device, enabled) != enabled:
-            self._mig_modes[device] = enabled
-            self._forget([device])
-        if not enabled:
-            return ()
         most = calls.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, device.pointer)
         candidates = (self._instance_handle(device, index) for index in range(0 if isinstance(most, Absent) else most))
         return tuple(handle for handle in candidates if handle is not None)

@@ -17,7 +17,7 @@ WHY_BY_CODE: dict[int, Why] = {
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: Why.DRIVER_GONE,
 }
 WHOLE_DEVICE = (Why.GPU_LOST, Why.DRIVER_GONE)  # reasons that hold for every field of a reading
-SETTLED = (Why.NOT_SUPPORTED, Why.NO_PERMISSION)  # reasons that stay while the driver is open, so asking again is idle
+RESTING = (Why.NOT_SUPPORTED, Why.NO_PERMISSION)  # reasons that stay: the first for good, the other as a rule
 
 _CODE_NAMES: dict[int, str] = {getattr(pynvml, name): name for name in dir(pynvml) if name.startswith("NVML_ERROR_")}
 _NEXT_STEP: dict[int, str] = {

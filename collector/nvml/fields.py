@@ -12,7 +12,6 @@ from typing import Any
 import pynvml
 
 from collector.nvml.calls import DeviceCalls, present, value_of
-from collector.nvml.errors import SETTLED
 from collector.readings import Absent, Why
 
 KIB = 1024
@@ -107,7 +106,7 @@ class FieldBatch:
 
     def _decoded(self, answer: Any) -> Values:
         values = [self._value(field, value) for field, value in zip(self._fields, answer, strict=True)]
-        settled = [isinstance(value, Absent) and value.reason in SETTLED for value in values]
+        settled = [value == Absent(Why.NOT_SUPPORTED) for value in values]
         found: Values = {}
         for field, value in zip(self._fields, values, strict=True):
             if field.name not in found or isinstance(found[field.name], Absent):

@@ -16,7 +16,6 @@ from typing import Any
 import pynvml
 
 from collector.nvml.calls import DeviceCalls, present
-from collector.nvml.errors import SETTLED
 from collector.readings import Absent, Why
 
 SHORTEST_NS = 100_000_000
@@ -83,7 +82,7 @@ class GpmMeter:
         ``nvmlGpmMetricsGet`` at each reading; percent and MiB/s, converted here and nowhere else.
         By hand: ``dcgmi dmon --field-id 1002,1004,1005,1009,1010,1011,1012``
 
-        Absent(NOT_SUPPORTED) before Hopper, NO_PERMISSION where the driver keeps it from users that are not root.
+        Absent(NOT_SUPPORTED) before Hopper, NO_PERMISSION where the driver keeps them from users that are not root.
         """
         refusal = self._prepare()
         if refusal is not None:
@@ -154,7 +153,7 @@ class GpmMeter:
 
     def _settle(self, found: Values) -> None:
         """Ask no more for what this device does not have."""
-        settled = {name: each for name, each in found.items() if isinstance(each, Absent) and each.reason in SETTLED}
+        settled = {name: each for name, each in found.items() if each == Absent(Why.NOT_SUPPORTED)}
         if settled:
             self._settled |= settled
             self._metrics = tuple(metric for metric in self._metrics if metric.field not in self._settled)

@@ -65,7 +65,7 @@ def test_a_lost_device_is_absent_and_still_counted(tmp_path: Path) -> None:
         assert driver.reading(lost) == driver.identity(lost) == Absent(Why.GPU_LOST)
         assert isinstance(driver.reading(well), Reading)
         assert driver.errors == {
-            ("nvmlDeviceGetSamples", "NVML_ERROR_GPU_IS_LOST"): 1,
+            ("nvmlDeviceGetUtilizationRates", "NVML_ERROR_GPU_IS_LOST"): 1,
             ("nvmlDeviceGetHandleByIndex", "NVML_ERROR_GPU_IS_LOST"): 1,
         }
 

@@ -53,7 +53,7 @@ def test_nothing_new_is_the_drivers_last_period(tmp_path: Path) -> None:
     script = a_script(tmp_path, a_node(), a_workload(a_pod(signal=CONSTANT)))
     with a_counted_driver(script, moment := Moment(10)) as (driver, behind):
         assert busy_at(driver, moment, 10, 10.01) == [0.5, 0.5]
-        assert behind.made["nvmlDeviceGetUtilizationRates"] == 1
+        assert behind.made["nvmlDeviceGetUtilizationRates"] == 2  # the first to see whether there is one
         assert not driver.errors
 
 
@@ -134,12 +134,32 @@ def test_a_clock_set_back_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("percent", [101, 2**31])
-def test_impossible_samples_are_an_error(tmp_path: Path, percent: int) -> None:
-    """More than all of the time is no reading, and counted."""
-    buffer = Buffer(*every_period(0, percent))
+def test_wild_samples_are_left_out(tmp_path: Path, percent: int) -> None:
+    """More than all of the time is no sample, and counted; the others say how busy it was."""
+    buffer = Buffer(*every_period(0, 100))
     with an_odd_driver(tmp_path, moment=(moment := Moment()), nvmlDeviceGetSamples=buffer) as driver:
-        assert busy_at(driver, moment, 0) == [Absent(Why.DRIVER_ERROR)]
+        busy_at(driver, moment, 0)
+        buffer.samples = every_period(PERIOD_US, 100, percent, 0)
+        assert busy_at(driver, moment, 1) == [pytest.approx(1 / 3)]
         assert driver.errors == {("nvmlDeviceGetSamples", "out_of_range"): 1}
+
+
+def test_nothing_but_wild_samples_is_the_rate(tmp_path: Path) -> None:
+    """Where no sample can be believed the driver's rate says how busy it is."""
+    buffer = Buffer(*every_period(0, 290_000, 300_000))
+    with an_odd_driver(tmp_path, moment=(moment := Moment()), nvmlDeviceGetSamples=buffer) as driver:
+        assert busy_at(driver, moment, 0) == [0.0]
+        assert driver.errors == {("nvmlDeviceGetSamples", "out_of_range"): 2}
+
+
+def test_a_card_without_a_rate_is_not_asked_for_samples(tmp_path: Path) -> None:
+    """In MIG mode a driver may hand out samples that are not in percent: they are not even asked for."""
+    buffer = Buffer(*every_period(0, 50))
+    rates = answering(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    with an_odd_driver(
+        tmp_path, moment=(moment := Moment()), nvmlDeviceGetSamples=buffer, nvmlDeviceGetUtilizationRates=rates
+    ) as driver:
+        assert busy_at(driver, moment, 0, 1) == [Absent(Why.NOT_SUPPORTED)] * 2
 
 
 @pytest.mark.parametrize(
@@ -148,11 +168,11 @@ def test_impossible_samples_are_an_error(tmp_path: Path, percent: int) -> None:
         (pynvml.NVML_VALUE_TYPE_DOUBLE, "dVal", 0.25),
         (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, "ullVal", 0.25),
         (pynvml.NVML_VALUE_TYPE_SIGNED_INT, "siVal", 0.25),
-        (77, "uiVal", Absent(Why.DRIVER_ERROR)),
+        (77, "uiVal", 0.0),
     ],
 )
 def test_samples_say_of_which_type_they_are(tmp_path: Path, kind: int, member: str, expected: object) -> None:
-    """The type that comes with the samples is believed; one that nobody knows is an error."""
+    """The type that comes with the samples is believed; of one that nobody knows no sample is, and the rate does."""
     buffer = Buffer(*every_period(0, 25))
     buffer.kind, buffer.member = kind, member
     with an_odd_driver(tmp_path, moment=(moment := Moment()), nvmlDeviceGetSamples=buffer) as driver:

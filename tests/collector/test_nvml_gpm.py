@@ -130,12 +130,12 @@ def test_the_time_for_which_a_device_was_lost_is_in_no_mean(tmp_path: Path) -> N
         assert read_at(driver, moment, 21).dram_active_ratio == pytest.approx(0.5)
 
 
-def test_no_permission_is_asked_once(tmp_path: Path) -> None:
-    """A driver that keeps the metrics for root says so once, and the rest of the reading is there."""
+def test_no_permission_is_asked_for_now_and_then(tmp_path: Path) -> None:
+    """A driver that keeps the metrics for root is asked every sixty looks, and the rest of the reading is there."""
     refusing = answering(pynvml.NVML_ERROR_NO_PERMISSION)
     with an_odd_driver(tmp_path, moment=(moment := Moment()), nvmlGpmSampleGet=refusing) as driver:
-        reading = read_at(driver, moment, 1, 2, 3)
-        assert driver.errors == {("nvmlGpmSampleGet", "NVML_ERROR_NO_PERMISSION"): 1}
+        reading = read_at(driver, moment, *range(1, 121))
+        assert driver.errors == {("nvmlGpmSampleGet", "NVML_ERROR_NO_PERMISSION"): 2}
         assert driver.cannot_tell(driver.devices()[0])["tensor_active_ratio"] == Absent(Why.NO_PERMISSION)
     assert metrics_of(reading) == {Absent(Why.NO_PERMISSION)}
     assert reading.busy_ratio == 0.0

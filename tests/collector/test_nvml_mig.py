@@ -60,10 +60,10 @@ def test_instances_are_parts_of_their_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize("product", [H100, "Tesla T4"])
 def test_a_whole_card_has_no_instances(tmp_path: Path, product: str) -> None:
     """Neither has a card that could be cut, nor one that cannot; the latter is asked once."""
-    with a_counted_driver(a_script(tmp_path, a_node(product=product)), Moment()) as (driver, behind):
-        card = driver.devices()[0]
-        assert driver.instances(card) == driver.instances(card) == ()
-        assert behind.made["nvmlDeviceGetMigMode"] == (2 if product == H100 else 1)
+    with a_counted_driver(a_script(tmp_path, a_node(product=product, gpus=1)), Moment()) as (driver, behind):
+        for _ in range(3):
+            assert [driver.instances(card) for card in driver.devices()] == [()]
+        assert behind.made["nvmlDeviceGetMigMode"] == (3 if product == H100 else 1)
         assert not driver.errors
 
 
@@ -188,10 +188,9 @@ def test_a_change_of_mode_is_found_out_anew(tmp_path: Path) -> None:
 
     odd = {"nvmlDeviceGetMigMode": mode, "nvmlDeviceGetUtilizationRates": rates, "nvmlDeviceGetSamples": None}
     with an_odd_driver(tmp_path, **odd) as driver:
-        card = driver.devices()[0]
         busy = []
         for enabled[0] in (1, 0, 0):
-            driver.instances(card)
+            card = driver.devices()[0]
             reading = driver.reading(card)
             assert isinstance(reading, Reading)
             busy.append(reading.busy_ratio)
