@@ -1,8 +1,11 @@
 """One device of a driver session: what was learnt about it, and its reading."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+import pynvml
 
 from collector.nvml.busy import BusyMeter
 from collector.nvml.calls import Calls, DeviceCalls
@@ -13,29 +16,54 @@ from collector.nvml.sensors import clock_event_reasons, memory_used_bytes, sm_cl
 from collector.readings import FIELD_NAMES, Absent, Reading, Why
 
 
-class Card:
+class Device(ABC):
+    """A card or an instance of one."""
+
+    def __init__(self, calls: Calls, pointer: Any) -> None:
+        self.calls = DeviceCalls(calls)
+        self._pointer = pointer
+        self._last: Reading | Absent = Absent(Why.NO_DATA)
+
+    def reading(self) -> Reading | Absent:
+        """What the device reports now; Absent as a whole if it is lost or the driver has gone."""
+        try:
+            self._last = self._read()
+        except DeviceGone as gone:
+            self._forget()
+            return gone.why
+        return self._last
+
+    def cannot_tell(self) -> dict[str, Absent]:
+        """The fields that the last reading found not to be had while the driver stays open, or as a rule not by us."""
+        if isinstance(self._last, Absent):
+            return {}
+        values = {name: getattr(self._last, name) for name in FIELD_NAMES}
+        return {name: each for name, each in values.items() if isinstance(each, Absent) and each.reason in RESTING}
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the driver keeps for this device."""
+
+    @abstractmethod
+    def _read(self) -> Reading:
+        """Ask for everything; raises ``DeviceGone``."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Let no mean be over the time for which the device was gone."""
+
+
+class Card(Device):
     """A whole GPU."""
 
     def __init__(self, calls: Calls, pointer: Any, elapsed_ns: Callable[[], int]) -> None:
-        self.calls = DeviceCalls(calls)
-        self._pointer = pointer
+        super().__init__(calls, pointer)
         self._busy = BusyMeter(self.calls, pointer)
         self._fields = FieldBatch(self.calls, pointer)
         self._gpm = GpmMeter(self.calls, pointer, elapsed_ns)
-        self.last: Reading | Absent = Absent(Why.NO_DATA)
-
-    def reading(self) -> Reading | Absent:
-        """What the card reports now; Absent as a whole if it is lost or the driver has gone."""
-        try:
-            self.last = self._read()
-        except DeviceGone as gone:
-            self._busy.forget()
-            self._gpm.forget()
-            return gone.why
-        return self.last
 
     def close(self) -> None:
-        """Free what the driver keeps for this card."""
+        """Free the samples of its metrics."""
         self._gpm.close()
 
     def _read(self) -> Reading:
@@ -49,47 +77,42 @@ class Card:
             clock_event_reasons=clock_event_reasons(self.calls, self._pointer),
         )
 
+    def _forget(self) -> None:
+        self._busy.forget()
+        self._gpm.forget()
 
-class Instance:
+
+class Instance(Device):
     """
     A MIG instance: its memory, and from Hopper on its metrics. Everything else is its card's, or cannot be had.
 
     Metrics are of the GPU instance: compute instances that share one have the same.
     """
 
-    def __init__(self, calls: Calls, pointer: Any, gpm: Callable[[DeviceCalls], GpmMeter | Absent]) -> None:
-        self.calls = DeviceCalls(calls)
-        self._pointer = pointer
-        self._make_gpm = gpm
-        self._gpm: GpmMeter | Absent = Absent(Why.NO_DATA)
-        self.last: Reading | Absent = Absent(Why.NO_DATA)
-
-    def reading(self) -> Reading | Absent:
-        """What the instance reports now; Absent as a whole if its card is lost or the driver has gone."""
-        try:
-            self.last = self._read()
-        except DeviceGone as gone:
-            if isinstance(self._gpm, GpmMeter):
-                self._gpm.forget()
-            return gone.why
-        return self.last
+    def __init__(self, calls: Calls, pointer: Any, card: Any, elapsed_ns: Callable[[], int]) -> None:
+        super().__init__(calls, pointer)
+        self._card = card
+        self._elapsed_ns = elapsed_ns
+        self._gpm: GpmMeter | None = None
 
     def close(self) -> None:
-        """Free what the driver keeps for this instance."""
-        if isinstance(self._gpm, GpmMeter):
+        """Free the samples of its metrics."""
+        if self._gpm is not None:
             self._gpm.close()
 
     def _read(self) -> Reading:
-        if isinstance(self._gpm, Absent):
-            self._gpm = self._make_gpm(self.calls)
-        metrics = {} if isinstance(self._gpm, Absent) else self._gpm.read()
         used = memory_used_bytes(self.calls, self._pointer)
-        return replace(Reading.absent(Why.NOT_SUPPORTED), memory_used_bytes=used, **metrics)
+        return replace(Reading.absent(Why.NOT_SUPPORTED), memory_used_bytes=used, **self._metrics())
 
+    def _metrics(self) -> dict[str, Any]:
+        """The metrics; none of them while the instance does not say which one of the card's it is."""
+        if self._gpm is None:
+            number = self.calls.ask(pynvml.nvmlDeviceGetGpuInstanceId, self._pointer)
+            if isinstance(number, Absent):
+                return {}
+            self._gpm = GpmMeter(self.calls, self._card, self._elapsed_ns, number)
+        return self._gpm.read()
 
-def settled_fields(reading: Reading | Absent) -> dict[str, Absent]:
-    """The fields of a reading that will not be had while the driver stays open, or as a rule not by us."""
-    if isinstance(reading, Absent):
-        return {}
-    values = {name: getattr(reading, name) for name in FIELD_NAMES}
-    return {name: each for name, each in values.items() if isinstance(each, Absent) and each.reason in RESTING}
+    def _forget(self) -> None:
+        if self._gpm is not None:
+            self._gpm.forget()

@@ -9,9 +9,8 @@ from typing import Any, Self
 import pynvml
 
 from collector.nvml.calls import Calls
-from collector.nvml.device import Card, Instance, settled_fields
+from collector.nvml.device import Card, Device, Instance
 from collector.nvml.errors import WHY_BY_CODE, DeviceGone, no_driver
-from collector.nvml.gpm import GpmMeter
 from collector.nvml.handles import DeviceHandle
 from collector.nvml.identity import card_identity, instance_identity
 from collector.readings import Absent, DeviceIdentity, Reading, Why
@@ -34,7 +33,7 @@ class Driver:
         self._calls = Calls()
         self.errors = self._calls.errors
         self._elapsed_ns = elapsed_ns
-        self._known: dict[DeviceHandle, Card | Instance] = {}
+        self._known: dict[DeviceHandle, Device] = {}
         self._mig_modes: dict[DeviceHandle, bool] = {}
         self._open = True
 
@@ -141,34 +140,28 @@ class Driver:
 
     def cannot_tell(self, device: DeviceHandle) -> Mapping[str, Absent]:
         """The fields that the device's last reading found it cannot tell, or not to us, and which are asked no more."""
-        return settled_fields(self._known[device].last) if device in self._known else {}
+        return self._known[device].cannot_tell() if device in self._known else {}
 
-    def _device(self, device: DeviceHandle) -> Card | Instance:
+    def _device(self, device: DeviceHandle) -> Device:
         if device not in self._known:
-            self._known[device] = self._card(device) if device.parent is None else self._instance(device, device.parent)
+            self._known[device] = (
+                Card(self._calls, device.pointer, self._elapsed_ns)
+                if device.parent is None
+                else Instance(self._calls, device.pointer, device.parent.pointer, self._elapsed_ns)
+            )
         return self._known[device]
 
-    def _card(self, device: DeviceHandle) -> Card:
-        return Card(self._calls, device.pointer, self._elapsed_ns)
-
-    def _instance(self, device: DeviceHandle, parent: DeviceHandle) -> Instance:
-        def gpm(calls: Any) -> GpmMeter | Absent:
-            number = calls.ask(pynvml.nvmlDeviceGetGpuInstanceId, device.pointer)
-            if isinstance(number, Absent):
-                return number
-            return GpmMeter(calls, parent.pointer, self._elapsed_ns, number)
-
-        return Instance(self._calls, device.pointer, gpm)
-
     def _watch_mode(self, device: DeviceHandle) -> None:
-        """Forget what a card can tell when its MIG mode has changed."""
+        """Forget what a card can tell when its MIG mode has changed; a card that does not say has not changed it."""
         if isinstance(device.address, Absent):
             return
         try:
             mode = self._device(device).calls.ask(pynvml.nvmlDeviceGetMigMode, device.pointer)
         except DeviceGone:
             return
-        enabled = not isinstance(mode, Absent) and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+        if isinstance(mode, Absent):
+            return
+        enabled = mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
         if self._mig_modes.get(device, enabled) != enabled:
             self._forget([device])
         self._mig_modes[device] = enabled

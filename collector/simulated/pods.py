@@ -89,7 +89,7 @@ def _pod(
     if name not in nodes:
         raise table.wrong("node", f"{name!r} is not a node of this scenario; it has {', '.join(nodes)}")
     start, end = from_to(table, duration_seconds)
-    places = _places(table, nodes[name])
+    places = _places(table, nodes[name], start, end)
     stage = Stage(
         seed=f"{holder.namespace}/{holder.pod}",
         devices=len(places),
@@ -107,12 +107,18 @@ def _pod(
     return Pod(table=table, node=name, phases=phases, recorded=signal.text("kind") == "recording")
 
 
-def _places(table: Table, node: Node) -> list[tuple[int, Instance | None]]:
+def _places(table: Table, node: Node, start: float, end: float) -> list[tuple[int, Instance | None]]:
     """The devices of a pod: whole GPUs, or MIG instances by their place in the node's list."""
     if not table.has("instances"):
         return [(gpu, None) for gpu in table.indices("gpus", count=node.gpus)]
-    numbers = table.indices("instances", count=len(node.instances))
-    return [(node.instances[number].gpu, node.instances[number]) for number in numbers]
+    numbers = table.indices("instances", count=len(node.instances), what="MIG instance")
+    instances = [node.instances[number] for number in numbers]
+    for instance in instances:
+        if start < instance.start or instance.end < end:
+            raise table.wrong(
+                "instances", f"{instance.number} is there from {instance.start:g} s to {instance.end:g} s"
+            )
+    return [(instance.gpu, instance) for instance in instances]
 
 
 def _check_together(pod: Pod, other: Pod) -> None:

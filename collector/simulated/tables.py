@@ -99,15 +99,16 @@ class Table:
             raise self.wrong(field, f"{value!s} must be a date and time with offset, such as 2026-06-01T00:00:00Z")
         return value
 
-    def indices(self, field: str, *, count: int) -> tuple[int, ...]:
+    def indices(self, field: str, *, count: int, what: str = "GPU") -> tuple[int, ...]:
         """A list of different whole numbers below ``count``, at least one."""
-        value = self._value(field, "a list of GPU indices such as [0, 1]")
+        value = self._value(field, f"a list of {what} indices such as [0, 1]")
         good = isinstance(value, list) and value and all(type(index) is int for index in value)
         if not good or len(set(value)) != len(value):
-            raise self.wrong(field, f"{value!r} must list different GPU indices, such as [0, 1]")
+            raise self.wrong(field, f"{value!r} must list different {what} indices, such as [0, 1]")
         beyond = [index for index in value if not 0 <= index < count]
         if beyond:
-            raise self.wrong(field, f"the node has no GPU {beyond[0]}; it has 0 to {count - 1}")
+            known = f"0 to {count - 1}" if count else "none"
+            raise self.wrong(field, f"the node has no {what} {beyond[0]}; it has {known}")
         return tuple(value)
 
     def table(self, field: str) -> "Table":

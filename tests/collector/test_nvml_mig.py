@@ -197,6 +197,24 @@ def test_a_change_of_mode_is_found_out_anew(tmp_path: Path) -> None:
     assert busy == [Absent(Why.NOT_SUPPORTED), 0.25, 0.25]
 
 
+def test_a_card_that_does_not_say_its_mode_has_not_changed_it(tmp_path: Path) -> None:
+    """An error of the mode is counted, and what was known of the card stays known."""
+    codes = [0]
+
+    def mode(_device: object, current: Any, pending: Any) -> int:
+        current._obj.value = pending._obj.value = 1
+        return codes[0]
+
+    script = (a_node(an_instance(0, "1g.10gb"), gpus=1),)
+    with an_odd_driver(tmp_path, *script, nvmlDeviceGetMigMode=mode) as driver:
+        found = []
+        for codes[0] in (0, int(pynvml.NVML_ERROR_UNKNOWN), 0):
+            found.append(driver.instances(driver.devices()[0]))
+        assert driver.errors == {("nvmlDeviceGetMigMode", "NVML_ERROR_UNKNOWN"): 1}
+    assert len(found[0]) == 1
+    assert found[0] == found[1] == found[2]
+
+
 def test_whoever_holds_an_instance_holds_it_by_its_own_uuid(tmp_path: Path) -> None:
     """Holders are told under the instance's UUID, and not under its card's."""
     node = a_node(an_instance(0, "3g.40gb"), an_instance(1, "1g.10gb"))
@@ -220,6 +238,19 @@ def test_a_wrong_layout_says_what_to_do(tmp_path: Path, tables: tuple[str, ...],
     """A profile that is not there, a card that is not there, and more than fits are mistakes with their place."""
     with pytest.raises(ScenarioError, match=problem):
         load_scenario(a_scenario(tmp_path, a_node(*tables)))
+
+
+@pytest.mark.parametrize(
+    ("pod", "problem"),
+    [
+        (a_pod(instances=[1], end="60s"), "no MIG instance 1; it has 0 to 0"),
+        (a_pod(instances=[0], end="61s"), "0 is there from 0 s to 60 s"),
+    ],
+)
+def test_a_pod_on_an_instance_that_is_not_there_is_a_mistake(tmp_path: Path, pod: str, problem: str) -> None:
+    """A pod has an instance only as long as there is one."""
+    with pytest.raises(ScenarioError, match=problem):
+        load_scenario(a_scenario(tmp_path, a_node(an_instance(0, "1g.10gb", "0s", "60s")), a_workload(pod)))
 
 
 def test_instances_may_follow_each_other(tmp_path: Path) -> None:
