@@ -7,6 +7,7 @@ import pynvml
 
 from collector.readings import Absent, Why
 from collector.simulated.instances import Instance
+from collector.simulated.playback import SAMPLES_KEPT
 from collector.simulated.session import Refused, Session, code_of, known
 
 KIB = 1024
@@ -22,7 +23,7 @@ def samples(session: Session, device: Any, sampling: Any, after_us: Any, kind: A
     """
     ``nvmlDeviceGetSamples`` of utilisation, in whole percent, stamped in microseconds since the scenario began.
 
-    Without a buffer it says how many there may be; with one that is too small it refuses.
+    Without a buffer it says how many there may be at most; with one that is too small it refuses.
     """
     if sampling.value != pynvml.NVML_GPU_UTILIZATION_SAMPLES:
         raise Refused(pynvml.NVML_ERROR_NOT_SUPPORTED)
@@ -30,14 +31,16 @@ def samples(session: Session, device: Any, sampling: Any, after_us: Any, kind: A
     if session.node.mig_mode(index):
         raise Refused(pynvml.NVML_ERROR_NOT_SUPPORTED)
     kind._obj.value = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
+    if buffer is None:
+        count._obj.value = SAMPLES_KEPT
+        return
     found = session.node.busy_samples(index, after_us.value, now)
     if not found:
         raise Refused(pynvml.NVML_ERROR_NOT_FOUND)
-    if buffer is not None:
-        if count._obj.value < len(found):
-            raise Refused(pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
-        for slot, (stamp_us, busy) in zip(buffer, found, strict=False):
-            slot.timeStamp, slot.sampleValue.uiVal = stamp_us, round(busy * 100)
+    if count._obj.value < len(found):
+        raise Refused(pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
+    for slot, (stamp_us, busy) in zip(buffer, found, strict=False):
+        slot.timeStamp, slot.sampleValue.uiVal = stamp_us, round(busy * 100)
     count._obj.value = len(found)
 
 
