@@ -186,6 +186,8 @@ def test_a_wrong_scenario_says_where_and_what_to_do(
         (CONSTANT.replace("0.25", "true"), "memory", "ratio"),
         (CONSTANT.replace("}", ", bussy = 1 }"), "bussy", "unknown"),
         ('{ kind = "training", busy = 1, power = 1, memory = 1, period = "5s", dip = "5s" }', "dip", "shorter"),
+        (CONSTANT.replace("}", ", tensor = 35 }"), "tensor", "not percent"),
+        (CONSTANT.replace("}", ', tensor_pipe = "fp8" }'), "tensor_pipe", "choose one of hmma, imma, dfma"),
         ('{ kind = "serving", busy_mean = 1, power = 1, memory = 1, slot = "0s" }', "slot", "half a day"),
         ('{ kind = "recording", file = "series.csv", trace = "x" }', "trace", "no trace 'x'"),
     ],

@@ -1,12 +1,13 @@
 import ctypes
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pynvml
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.scenarios import TRAINING, Moment, a_driver, a_fault, a_node, a_pod, a_script, a_workload
+from support.scenarios import TRAINING, Moment, a_driver, a_fault, a_node, a_pod, a_script, a_workload, an_instance
 
 from collector.readings import Absent, Reading
 from collector.simulated.driver import FUNCTIONS, SimulatedDriver, install, installed, uninstall
@@ -133,6 +134,77 @@ def test_products_are_possible() -> None:
         assert product.source
         assert product.memory_reserved_bytes < product.memory_total_bytes / 10
         assert 0 < product.power_span_watts < product.power_limit_watts
+
+
+def test_generations_have_what_they_are_known_for() -> None:
+    """GPM, and counters of PCIe, come with Hopper; pages are retired before Ampere; instances fit their board."""
+    for product in products().values():
+        assert product.gpm == (product.architecture in ("hopper", "blackwell"))
+        assert product.remaps_rows == (product.architecture != "turing")
+        assert product.fabric <= (product.nvlink_bytes_per_second > 0)
+        for profile in product.mig_profiles.values():
+            assert profile.multiprocessors <= product.multiprocessors
+            assert profile.memory_bytes <= product.memory_total_bytes
+
+
+def _refusals(driver: SimulatedDriver) -> dict[str, tuple[int, int]]:
+    """What the first card answers to calls that ask too much, and what it should."""
+    card = pynvml.nvmlDeviceGetHandleByIndex(0)
+    kind, count, version = ctypes.c_uint(), ctypes.c_uint(1), pynvml.c_nvmlGpuFabricInfo_v2_t()
+    version.version = 1
+    sample = pynvml.nvmlGpmSampleAlloc()
+    pair = pynvml.c_nvmlGpmMetricsGet_t(version=1, numMetrics=1, sample1=sample, sample2=sample)
+    samples = (ctypes.byref(kind), ctypes.byref(count), (pynvml.c_nvmlSample_t * 1)())
+    after = ctypes.c_ulonglong(0)
+    memory, busy = (ctypes.c_uint(number) for number in (2, pynvml.NVML_GPU_UTILIZATION_SAMPLES))
+    return {
+        "other samples": (driver.nvmlDeviceGetSamples(card, memory, after, *samples), pynvml.NVML_ERROR_NOT_SUPPORTED),
+        "small buffer": (driver.nvmlDeviceGetSamples(card, busy, after, *samples), pynvml.NVML_ERROR_INSUFFICIENT_SIZE),
+        "old fabric": (
+            driver.nvmlDeviceGetGpuFabricInfoV(card, ctypes.byref(version)),
+            pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH,
+        ),
+        "samples not taken": (driver.nvmlGpmMetricsGet(ctypes.byref(pair)), pynvml.NVML_ERROR_INVALID_ARGUMENT),
+        "null sample": (driver.nvmlGpmSampleGet(card, pynvml.c_nvmlGpmSample_t()), pynvml.NVML_ERROR_INVALID_ARGUMENT),
+        "no such instance": (driver.nvmlGpmMigSampleGet(card, 9, sample), pynvml.NVML_ERROR_NOT_FOUND),
+        "attributes of a card": (
+            driver.nvmlDeviceGetAttributes_v2(card, ctypes.byref(pynvml.c_nvmlDeviceAttributes())),
+            pynvml.NVML_ERROR_NOT_SUPPORTED,
+        ),
+    }
+
+
+def test_what_cannot_be_answered_is_refused(tmp_path: Path) -> None:
+    """Other samples, small buffers, other versions and strangers' handles answer as NVML does, as far as is known."""
+    with installed(SimulatedDriver(a_script(tmp_path, a_node()), Moment(10))) as driver:
+        pynvml.nvmlInit()
+        refusals = _refusals(driver)
+        pynvml.nvmlShutdown()
+    assert {name: found for name, (found, _) in refusals.items()} == {name: due for name, (_, due) in refusals.items()}
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        (pynvml.nvmlDeviceGetPowerUsage, ()),
+        (pynvml.nvmlDeviceGetClockInfo, (pynvml.NVML_CLOCK_SM,)),
+        (pynvml.nvmlDeviceGetUtilizationRates, ()),
+        (pynvml.nvmlDeviceGetTotalEnergyConsumption, ()),
+        (pynvml.nvmlDeviceGetFieldValues, ([pynvml.NVML_FI_DEV_POWER_AVERAGE],)),
+        (pynvml.nvmlDeviceGetVbiosVersion, ()),
+    ],
+)
+def test_an_instance_does_not_answer_for_its_card(
+    tmp_path: Path, call: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
+    """What only a card can tell is not supported on the handle of an instance."""
+    script = a_script(tmp_path, a_node(an_instance(0, "1g.10gb")))
+    with installed(SimulatedDriver(script, Moment(10))):
+        pynvml.nvmlInit()
+        card = pynvml.nvmlDeviceGetHandleByIndex(0)
+        with pytest.raises(pynvml.NVMLError_NotSupported):
+            call(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(card, 0), *arguments)
+        pynvml.nvmlShutdown()
 
 
 def test_both_memory_calls_agree(tmp_path: Path) -> None:
