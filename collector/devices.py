@@ -3,11 +3,14 @@ The devices of this node through the driver: opened, opened again with back-off,
 
 What is known stays known: a device that stops answering is counted on, as lost, until the collector ends. A GPU that
 the driver counts but has never let anybody identify has no UUID, so nobody can be said to hold it; it is counted too.
+
+MIG instances are parts of GPUs that are counted already. Those there now are looked at, and none is remembered: a
+layout that was changed is the operator's doing and no loss.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collector.clock import Clock
@@ -22,18 +25,27 @@ LONGEST_RETRY_SECONDS = 60.0  # a guess: soon enough after a driver upgrade, and
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceLook:
+    """What one look found out about one MIG instance."""
+
+    identity: DeviceIdentity
+    reading: Reading | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """
     What one look at the node's GPUs found; it never changes, so a scrape may read it while the next look is under way.
 
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
-    counted and has no UUID. ``blind`` says why no GPU at all could be read, if so. ``errors`` are failed calls into
-    NVML since the start, by call and code.
+    counted and has no UUID. ``instances`` are the MIG instances there are now, by their own UUIDs. ``blind`` says why
+    no GPU at all could be read, if so. ``errors`` are failed calls into NVML since the start, by call and code.
     """
 
     readings: Mapping[str, Reading | Absent]
     known: Mapping[str, DeviceIdentity]
     unidentified: tuple[Absent, ...]
+    instances: Mapping[str, InstanceLook]
     blind: Absent | None
     driver_version: str | Absent
     errors: Mapping[tuple[str, str], int]
@@ -53,14 +65,16 @@ class Survey:
 
     def unread(self, why: Why) -> "Survey":
         """The same GPUs, none of them read; those that were not keep their own reason."""
-        readings = {uuid: each if isinstance(each, Absent) else Absent(why) for uuid, each in self.readings.items()}
-        return replace(self, readings=readings)
+        readings = {uuid: _unread(each, why) for uuid, each in self.readings.items()}
+        instances = {uuid: replace(each, reading=_unread(each.reading, why)) for uuid, each in self.instances.items()}
+        return replace(self, readings=readings, instances=instances)
 
 
 NOT_YET = Survey(
     readings={},
     known={},
     unidentified=(),
+    instances={},
     blind=Absent(Why.NO_DATA),
     driver_version=Absent(Why.NO_DATA),
     errors={},
@@ -81,6 +95,7 @@ class NodeDevices:
         self._by_handle: dict[DeviceHandle, DeviceIdentity] = {}
         self._known: dict[str, DeviceIdentity] = {}
         self._unidentified: tuple[Absent, ...] = ()
+        self._instances: dict[DeviceHandle, InstanceLook] = {}
         self._errors: Counter[tuple[str, str]] = Counter()
         self._blind: Absent | None = None
 
@@ -102,6 +117,7 @@ class NodeDevices:
             readings=readings,
             known=dict(self._known),
             unidentified=self._unidentified,
+            instances={look.identity.gpu_uuid: look for look in self._instances.values()},
             blind=blind,
             driver_version=self._driver_version,
             errors=dict(self._errors),
@@ -114,6 +130,7 @@ class NodeDevices:
             self._errors.update(self._driver.errors)
         self._driver, self._driver_version = None, Absent(Why.DRIVER_GONE)
         self._by_handle.clear()
+        self._instances = {}
 
     def _read(self) -> dict[str, Reading | Absent]:
         driver = self._driver or self._reopen()
@@ -130,14 +147,32 @@ class NodeDevices:
         """Readings of the devices that say who they are, and for each of the others why it does not."""
         found: dict[str, Reading | Absent] = {}
         unnamed: list[Absent] = []
-        for handle in driver.devices():
+        cards = driver.devices()
+        for handle in cards:
             identity = self._identity(driver, handle)
             if isinstance(identity, Absent):
                 unnamed.append(identity)
             else:
                 reading = driver.reading(handle)
                 found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
+        self._instances = dict(self._look_at_instances(driver, cards))
         return found, unnamed
+
+    def _look_at_instances(
+        self, driver: Driver, cards: Iterable[DeviceHandle]
+    ) -> Iterator[tuple[DeviceHandle, InstanceLook]]:
+        """The instances that say who they are; each is asked that only once."""
+        for handle in (instance for card in cards for instance in driver.instances(card)):
+            before = self._instances.get(handle)
+            identity = before.identity if before else driver.identity(handle)
+            if not isinstance(identity, Absent):
+                reading = driver.reading(handle)
+                yield (
+                    handle,
+                    InstanceLook(
+                        identity=identity, reading=reading if isinstance(reading, Absent) else reading.or_absent()
+                    ),
+                )
 
     def _with_vanished(self, found: dict[str, Reading | Absent], unnamed: list[Absent]) -> dict[str, Reading | Absent]:
         """Every known device. Nameless ones are taken for the known ones that are missing; those left are strangers."""
@@ -169,6 +204,10 @@ class NodeDevices:
             self._by_handle[handle] = identity
             self._known[identity.gpu_uuid] = identity
         return identity
+
+
+def _unread(reading: Reading | Absent, why: Why) -> Absent:
+    return reading if isinstance(reading, Absent) else Absent(why)
 
 
 def _why_blind(readings: Sequence[Reading | Absent], *, otherwise: Why) -> Absent | None:

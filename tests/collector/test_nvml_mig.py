@@ -1,8 +1,10 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pynvml
 import pytest
+from support.nodes import ToldClock
 from support.odd_drivers import a_counted_driver, an_odd_driver
 from support.scenarios import (
     H100,
@@ -17,6 +19,7 @@ from support.scenarios import (
     an_instance,
 )
 
+from collector.devices import NodeDevices
 from collector.nvml import Driver
 from collector.nvml.gpm import METRICS
 from collector.readings import FIELD_NAMES, Absent, DeviceIdentity, MigInstance, Reading, Why
@@ -135,6 +138,33 @@ def test_a_new_layout_is_seen_at_the_next_look(tmp_path: Path) -> None:
     assert seen == [["3g.40gb", "4g.40gb"], ["3g.40gb", "4g.40gb"], ["4g.40gb"], ["4g.40gb", "1g.10gb"], ["4g.40gb"]]
     assert kept == [4, 4, 2, 4, 2]
     assert not behind.gpm_samples
+
+
+def test_a_survey_has_the_instances_there_are(tmp_path: Path) -> None:
+    """A node's survey lists the instances of the moment with their readings, and counts the cards alone."""
+    node = a_node(
+        an_instance(0, "3g.40gb", "0s", "60s"),
+        an_instance(1, "1g.10gb"),
+        a_fault("driver_gone", "90s", "100s"),
+    )
+    script = a_script(tmp_path, node, a_workload(a_pod(instances=[1], signal=WORK)))
+    with installed(SimulatedDriver(script, moment := Moment())):
+        clock = ToldClock(moment)
+        devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock)
+        seen = {}
+        for moment.seconds in (10, 11, 60, 95):
+            survey = devices.survey()
+            seen[moment.seconds] = set(survey.instances)
+            assert survey.inventory() == {H100: 2}
+        moment.seconds = 110
+        survey = devices.survey()
+        devices.close()
+    first, second = (instance.mig_uuid for instance in script.instances)
+    assert seen == {10: {first, second}, 11: {first, second}, 60: {second}, 95: set()}
+    reading = survey.instances[second].reading
+    assert isinstance(reading, Reading)
+    assert reading.memory_used_bytes == 9 * MIB + 9984 * MIB // 2
+    assert survey.unread(Why.LATE_TICK).instances[second].reading == Absent(Why.LATE_TICK)
 
 
 def test_a_destroyed_instance_reads_nothing(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ class ADriver(Driver):
             for index, (name, reading) in enumerate(self._devices_now())
         )
 
+    def instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
+        """None."""
+        return ()
+
     def identity(self, device: DeviceHandle) -> DeviceIdentity | Absent:
         """An H100 of this name."""
         name = device.pointer[0]
