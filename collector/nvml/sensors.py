@@ -9,7 +9,7 @@ from collector.readings import Absent
 
 HERTZ_PER_MEGAHERTZ = 1_000_000
 
-# Bits of nvml.h. The last two came with later drivers, and older headers call all of them throttle reasons.
+# Bits of nvml.h, which older drivers call throttle reasons; pynvml has the last two under that name only.
 CLOCK_EVENT_REASONS: dict[int, str] = {
     0x001: "gpu_idle",
     0x002: "applications_clocks_setting",
@@ -20,6 +20,8 @@ CLOCK_EVENT_REASONS: dict[int, str] = {
     0x040: "hw_thermal_slowdown",
     0x080: "hw_power_brake_slowdown",
     0x100: "display_clock_setting",
+    0x200: "board_limit",
+    0x400: "reliability",
 }
 OTHER_REASON = "other"
 

@@ -19,7 +19,7 @@ from collector.simulated.instances import Instance
 from collector.simulated.products import Product
 
 SAMPLES_PER_SECOND = 6  # nvml.h: the sample period is between 1/6 s and 1 s, by product
-SAMPLES_KEPT = 120  # a guess: some 20 s, as `nvidia-smi -q -d UTILIZATION` shows spans of that length
+SAMPLES_KEPT = 120  # a guess: 20 s of them
 
 
 class FaultKind(StrEnum):

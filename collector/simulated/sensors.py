@@ -164,7 +164,7 @@ def _nvlink_kib(session: Session, index: int) -> int | Absent:
 
 
 def _pcie_bytes(session: Session, index: int) -> int | Absent:
-    """A guess: from Hopper on, as DCGM's note that earlier boards lack them suggests."""
+    """From Hopper on: a guess."""
     product = session.node.product
     if not product.gpm:
         return Absent(Why.NOT_SUPPORTED)
