@@ -5,9 +5,9 @@ This table is the only place where a metric's name is written. The exposition is
 by it, and dashboards are checked against it. Standard library only, so that anything may import it.
 
 Three rules hold for the whole table. Units are base units and stand in the name. A counter only grows while
-``flopwatch_collector_start_timestamp_seconds`` stays the same; the series of a holder that ended are dropped after the
-retention time, and begin at 0 should it come back. For every counter of active time there is one of
-observed time beside it, so that what was not seen is never read as zero.
+``flopwatch_collector_start_timestamp_seconds`` stays the same (with a state file, over restarts too); the series of a
+holder that ended are dropped after the retention time, and begin at 0 should it come back. For every counter of active
+time there is one of observed time beside it, so that what was not seen is never read as zero.
 
 No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
 any series (policy/decisions/0002).
@@ -79,7 +79,8 @@ COLLECTOR_START = _gauge(
     "collector_start_timestamp_seconds",
     "seconds",
     NODE_LABELS,
-    "When the counters of this collector began, as Unix time. Another value means that they began anew.",
+    "When the counters of this node began, as Unix time; before the last restart if they were kept in a state file. "
+    "Another value means that they began anew.",
 )
 COLLECTOR_CLOCK = _gauge(
     "collector_clock_timestamp_seconds",
@@ -219,6 +220,12 @@ SHARED_BUSY = _counter(
     HOLDER_LABELS,
     "Busy time of shared devices, whole for each holder. An upper bound for each; never add it over holders.",
 )
+UNWATCHED = _counter(
+    "holder_unwatched_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Device-seconds in which no collector ran and that this holder may have held. Not in the held or shared seconds.",
+)
 
 HOLDER_COUNTERS = (
     HELD,
@@ -231,6 +238,7 @@ HOLDER_COUNTERS = (
     SHARED,
     SHARED_OBSERVED,
     SHARED_BUSY,
+    UNWATCHED,
 )
 METRICS: tuple[Metric, ...] = (
     COLLECTOR_INFO,

@@ -20,6 +20,7 @@ class Why(StrEnum):
     DRIVER_GONE = "driver_gone"
     NO_GPUS = "no_gpus"
     LATE_TICK = "late_tick"
+    COLLECTOR_DOWN = "collector_down"
     NOT_CLAIMED = "not_claimed"
     HOLDERS_UNKNOWN = "holders_unknown"
     SHARED = "shared"
