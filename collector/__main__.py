@@ -13,10 +13,12 @@ from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import Provenance
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
+from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
+from collector.state_file import StateFile
 
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2
@@ -51,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _collector(settings: Settings) -> Collector:
     clock, holders, provenance = _simulated(settings) if settings.simulate else _real(settings)
+    facts = NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch"))
     return Collector(
-        facts=NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch")),
+        facts=facts,
         devices=NodeDevices(Driver.open, clock),
         holders=holders,
         clock=clock,
@@ -61,7 +64,15 @@ def _collector(settings: Settings) -> Collector:
             max_gap_seconds=settings.max_gap_seconds,
             retention_seconds=settings.retention_seconds,
         ),
+        keeper=_keeper(settings, facts),
     )
+
+
+def _keeper(settings: Settings, facts: NodeFacts) -> Keeper | None:
+    if not settings.state_file:
+        return None
+    file = StateFile(Path(settings.state_file), node=facts.node, provenance=facts.provenance)
+    return Keeper(file, interval_seconds=settings.state_interval_seconds)
 
 
 def _real(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:

@@ -113,6 +113,26 @@ COLLECTOR_LAST_SUCCESS = _gauge(
     NODE_LABELS,
     "The last moment at which every GPU was read, as Unix time; 0 if there was none yet.",
 )
+STATE_FOUND = _gauge(
+    "collector_state_found",
+    "",
+    (*NODE_LABELS, "found"),
+    "1, with what the collector found in its state file when it started: loaded, none, or why it is no use "
+    "(clock_backwards: loaded, and the time since is not known). Absent without a state file, as the next two.",
+)
+STATE_SAVED = _gauge(
+    "collector_state_saved_timestamp_seconds",
+    "seconds",
+    NODE_LABELS,
+    "The moment of the last state on the disk, as Unix time: no counter on this page is younger. 0 if there is none.",
+)
+STATE_UNSAVED = _gauge(
+    "collector_state_unsaved",
+    "",
+    (*NODE_LABELS, "reason"),
+    "1 while the state cannot be saved, with the reason: the counters on this page stand still and go on being added "
+    "up; where no state was ever saved they do not stand still. Else 0, with none.",
+)
 NVML_ERRORS = _counter(
     "collector_nvml_errors",
     "",
@@ -161,6 +181,24 @@ GPU_RESIDUAL = _gauge(
     "seconds",
     ACCELERATOR_LABELS,
     "Physical GPU-seconds less the sum of all states. Not 0 means that the collector lost count.",
+)
+CUSTODY_EVENTS = _counter(
+    "custody_events",
+    "",
+    (*NODE_LABELS, "event"),
+    "Changes in the inventory of devices: appeared, vanished, returned, uuid_changed, address_changed, slot_changed.",
+)
+CUSTODY_FIRST_SEEN = _gauge(
+    "custody_first_seen_timestamp_seconds",
+    "seconds",
+    (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
+    "When a device of the inventory was first seen here, as Unix time; also of devices that have vanished.",
+)
+CUSTODY_LAST_SEEN = _gauge(
+    "custody_last_seen_timestamp_seconds",
+    "seconds",
+    (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
+    "When it was last read, as Unix time.",
 )
 HOLDER_INFO = _gauge(
     "holder_info",
@@ -249,6 +287,9 @@ METRICS: tuple[Metric, ...] = (
     COLLECTOR_LATENESS,
     COLLECTOR_DURATION,
     COLLECTOR_LAST_SUCCESS,
+    STATE_FOUND,
+    STATE_SAVED,
+    STATE_UNSAVED,
     NVML_ERRORS,
     GPUS,
     GPU_INFO,
@@ -258,6 +299,9 @@ METRICS: tuple[Metric, ...] = (
     GPU_PHYSICAL,
     GPU_SECONDS,
     GPU_RESIDUAL,
+    CUSTODY_EVENTS,
+    CUSTODY_FIRST_SEEN,
+    CUSTODY_LAST_SEEN,
     HOLDER_INFO,
     HOLDER_DEVICES,
     *HOLDER_COUNTERS,

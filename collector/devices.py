@@ -1,13 +1,14 @@
 """
 The devices of this node through the driver: opened, opened again with back-off, remembered when they vanish.
 
-What is known stays known: a device that stops answering is counted on, as lost, until the collector ends. A GPU that
-the driver counts but has never let anybody identify has no UUID, so nobody can be said to hold it; it is counted too.
+What is known stays known: a device that stops answering is counted on, as lost, until whoever keeps the inventory says
+that it has vanished. A GPU that the driver counts but has never let anybody identify has no UUID, so nobody can be said
+to hold it; it is counted too.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collector.clock import Clock
@@ -43,6 +44,10 @@ class Survey:
         """Whether there are GPUs and every one of them was read."""
         absent = any(isinstance(reading, Absent) for reading in self.readings.values())
         return bool(self.readings) and not absent and not self.unidentified
+
+    def seen(self) -> tuple[DeviceIdentity, ...]:
+        """The devices that were read."""
+        return tuple(self.known[uuid] for uuid, reading in self.readings.items() if isinstance(reading, Reading))
 
     def inventory(self) -> Counter[str]:
         """The number of GPUs by accelerator model."""
@@ -83,6 +88,18 @@ class NodeDevices:
         self._unidentified: tuple[Absent, ...] = ()
         self._errors: Counter[tuple[str, str]] = Counter()
         self._blind: Absent | None = None
+
+    def remember(self, known: Iterable[DeviceIdentity], errors: Mapping[tuple[str, str], int]) -> Survey:
+        """Know these from before, as if they had been seen; what is known before the first look."""
+        self._known = {identity.gpu_uuid: identity for identity in known}
+        self._errors = Counter(errors)
+        readings = dict.fromkeys(self._known, Absent(Why.NO_DATA))
+        return replace(NOT_YET, readings=readings, known=dict(self._known), errors=dict(errors))
+
+    def forget(self, gpu_uuids: Iterable[str]) -> None:
+        """Count these no longer; a device that is seen again is known again."""
+        for gpu_uuid in gpu_uuids:
+            self._known.pop(gpu_uuid, None)
 
     def survey(self) -> Survey:
         """A reading, or the reason for none, for every GPU ever seen here."""
@@ -135,6 +152,7 @@ class NodeDevices:
             if isinstance(identity, Absent):
                 unnamed.append(identity)
             else:
+                self._known[identity.gpu_uuid] = identity
                 reading = driver.reading(handle)
                 found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
         return found, unnamed
@@ -167,7 +185,6 @@ class NodeDevices:
         identity = driver.identity(handle)
         if not isinstance(identity, Absent):
             self._by_handle[handle] = identity
-            self._known[identity.gpu_uuid] = identity
         return identity
 
 

@@ -7,10 +7,15 @@ zero.
 
 An interval belongs to whoever holds the device at its end. Of one that was too long only the last part is known; the
 rest is lost, and whoever held the device at either end may have held it.
+
+With a keeper the counters go on over a restart, and nothing is published that a successor would not find: a scrape gets
+the page of the last tick that was saved. Only where no state was ever saved, so that a successor begins anew, is the
+page that of the last tick although it cannot be saved. The series of a holder begin with 0, which stays on the page
+until the next save: a reader that comes at least as often as states are saved always sees it.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collector import contract
@@ -18,15 +23,16 @@ from collector.accounting import Accounts, DeviceInterval, holder_labels
 from collector.attribution import attribute
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
-from collector.devices import NOT_YET, NodeDevices, Survey
+from collector.custody import Event
+from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.readings import Absent, Holder, Why
+from collector.keeper import Keeper, Resumed
+from collector.readings import Absent, DeviceIdentity, Holder, Why
+from collector.state_file import CallFailures, Found, Held, State
 
 NANOSECONDS = 1_000_000_000
 STALL_INTERVALS = 30  # a loop that has not ticked for so many intervals hangs: a guess, far above any slow tick
 SHORTEST_STALL_SECONDS = 30.0  # and so many real seconds, however fast a scenario's clock runs
-
-Held = Mapping[str, tuple[Holder, ...]] | Absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What ``/healthz`` and ``/readyz`` answer from; ``blind`` says why no GPU can be read, if so."""
+    """
+    What ``/healthz`` and ``/readyz`` answer from.
+
+    ``ticks`` are those of this process; ``blind`` says why no GPU can be read, if so.
+    """
 
     ticks: int
     seconds_since_tick: float
@@ -66,24 +76,41 @@ class Collector:
     """Everything a node knows, added up tick by tick; safe to render from another thread."""
 
     def __init__(
-        self, *, facts: NodeFacts, devices: NodeDevices, holders: HolderSource, clock: Clock, timing: Timing
+        self,
+        *,
+        facts: NodeFacts,
+        devices: NodeDevices,
+        holders: HolderSource,
+        clock: Clock,
+        timing: Timing,
+        keeper: Keeper | None = None,
     ) -> None:
+        """Without a keeper the counters begin now, and a scrape gets what the last tick left."""
+        now_unix = clock.unix_seconds()
+        resumed = _begun(now_unix) if keeper is None else keeper.resume(now_unix)
         self._facts = facts
         self._devices = devices
         self._holders = holders
         self._clock = clock
         self._timing = timing
+        self._keeper = keeper
         self._lock = threading.Lock()
-        self._accounts = Accounts()
-        self._survey = NOT_YET
-        self._held: Held = Absent(Why.HOLDERS_UNKNOWN)
-        self._started_unix = clock.unix_seconds()
         self._last_tick_ns = clock.elapsed_ns()
-        self._ticked_unix = self._started_unix
-        self._last_success_unix = 0.0
-        self._ticks = 0
-        self._lateness_ns = 0
+        self._down_ns = resumed.down_ns
         self._duration_seconds = 0.0
+        self._go_on(resumed.state)
+        self._page = None if keeper is None else self._page_now()
+
+    def _go_on(self, state: State) -> None:
+        self._accounts = Accounts.of(state.books)
+        self._custody = state.custody
+        self._held = state.held
+        failures = {(each.call, each.code): each.count for each in state.nvml_failures}
+        self._survey = self._devices.remember(state.custody.present(), failures)
+        self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
+        self._last_success_unix = state.last_success_unix
+        self._ticks = self._ticks_before = state.ticks
+        self._lateness_ns = state.lateness_ns
 
     def tick(self, *, late_ns: int = 0) -> None:
         """Read, attribute, add up. The slow part runs without the lock, so a hanging driver never hangs a scrape."""
@@ -92,7 +119,10 @@ class Collector:
         held = self._holders.holders()
         now_ns, now_unix = self._clock.elapsed_ns(), self._clock.unix_seconds()
         with self._lock:
-            self._add(now_ns - self._last_tick_ns, survey, held)
+            elapsed_ns = now_ns - self._last_tick_ns
+            self._add_down(held)
+            self._add(elapsed_ns, survey, held)
+            self._look(survey, now_unix, elapsed_ns)
             self._survey, self._held = survey, held
             self._last_tick_ns, self._ticked_unix = now_ns, now_unix
             if survey.complete:
@@ -100,9 +130,17 @@ class Collector:
             self._ticks += 1
             self._lateness_ns += late_ns
             self._duration_seconds = self._clock.real_seconds((now_ns - began_ns) / NANOSECONDS)
+            if self._page is None:
+                self._accounts.begin()
+        if self._keeper is not None and self._keeper.is_due(now_ns):
+            self._save(self._keeper)
 
     def run(self, stop: threading.Event) -> None:
-        """Tick at every multiple of the interval until told to stop; moments that have passed by are left out."""
+        """
+        Tick at every multiple of the interval until told to stop; moments that have passed by are left out.
+
+        What the last tick left is saved at the end.
+        """
         interval_ns = round(self._timing.interval_seconds * NANOSECONDS)
         due_ns = self._clock.elapsed_ns()
         while not stop.is_set():
@@ -112,6 +150,8 @@ class Collector:
                 continue
             self.tick(late_ns=late_ns)
             due_ns += interval_ns * (1 + late_ns // interval_ns)
+        if self._keeper is not None:
+            self._save(self._keeper)
         self._devices.close()
 
     def health(self) -> Health:
@@ -120,14 +160,63 @@ class Collector:
             age = self._clock.real_seconds((self._clock.elapsed_ns() - self._last_tick_ns) / NANOSECONDS)
             stall = self._clock.real_seconds(STALL_INTERVALS * self._timing.interval_seconds)
             hangs = age > max(stall, SHORTEST_STALL_SECONDS)
-            return Health(ticks=self._ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
+            ticks = self._ticks - self._ticks_before
+            return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
 
     def samples(self) -> tuple[Sample, ...]:
-        """All series as the last tick left them."""
+        """All series as the last tick left them, or with a keeper the last one that was saved."""
         with self._lock:
-            own = self._collector_samples()
-            gpus = self._gpu_samples()
-            return (*own, *gpus, *self._accounts.samples(self._facts.node, self._facts.provenance))
+            page = self._page_now() if self._page is None else self._page
+            kept = () if self._keeper is None else self._keeper.samples((self._facts.node, self._facts.provenance))
+            return (*page, *kept)
+
+    def _page_now(self) -> tuple[Sample, ...]:
+        """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""
+        own, gpus, custody = self._collector_samples(), self._gpu_samples(), self._custody_samples()
+        where, at_zero = (self._facts.node, self._facts.provenance), self._keeper is not None
+        return (*own, *gpus, *custody, *self._accounts.samples(*where, newcomers_at_zero=at_zero))
+
+    def _save(self, keeper: Keeper) -> None:
+        """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
+        saved = keeper.save(self._state(), self._last_tick_ns)
+        with self._lock:
+            if saved:
+                self._page = self._page_now()
+            elif not keeper.is_on_disk:
+                self._page = None
+            if saved or self._page is None:
+                self._accounts.begin()
+
+    def _state(self) -> State:
+        return State(
+            began_unix=self._began_unix,
+            clock_unix=self._ticked_unix,
+            last_success_unix=self._last_success_unix,
+            ticks=self._ticks,
+            lateness_ns=self._lateness_ns,
+            nvml_failures=tuple(
+                CallFailures(call=call, code=code, count=count) for (call, code), count in self._survey.errors.items()
+            ),
+            books=self._accounts.books(),
+            held=self._held,
+            custody=self._custody,
+        )
+
+    def _add_down(self, held: Held) -> None:
+        """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
+        if self._down_ns:
+            either, known = _either(self._held, held), self._survey.known
+            at_either_end = [(known[uuid].accelerator, _known_holders(uuid, either)) for uuid in known]
+            self._accounts.pass_unwatched(self._down_ns, at_either_end)
+        self._down_ns = 0
+
+    def _look(self, survey: Survey, at_unix: float, elapsed_ns: int) -> None:
+        """Keep the inventory. A look at which nothing could be read is none."""
+        seen = survey.seen()
+        if seen:
+            was = {identity.gpu_uuid for identity in self._custody.present()}
+            self._custody = self._custody.look(seen, at_unix=at_unix, elapsed_seconds=elapsed_ns / NANOSECONDS)
+            self._devices.forget(was - {identity.gpu_uuid for identity in self._custody.present()})
 
     def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         unseen_ns = self._unseen_ns(elapsed_ns)
@@ -159,7 +248,7 @@ class Collector:
 
     def _own_numbers(self) -> tuple[tuple[Metric, float], ...]:
         return (
-            (contract.COLLECTOR_START, self._started_unix),
+            (contract.COLLECTOR_START, self._began_unix),
             (contract.COLLECTOR_CLOCK, self._ticked_unix),
             (contract.COLLECTOR_TICKS, self._ticks),
             (contract.COLLECTOR_LATENESS, self._lateness_ns / NANOSECONDS),
@@ -167,18 +256,37 @@ class Collector:
             (contract.COLLECTOR_LAST_SUCCESS, self._last_success_unix),
         )
 
+    def _custody_samples(self) -> Iterator[Sample]:
+        where = (self._facts.node, self._facts.provenance)
+        if self._custody.entries:
+            for event in Event:
+                yield Sample(contract.CUSTODY_EVENTS, (*where, event), self._custody.count(event))
+        for entry in self._custody.entries:
+            about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
+            yield Sample(contract.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
+            yield Sample(contract.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
+
     def _gpu_samples(self) -> Iterator[Sample]:
         where = (self._facts.node, self._facts.provenance)
         for uuid, identity in self._survey.known.items():
-            serial = "" if isinstance(identity.serial, Absent) else identity.serial
-            about = (identity.accelerator, identity.pci_bus_id, serial)
-            yield Sample(contract.GPU_INFO, (*where, uuid, *about), 1)
+            yield Sample(contract.GPU_INFO, (*where, uuid, *_about(identity)), 1)
             reading = self._survey.readings[uuid]
             if not isinstance(reading, Absent):
                 yield from _present(contract.GPU_BUSY, (*where, uuid), reading.busy_ratio)
                 yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
-            for names in _names(_holders_of(uuid, self._held)):
+            for names in _names(_known_holders(uuid, self._held)):
                 yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
+
+
+def _begun(now_unix: float) -> Resumed:
+    """The state of a collector that begins now."""
+    return Resumed(state=State(began_unix=now_unix, clock_unix=now_unix), down_ns=0, found=Found.NONE)
+
+
+def _about(identity: DeviceIdentity) -> tuple[str, str, str]:
+    """A device's labels beside its UUID."""
+    serial = "" if isinstance(identity.serial, Absent) else identity.serial
+    return identity.accelerator, identity.pci_bus_id, serial
 
 
 def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
@@ -202,6 +310,11 @@ def _holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
     return held if isinstance(held, Absent) else held.get(uuid, ())
 
 
+def _known_holders(uuid: str, held: Held) -> tuple[Holder, ...]:
+    holders = _holders_of(uuid, held)
+    return () if isinstance(holders, Absent) else holders
+
+
 def _either(before: Held, now: Held) -> Held:
     """Whoever may have held a device between two moments: the holders at both."""
     if isinstance(before, Absent) or isinstance(now, Absent):
@@ -209,9 +322,9 @@ def _either(before: Held, now: Held) -> Held:
     return {uuid: (*before.get(uuid, ()), *now.get(uuid, ())) for uuid in {**before, **now}}
 
 
-def _names(holders: tuple[Holder, ...] | Absent) -> tuple[tuple[str, str, str, str], ...]:
+def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]:
     """Holders by name, each once: pods that differ in nothing but their UID have one series."""
-    labels = () if isinstance(holders, Absent) else tuple(map(holder_labels, holders))
+    labels = map(holder_labels, holders)
     return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))
 
 

@@ -8,6 +8,7 @@ from support.scenarios import Moment, a_script
 
 from collector.devices import NodeDevices
 from collector.holders import HolderSource
+from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.simulated.driver import SimulatedDriver, installed
@@ -52,6 +53,7 @@ def a_collector(
     interval_seconds: float = 10.0,
     max_gap_seconds: float = 30.0,
     retention_seconds: float = 86400.0,
+    keeper: Keeper | None = None,
 ) -> Collector:
     """A collector of node-a that has not ticked yet."""
     return Collector(
@@ -62,6 +64,7 @@ def a_collector(
         timing=Timing(
             interval_seconds=interval_seconds, max_gap_seconds=max_gap_seconds, retention_seconds=retention_seconds
         ),
+        keeper=keeper,
     )
 
 
