@@ -34,7 +34,7 @@ class GpuState(StrEnum):
 
     ``attributed``: one known holder, and the device was read. ``unallocated``: nobody holds it.
     ``ambiguous``: held, but by whom or by how much cannot be said. ``lost``: the device was there and was not read.
-    ``blind``: the node has GPUs that nothing on it can read.
+    ``blind``: it is on the PCI bus and nothing on the node can read it: passed_through, no_driver, foreign_vendor.
     """
 
     ATTRIBUTED = "attributed"
@@ -143,7 +143,8 @@ GPUS = _gauge(
     "gpus",
     "",
     ACCELERATOR_LABELS,
-    f"GPUs that this node is known to have, read or not; accelerator {UNKNOWN_ACCELERATOR}: never identified.",
+    f"GPUs that this node is known to have, read or not; accelerator {UNKNOWN_ACCELERATOR}: never identified. Those "
+    "that no driver here reads have the name of the PCI table, or vendor and device number.",
 )
 GPU_INFO = _gauge(
     "gpu_info",

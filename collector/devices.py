@@ -1,9 +1,9 @@
 """
-The devices of this node through the driver: opened, opened again with back-off, remembered when they vanish.
+The devices of this node: through the driver, opened, opened again with back-off; else by what is on the PCI bus.
 
 What is known stays known: a device that stops answering is counted on, as lost, until whoever keeps the inventory says
 that it has vanished. A GPU that the driver counts but has never let anybody identify has no UUID, so nobody can be said
-to hold it; it is counted too.
+to hold it; it is counted too. So is a GPU that is on the bus and that nothing here reads, as blind, by its address.
 """
 
 import logging
@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR
 from collector.nvml import DeviceHandle, Driver, NoDriver
+from collector.pci import PciGpu, Vendor
 from collector.readings import Absent, DeviceIdentity, Reading, Why
 
 log = logging.getLogger("flopwatch.collector")
 
+NVIDIA_DRIVER = "nvidia"  # the kernel driver that NVML speaks to; it counts what it holds
 FIRST_RETRY_SECONDS = 1.0
+PCI_SECONDS = 60.0  # between two looks at the PCI bus: a guess; what is bound to what changes by hand
 LONGEST_RETRY_SECONDS = 60.0  # a guess: soon enough after a driver upgrade, and no burden while there is none
 
 
@@ -28,13 +31,14 @@ class Survey:
     What one look at the node's GPUs found; it never changes, so a scrape may read it while the next look is under way.
 
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
-    counted and has no UUID. ``blind`` says why no GPU at all could be read, if so. ``errors`` are failed calls into
-    NVML since the start, by call and code.
+    counted and has no UUID. ``unreadable`` has the GPUs on the PCI bus that no driver here reads. ``blind`` says why no
+    GPU at all could be read, if so. ``errors`` are failed calls into NVML since the start, by call and code.
     """
 
     readings: Mapping[str, Reading | Absent]
     known: Mapping[str, DeviceIdentity]
     unidentified: tuple[Absent, ...]
+    unreadable: tuple[PciGpu, ...]
     blind: Absent | None
     driver_version: str | Absent
     errors: Mapping[tuple[str, str], int]
@@ -43,7 +47,7 @@ class Survey:
     def complete(self) -> bool:
         """Whether there are GPUs and every one of them was read."""
         absent = any(isinstance(reading, Absent) for reading in self.readings.values())
-        return bool(self.readings) and not absent and not self.unidentified
+        return bool(self.readings) and not absent and not self.unidentified and not self.unreadable
 
     def seen(self) -> tuple[DeviceIdentity, ...]:
         """The devices that were read."""
@@ -54,6 +58,7 @@ class Survey:
         models = Counter(identity.accelerator for identity in self.known.values())
         if self.unidentified:
             models[UNKNOWN_ACCELERATOR] += len(self.unidentified)
+        models.update(gpu.accelerator for gpu in self.unreadable)
         return models
 
     def unread(self, why: Why) -> "Survey":
@@ -66,6 +71,7 @@ NOT_YET = Survey(
     readings={},
     known={},
     unidentified=(),
+    unreadable=(),
     blind=Absent(Why.NO_DATA),
     driver_version=Absent(Why.NO_DATA),
     errors={},
@@ -74,11 +80,16 @@ NOT_YET = Survey(
 
 
 class NodeDevices:
-    """Looks at every GPU of the node. For one thread."""
+    """Looks at every GPU of the node. For one thread. ``pci`` says what is on the PCI bus now."""
 
-    def __init__(self, open_driver: Callable[[], Driver], clock: Clock) -> None:
+    def __init__(
+        self, open_driver: Callable[[], Driver], clock: Clock, *, pci: Callable[[], tuple[PciGpu, ...] | Absent]
+    ) -> None:
         self._open_driver = open_driver
         self._clock = clock
+        self._ask_pci = pci
+        self._pci: tuple[PciGpu, ...] = ()
+        self._pci_due_ns = clock.elapsed_ns()
         self._driver: Driver | None = None
         self._driver_version: str | Absent = Absent(Why.NO_DRIVER)
         self._retry_at_ns = 0
@@ -88,6 +99,7 @@ class NodeDevices:
         self._unidentified: tuple[Absent, ...] = ()
         self._errors: Counter[tuple[str, str]] = Counter()
         self._blind: Absent | None = None
+        self._is_absent = False
 
     def remember(self, known: Iterable[DeviceIdentity], errors: Mapping[tuple[str, str], int]) -> Survey:
         """Know these from before, as if they had been seen; what is known before the first look."""
@@ -103,15 +115,19 @@ class NodeDevices:
 
     def survey(self) -> Survey:
         """A reading, or the reason for none, for every GPU ever seen here."""
+        self._look_at_pci()
         try:
-            readings = self._read()
-            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_GPUS)
+            readings, otherwise, self._is_absent = self._read(), Why.NO_GPUS, False
         except NoDriver as error:
-            readings = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE))
+            readings, otherwise = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE)), Why.NO_DRIVER
             self._unidentified = (Absent(Why.DRIVER_GONE),) * len(self._unidentified)
-            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_DRIVER)
-            if blind != self._blind:
+            if not self._is_absent:
                 log.warning("driver.absent code=%s next=%r", error.code, error.reason)
+            self._is_absent = True
+        readings |= self._passed_through(readings)
+        unreadable = self._unreadable()
+        reasons = (gpu.why_unread() for gpu in unreadable)
+        blind = _why_blind((*readings.values(), *self._unidentified, *reasons), otherwise=otherwise)
         if blind is not None and blind != self._blind:
             log.warning("node.blind reason=%s", blind.reason)
         self._blind = blind
@@ -119,6 +135,7 @@ class NodeDevices:
             readings=readings,
             known=dict(self._known),
             unidentified=self._unidentified,
+            unreadable=unreadable,
             blind=blind,
             driver_version=self._driver_version,
             errors=dict(self._errors),
@@ -131,6 +148,31 @@ class NodeDevices:
             self._errors.update(self._driver.errors)
         self._driver, self._driver_version = None, Absent(Why.DRIVER_GONE)
         self._by_handle.clear()
+
+    def _look_at_pci(self) -> None:
+        """Ask now and then; without an answer what was there before is there still."""
+        if self._clock.elapsed_ns() >= self._pci_due_ns:
+            self._pci_due_ns = self._clock.elapsed_ns() + round(PCI_SECONDS * 1e9)
+            found = self._ask_pci()
+            if not isinstance(found, Absent):
+                self._pci = found
+
+    def _passed_through(self, readings: Mapping[str, Reading | Absent]) -> dict[str, Reading | Absent]:
+        """Of the known devices that were not read, those that have been given to a virtual machine."""
+        given = {gpu.pci_bus_id for gpu in self._pci if gpu.why_unread().reason is Why.PASSED_THROUGH}
+        unread = [uuid for uuid, reading in readings.items() if isinstance(reading, Absent)]
+        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if self._known[uuid].pci_bus_id in given}
+
+    def _unreadable(self) -> tuple[PciGpu, ...]:
+        """GPUs on the bus that are counted nowhere else. Those without identity have no address, only a number."""
+        known = {identity.pci_bus_id for identity in self._known.values()}
+        others = [gpu for gpu in self._pci if gpu.pci_bus_id not in known]
+        ours = [gpu for gpu in others if gpu.vendor is Vendor.NVIDIA and gpu.why_unread().reason is Why.NO_DRIVER]
+        if self._driver is not None:
+            counted = [gpu for gpu in ours if gpu.driver == NVIDIA_DRIVER]
+        else:
+            counted = ours[: len(self._unidentified)]
+        return tuple(gpu for gpu in others if gpu not in counted)
 
     def _read(self) -> dict[str, Reading | Absent]:
         driver = self._driver or self._reopen()

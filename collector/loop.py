@@ -304,6 +304,14 @@ def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
             reading=why,
             attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
         )
+    for gpu in survey.unreadable:
+        why = gpu.why_unread()
+        yield DeviceInterval(
+            gpu_uuid=f"pci-{gpu.pci_bus_id}",
+            accelerator=gpu.accelerator,
+            reading=why,
+            attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
+        )
 
 
 def _holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:

@@ -21,6 +21,8 @@ class Why(StrEnum):
     NO_GPUS = "no_gpus"
     LATE_TICK = "late_tick"
     COLLECTOR_DOWN = "collector_down"
+    PASSED_THROUGH = "passed_through"
+    FOREIGN_VENDOR = "foreign_vendor"
     NOT_CLAIMED = "not_claimed"
     HOLDERS_UNKNOWN = "holders_unknown"
     SHARED = "shared"

@@ -59,6 +59,7 @@ class Settings:
         10.0, float, "seconds", "between saves of the state file; /metrics shows the counters as last saved"
     )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
+    sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
         "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"
     )

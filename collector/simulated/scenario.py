@@ -10,7 +10,7 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     product = "NVIDIA H100 80GB HBM3"       # a name in products.toml
     gpus = 8
     # mig = true               utilisation is not supported
-    # passthrough = true       the GPUs belong to virtual machines: no driver loads
+    # passthrough = true       the GPUs belong to virtual machines: blind, on the PCI bus only
     # no_energy_counter = true a board older than Volta
 
     [[nodes.faults]]

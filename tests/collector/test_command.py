@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from support.commands import COMMAND, ENVIRONMENT, Running, samples
 from support.http import PATIENCE_SECONDS, get, until
-from support.scenarios import a_node, a_pod, a_scenario, a_workload
+from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
 from collector.nvml import Driver, NoDriver
+from collector.simulated.sysfs import write_sysfs
 
 
 @pytest.fixture
@@ -65,15 +66,15 @@ def test_a_signal_ends_it_with_code_0(playing: Running, number: int) -> None:
     assert "Traceback" not in errors
 
 
-def test_without_driver_it_is_blind() -> None:
-    """Without --simulate and without a driver it serves no number about a GPU, says why, and ends with 0."""
+def test_without_driver_it_is_blind(tmp_path: Path) -> None:
+    """Without driver and without GPUs on the bus it serves no number about a GPU, says why, and ends with 0."""
     try:
         Driver.open().close()
     except NoDriver:
         pass
     else:
         pytest.skip("this machine has a GPU driver")
-    with Running("--node=bare") as running:
+    with Running("--node=bare", f"--sysfs-root={tmp_path}") as running:
         found = samples(running.page())
         code, errors = running.stop(signal.SIGTERM)
     assert all(sample.name.startswith("flopwatch_collector_") for sample in found)
@@ -82,6 +83,19 @@ def test_without_driver_it_is_blind() -> None:
     assert code == 0
     assert "driver.absent" in errors
     assert "Traceback" not in errors
+
+
+def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: Path) -> None:
+    """A node whose GPUs are passed through serves them as blind, under their PCI name, and the books balance."""
+    write_sysfs(a_script(tmp_path, a_node(gpus=8, more="passthrough = true")), tmp_path / "sys")
+    with Running("--node=bare", f"--sysfs-root={tmp_path}/sys") as running:
+        until(lambda: contract.GPU_PHYSICAL.name in running.page(), "the first tick")
+        found = samples(running.page())
+    (gpus,) = (sample for sample in found if sample.name == contract.GPUS.name)
+    assert (gpus.value, gpus.labels["accelerator"]) == (8, "NVIDIA GH100 [H100 SXM5 80GB]")
+    (state,) = {sample.labels["state"] + " " + sample.labels["reason"] for sample in found if "state" in sample.labels}
+    assert state == "blind passed_through"
+    assert [sample.value for sample in found if sample.name == contract.GPU_RESIDUAL.name] == [0]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,11 @@ from collector.holders import HolderSource
 from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
+from collector.pci import PciGpu
+from collector.readings import Absent
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
+from collector.simulated.sysfs import simulated_pci_gpus
 
 NODE = "node-a"
 EPOCH = 1_780_272_000.0
@@ -54,11 +57,12 @@ def a_collector(
     max_gap_seconds: float = 30.0,
     retention_seconds: float = 86400.0,
     keeper: Keeper | None = None,
+    pci: Callable[[], tuple[PciGpu, ...] | Absent] = tuple,
 ) -> Collector:
     """A collector of node-a that has not ticked yet."""
     return Collector(
         facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
-        devices=NodeDevices(open_driver, clock),
+        devices=NodeDevices(open_driver, clock, pci=pci),
         holders=holders,
         clock=clock,
         timing=Timing(
@@ -73,4 +77,5 @@ def a_played_collector(folder: Path, *tables: str, moment: Moment) -> Iterator[C
     """A collector on the first node of a scenario, through the real pynvml."""
     script = a_script(folder, *tables)
     with installed(SimulatedDriver(script, moment)):
-        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment))
+        pci = simulated_pci_gpus(script)
+        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment), pci=lambda: pci)
