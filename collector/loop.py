@@ -26,9 +26,9 @@ from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
 from collector.custody import Event
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.keeper import Keeper, Resumed
+from collector.keeper import Keeper, Resumed, begun
 from collector.readings import Absent, DeviceIdentity, Holder, Why
-from collector.state_file import CallFailures, Found, Held, State
+from collector.state_file import CallFailures, Held, State
 
 NANOSECONDS = 1_000_000_000
 STALL_INTERVALS = 30  # a loop that has not ticked for so many intervals hangs: a guess, far above any slow tick
@@ -86,8 +86,7 @@ class Collector:
         keeper: Keeper | None = None,
     ) -> None:
         """Without a keeper the counters begin now, and a scrape gets what the last tick left."""
-        now_unix = clock.unix_seconds()
-        resumed = _begun(now_unix) if keeper is None else keeper.resume(now_unix)
+        resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._facts = facts
         self._devices = devices
         self._holders = holders
@@ -150,7 +149,7 @@ class Collector:
                 continue
             self.tick(late_ns=late_ns)
             due_ns += interval_ns * (1 + late_ns // interval_ns)
-        if self._keeper is not None:
+        if self._keeper is not None and self._ticks > self._ticks_before:
             self._save(self._keeper)
         self._devices.close()
 
@@ -191,6 +190,8 @@ class Collector:
         return State(
             began_unix=self._began_unix,
             clock_unix=self._ticked_unix,
+            elapsed_ns=self._last_tick_ns,
+            epoch=self._clock.epoch(),
             last_success_unix=self._last_success_unix,
             ticks=self._ticks,
             lateness_ns=self._lateness_ns,
@@ -276,11 +277,6 @@ class Collector:
                 yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
             for names in _names(_known_holders(uuid, self._held)):
                 yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
-
-
-def _begun(now_unix: float) -> Resumed:
-    """The state of a collector that begins now."""
-    return Resumed(state=State(began_unix=now_unix, clock_unix=now_unix), down_ns=0, found=Found.NONE)
 
 
 def _about(identity: DeviceIdentity) -> tuple[str, str, str]:

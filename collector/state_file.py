@@ -103,12 +103,15 @@ class State:
     """
     Everything of a collector that outlives it; moments as Unix time, by the node's clock.
 
-    ``began_unix`` is when the counters began, ``clock_unix`` up to when they have been added up, ``last_success_unix``
-    when every GPU was last read (0: not yet). ``held`` is who held what then.
+    ``began_unix`` is when the counters began, ``clock_unix`` up to when they have been added up, which was
+    ``elapsed_ns`` on the monotonic clock that counts from ``epoch``. ``last_success_unix`` is when every GPU was last
+    read (0: not yet). ``held`` is who held what then.
     """
 
     began_unix: float
     clock_unix: float
+    elapsed_ns: int = 0
+    epoch: str | Absent = field(default_factory=lambda: Absent(Why.NO_DATA))
     last_success_unix: float = 0.0
     ticks: int = 0
     lateness_ns: int = 0

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,34 +115,65 @@ def test_an_orderly_end_saves_what_the_last_tick_left(tmp_path: Path) -> None:
     """A collector that is told to stop loses nothing of what it has counted."""
     node = Node(tmp_path, interval_seconds=1000).tick(0, 10, 20)
 
-    class Now:
-        def is_set(self) -> bool:
-            return True
+    stop = threading.Event()
+    stop.set()
+    node.collector.run(stop)
+    assert node.start().of(contract.GPU_PHYSICAL) == 40
 
-    node.collector.run(Now())  # type: ignore[arg-type]  # of an event it asks nothing else here
-    node.start()
-    assert node.of(contract.GPU_PHYSICAL) == 40
+
+def test_a_collector_that_is_stopped_before_its_first_tick_changes_nothing(node: Node) -> None:
+    """The time before it is not forgotten: the next one still knows how long nothing was counted."""
+    node.tick(10, 20)
+    node.moment.seconds = 50
+    stop = threading.Event()
+    stop.set()
+    node.start().collector.run(stop)
+    node.start().tick(60)
+    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
 
 
 @pytest.mark.parametrize("back", [0.5, 3600.0])
-def test_a_clock_that_was_set_back_adds_nothing_and_takes_nothing(node: Node, back: float) -> None:
+def test_a_clock_that_a_boot_set_back_adds_nothing_and_takes_nothing(node: Node, back: float) -> None:
     """The counters go on where they were, nothing is invented for the time nobody knows, and the page says so."""
     node.tick(10_000, 10_010)
-    node.moment.seconds -= back
-    node.start().tick(node.moment.seconds + 10)
+    node.clock.boots += 1
+    node.clock.ahead_seconds -= back
+    node.start().tick(10_020)
     assert node.of(contract.GPU_PHYSICAL) == 2 * (10_010 + 10)
     assert node.of(contract.GPU_SECONDS, reason="collector_down") == 0
     assert node.of(contract.STATE_FOUND, found="clock_backwards") == 1
     assert node.of(contract.GPU_RESIDUAL) == 0
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0, 10 * LONGEST_DOWN_SECONDS])
+def test_without_a_boot_no_setting_of_the_clock_matters(node: Node, ahead: float) -> None:
+    """The time without a collector is the monotonic clock's, whatever the time of day was set to in it."""
+    node.tick(10, 20)
+    node.clock.ahead_seconds = ahead
+    node.moment.seconds = 50
+    node.start().tick(60)
+    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
+    assert node.of(contract.GPU_PHYSICAL) == 2 * 60
+    assert (node.of(contract.STATE_FOUND, found="loaded"), node.of(contract.COLLECTOR_START)) == (1, EPOCH)
+
+
+def test_over_a_boot_the_time_of_day_is_believed(node: Node) -> None:
+    """A node that was switched off was without a collector for as long as its clock says."""
+    node.tick(10, 20)
+    node.clock.boots += 1
+    node.moment.seconds = 50
+    node.start().tick(60)
+    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
+
+
 def test_a_gap_that_cannot_be_believed_begins_anew(node: Node) -> None:
-    """A clock that jumped by years adds no years: the old counters are set aside, with another start time."""
+    """A clock that a boot put ahead by years adds no years: the counters are set aside, with another start time."""
     node.tick(10)
-    node.moment.seconds += LONGEST_DOWN_SECONDS + 1
+    node.clock.boots += 1
+    node.clock.ahead_seconds = LONGEST_DOWN_SECONDS + 1
     node.start()
     assert node.of(contract.GPU_PHYSICAL) == 0
-    assert node.of(contract.COLLECTOR_START) == EPOCH + node.moment.seconds
+    assert node.of(contract.COLLECTOR_START) == EPOCH + 10 + LONGEST_DOWN_SECONDS + 1
     assert node.of(contract.STATE_FOUND, found="implausible_gap") == 1
     assert node.path.with_name("state.json.implausible_gap").exists()
 
@@ -149,6 +181,7 @@ def test_a_gap_that_cannot_be_believed_begins_anew(node: Node) -> None:
 def test_the_longest_believable_gap_is_lost(node: Node) -> None:
     """Right up to the bound the time is physical time, and lost."""
     node.tick(0)
+    node.clock.boots += 1
     node.moment.seconds = LONGEST_DOWN_SECONDS
     node.start().tick(LONGEST_DOWN_SECONDS)
     assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * LONGEST_DOWN_SECONDS
@@ -232,7 +265,7 @@ def test_where_nothing_was_ever_saved_the_page_is_the_last_ticks(tmp_path: Path,
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["tick", "tick", "tick", "kill", "full", "room", "hold", "lose", "unknown"]),
+        st.sampled_from(["tick", "tick", "tick", "kill", "boot", "full", "room", "hold", "lose", "unknown"]),
         st.sampled_from([1.0, 7.0, 10.0, 45.0]),
     ),
     min_size=1,
@@ -251,6 +284,7 @@ def test_whatever_happens_no_published_counter_falls(
         does: dict[str, Callable[[], object]] = {
             "tick": lambda: node.tick(node.moment.seconds),
             "kill": node.start,
+            "boot": lambda: _boot(node, seconds),
             "full": lambda: setattr(disk, "is_full", True),
             "room": lambda: setattr(disk, "is_full", False),
             "hold": lambda: setattr(node, "held", {"GPU-0": (B,), "GPU-1": (A, B)}),
@@ -264,6 +298,13 @@ def test_whatever_happens_no_published_counter_falls(
             now = values(node.collector.samples())
             _compare(before, now)
             before = now
+
+
+def _boot(node: Node, seconds: float) -> None:
+    """Another boot, from which the clock comes back so much later or earlier than it should."""
+    node.clock.boots += 1
+    node.clock.ahead_seconds += seconds - 9
+    node.start()
 
 
 def _lose(gpus: list[Device]) -> None:

@@ -26,11 +26,17 @@ class ToldClock:
 
     def __init__(self, moment: Moment, *, speed: float = 1.0) -> None:
         self.moment = moment
+        self.ahead_seconds = 0.0  # how far the time of day is ahead
+        self.boots = 0
         self._speed = speed
 
     def unix_seconds(self) -> float:
         """An arbitrary date plus the moment."""
-        return EPOCH + self.moment.seconds
+        return EPOCH + self.moment.seconds + self.ahead_seconds
+
+    def epoch(self) -> str:
+        """The boot."""
+        return f"boot {self.boots}"
 
     def elapsed_ns(self) -> int:
         """The moment."""
