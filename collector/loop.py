@@ -19,15 +19,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collector import contract
-from collector.accounting import Accounts, DeviceInterval, holder_labels
+from collector.accounting import Accounts, DeviceInterval
 from collector.attribution import attribute
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
-from collector.custody import Event
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
 from collector.keeper import Keeper, Resumed, begun
-from collector.readings import Absent, DeviceIdentity, Holder, Why
+from collector.page import custody_samples, gpu_samples, holders_of, known_holders
+from collector.readings import Absent, Why
 from collector.state_file import CallFailures, Held, State
 
 NANOSECONDS = 1_000_000_000
@@ -42,6 +42,11 @@ class NodeFacts:
     node: str
     provenance: str
     version: str
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """The first two labels of every series."""
+        return self.node, self.provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +171,18 @@ class Collector:
         """All series as the last tick left them, or with a keeper the last one that was saved."""
         with self._lock:
             page = self._page_now() if self._page is None else self._page
-            kept = () if self._keeper is None else self._keeper.samples((self._facts.node, self._facts.provenance))
+            kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
             return (*page, *kept)
 
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""
-        own, gpus, custody = self._collector_samples(), self._gpu_samples(), self._custody_samples()
-        where, at_zero = (self._facts.node, self._facts.provenance), self._keeper is not None
-        return (*own, *gpus, *custody, *self._accounts.samples(*where, newcomers_at_zero=at_zero))
+        where, at_zero = self._facts.where, self._keeper is not None
+        return (
+            *self._collector_samples(),
+            *gpu_samples(where, self._survey, self._held),
+            *custody_samples(where, self._custody),
+            *self._accounts.samples(*where, newcomers_at_zero=at_zero),
+        )
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
@@ -207,7 +216,7 @@ class Collector:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
         if self._down_ns:
             either, known = _either(self._held, held), self._survey.known
-            at_either_end = [(known[uuid].accelerator, _known_holders(uuid, either)) for uuid in known]
+            at_either_end = [(known[uuid].accelerator, known_holders(uuid, either)) for uuid in known]
             self._accounts.pass_unwatched(self._down_ns, at_either_end)
         self._down_ns = 0
 
@@ -237,8 +246,7 @@ class Collector:
         return elapsed_ns - round(self._timing.interval_seconds * NANOSECONDS)
 
     def _collector_samples(self) -> Iterator[Sample]:
-        where = (self._facts.node, self._facts.provenance)
-        blind, version = self._survey.blind, self._survey.driver_version
+        where, blind, version = self._facts.where, self._survey.blind, self._survey.driver_version
         driver = "" if isinstance(version, Absent) else version
         yield Sample(contract.COLLECTOR_INFO, (*where, self._facts.version, contract.CONTRACT_VERSION, driver), 1)
         yield Sample(contract.COLLECTOR_BLIND, (*where, blind.reason if blind else ""), 1 if blind else 0)
@@ -257,33 +265,6 @@ class Collector:
             (contract.COLLECTOR_LAST_SUCCESS, self._last_success_unix),
         )
 
-    def _custody_samples(self) -> Iterator[Sample]:
-        where = (self._facts.node, self._facts.provenance)
-        if self._custody.entries:
-            for event in Event:
-                yield Sample(contract.CUSTODY_EVENTS, (*where, event), self._custody.count(event))
-        for entry in self._custody.entries:
-            about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
-            yield Sample(contract.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
-            yield Sample(contract.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
-
-    def _gpu_samples(self) -> Iterator[Sample]:
-        where = (self._facts.node, self._facts.provenance)
-        for uuid, identity in self._survey.known.items():
-            yield Sample(contract.GPU_INFO, (*where, uuid, *_about(identity)), 1)
-            reading = self._survey.readings[uuid]
-            if not isinstance(reading, Absent):
-                yield from _present(contract.GPU_BUSY, (*where, uuid), reading.busy_ratio)
-                yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
-            for names in _names(_known_holders(uuid, self._held)):
-                yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
-
-
-def _about(identity: DeviceIdentity) -> tuple[str, str, str]:
-    """A device's labels beside its UUID."""
-    serial = "" if isinstance(identity.serial, Absent) else identity.serial
-    return identity.accelerator, identity.pci_bus_id, serial
-
 
 def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
     for uuid, reading in survey.readings.items():
@@ -291,7 +272,7 @@ def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
             gpu_uuid=uuid,
             accelerator=survey.known[uuid].accelerator,
             reading=reading,
-            attribution=attribute(reading, _holders_of(uuid, held)),
+            attribution=attribute(reading, holders_of(uuid, held)),
         )
     for number, why in enumerate(survey.unidentified):
         yield DeviceInterval(
@@ -310,28 +291,8 @@ def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
         )
 
 
-def _holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
-    return held if isinstance(held, Absent) else held.get(uuid, ())
-
-
-def _known_holders(uuid: str, held: Held) -> tuple[Holder, ...]:
-    holders = _holders_of(uuid, held)
-    return () if isinstance(holders, Absent) else holders
-
-
 def _either(before: Held, now: Held) -> Held:
     """Whoever may have held a device between two moments: the holders at both."""
     if isinstance(before, Absent) or isinstance(now, Absent):
         return now if isinstance(before, Absent) else before
     return {uuid: (*before.get(uuid, ()), *now.get(uuid, ())) for uuid in {**before, **now}}
-
-
-def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]:
-    """Holders by name, each once: pods that differ in nothing but their UID have one series."""
-    labels = map(holder_labels, holders)
-    return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))
-
-
-def _present(metric: Metric, labels: tuple[str, ...], value: float | Absent) -> Iterator[Sample]:
-    if not isinstance(value, Absent):
-        yield Sample(metric, labels, value)

@@ -4,11 +4,13 @@ What a collector must know after a restart, in one JSON file on the node: the co
 The file is replaced whole: written aside, flushed to the disk, renamed, and the folder flushed. So there is always one
 whole state, the old or the new. It carries the node, the provenance, a version of the format, and a digest of the rest.
 A file that cannot be used is set aside under a name that says why, the newest of each kind, and never read again.
+Whoever uses it holds a lock on ``<name>.lock`` until it ends, for two writers would make each other's counters fall.
 
 The file has names of namespaces and pods, so only its owner may read it.
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -47,6 +49,7 @@ class Found(StrEnum):
     OTHER_PROVENANCE = "other_provenance"
     NEWER_VERSION = "newer_version"
     IMPLAUSIBLE_GAP = "implausible_gap"
+    IN_USE = "in_use"
 
 
 class Unsaved(StrEnum):
@@ -56,6 +59,7 @@ class Unsaved(StrEnum):
     READ_ONLY = "read_only"
     NO_PERMISSION = "no_permission"
     NO_FOLDER = "no_folder"
+    IN_USE = "in_use"
     IO_ERROR = "io_error"
 
 
@@ -68,6 +72,7 @@ REASONS = {
     errno.EPERM: Unsaved.NO_PERMISSION,
     errno.ENOENT: Unsaved.NO_FOLDER,
     errno.ENOTDIR: Unsaved.NO_FOLDER,
+    errno.EWOULDBLOCK: Unsaved.IN_USE,
 }
 """By the system's error; all others are IO_ERROR."""
 
@@ -151,9 +156,29 @@ class StateFile:
         self.path = path
         self._node = node
         self._provenance = provenance
+        self._lock: int | None = None
+
+    def close(self) -> None:
+        """Let another collector have the file."""
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
 
     def load(self) -> State:
-        """The state as last saved. Raises ``CannotLoad``; a file that is no use has been set aside then."""
+        """
+        The state as last saved. Raises ``CannotLoad``; a file that is no use has been set aside then.
+
+        A file that another collector uses is left alone.
+        """
+        try:
+            self._take()
+        except BlockingIOError as error:
+            raise CannotLoad(Found.IN_USE, "another collector uses it; give each its own --state-file") from error
+        except OSError as error:
+            log.debug("state.not_locked path=%s problem=%r", self.path, error.strerror)  # saving will say so
+        return self._read()
+
+    def _read(self) -> State:
         try:
             text = self.path.read_text(encoding="utf-8")
             return from_text(text, node=self._node, provenance=self._provenance)
@@ -181,16 +206,30 @@ class StateFile:
         content = to_text(state, node=self._node, provenance=self._provenance).encode()
         new, replaced = self.path.with_name(self.path.name + ".new"), False
         try:
+            self._take()
             _write(new, content)
             new.replace(self.path)
             replaced = True
             _flush_folder(self.path.parent)
         except OSError as error:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)  # a full disk is not made fuller
+            if self._lock is not None:
+                with suppress(OSError):
+                    new.unlink(missing_ok=True)  # a full disk is not made fuller
             reason = REASONS.get(error.errno or 0, Unsaved.IO_ERROR)
             raise CannotSave(reason, f"{self.path}: {error.strerror}", replaced=replaced) from error
         return len(content)
+
+    def _take(self) -> None:
+        """Take the lock, if it is not ours yet; it ends with the process. Raises BlockingIOError where it is taken."""
+        if self._lock is not None:
+            return
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise
+        self._lock = lock
 
 
 def _refuse_foreign(whole: Any, node: str, provenance: str) -> None:

@@ -35,16 +35,21 @@ class Node:
         self.gpus = [well(f"GPU-{index}") for index in range(gpus)]
         self.held: Holding | Absent = {"GPU-0": (A,)}
         self._interval_seconds = interval_seconds
+        self._file = self._new_file()
         self.start()
+
+    def _new_file(self) -> StateFile:
+        return StateFile(self.path, node=NODE, provenance="simulated")
 
     def start(self) -> "Node":
         """A new collector; the one before it was killed, for it is never heard of again."""
-        file = StateFile(self.path, node=NODE, provenance="simulated")
+        self._file.close()
+        self._file = self._new_file()
         self.collector: Collector = a_collector(
             self.clock,
             ASource(lambda: self.held),
             open_driver=lambda: ADriver(lambda: self.gpus),
-            keeper=Keeper(file, interval_seconds=self._interval_seconds),
+            keeper=Keeper(self._file, interval_seconds=self._interval_seconds),
         )
         return self
 
@@ -317,7 +322,7 @@ def _compare(before: dict[tuple[str, ...], float], now: dict[tuple[str, ...], fl
         assert key[0] != contract.GPU_RESIDUAL.name or value == 0
         if contract.BY_NAME[key[0]].kind == "counter" and before[start] == now[start]:
             assert value >= before.get(key, 0.0), key
-            if key not in before and contract.BY_NAME[key[0]] in contract.HOLDER_COUNTERS and _kept(now):
+            if key not in before and contract.BY_NAME[key[0]] in contract.HOLDER_COUNTERS and _kept(before):
                 assert value == 0, key
     spent = sum(value for key, value in now.items() if key[0] == contract.GPU_SECONDS.name)
     physical = sum(value for key, value in now.items() if key[0] == contract.GPU_PHYSICAL.name)

@@ -94,6 +94,15 @@ def test_a_signal_to_stop_loses_nothing(killed: Killed) -> None:
     assert one(after, contract.STATE_FOUND, "loaded") == 1
 
 
+def test_a_second_collector_does_not_touch_the_state_of_the_first(killed: Killed) -> None:
+    """Started beside the first by mistake, it says in_use and begins anew, and the first goes on undisturbed."""
+    with killed.running() as first, killed.running() as second:
+        until(lambda: one(page_of(second), contract.STATE_UNSAVED, "in_use") == 1, "it has noticed")
+        assert one(page_of(second), contract.STATE_FOUND, "in_use") == 1
+        until(lambda: one(page_of(first), contract.STATE_SAVED) > 0, "the first save")
+        assert one(page_of(first), contract.STATE_UNSAVED) == 0
+
+
 @pytest.mark.parametrize("content", [b"", b'{"format": "flopwatch', b"\xff\xfe", b"[]"])
 def test_a_file_that_is_no_use_is_said_and_not_fatal(killed: Killed, content: bytes) -> None:
     """A collector that finds rubbish begins anew, says so on the page and in the log, and keeps what it found."""

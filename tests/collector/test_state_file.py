@@ -45,6 +45,11 @@ def a_file(folder: Path, **different: str) -> StateFile:
     return StateFile(folder / "state.json", **(HERE | different))
 
 
+def names(folder: Path) -> list[str]:
+    """What lies in a folder but for the lock."""
+    return [each.name for each in folder.iterdir() if each.name != "state.json.lock"]
+
+
 def found(file: StateFile) -> Found:
     """Why there is nothing to go on from."""
     with pytest.raises(CannotLoad) as refused:
@@ -105,7 +110,7 @@ def test_what_was_saved_is_loaded_and_only_its_owner_may_read_it(tmp_path: Path)
     for ticks in (1, 2):
         assert file.save(a_state(ticks=ticks)) == file.path.stat().st_size
     assert file.load() == a_state(ticks=2)
-    assert list(tmp_path.iterdir()) == [file.path]
+    assert names(tmp_path) == ["state.json"]
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
@@ -133,7 +138,7 @@ def test_a_file_that_is_no_use_is_set_aside_under_a_telling_name(tmp_path: Path,
     file = a_file(tmp_path)
     file.path.write_text(content, encoding="utf-8")
     assert found(file) is why
-    assert [each.name for each in tmp_path.iterdir()] == [f"state.json.{why}"]
+    assert names(tmp_path) == [f"state.json.{why}"]
     assert (tmp_path / f"state.json.{why}").read_text(encoding="utf-8") == content
     file.save(a_state())
     assert file.load() == a_state()
@@ -164,6 +169,20 @@ def test_a_folder_in_the_files_place_is_set_aside(tmp_path: Path) -> None:
     assert file.load() == a_state()
 
 
+def test_a_file_that_another_collector_uses_is_left_alone(tmp_path: Path) -> None:
+    """Two collectors with one file: the second neither reads nor replaces it, until the first has ended."""
+    first, second = a_file(tmp_path), a_file(tmp_path)
+    first.save(a_state())
+    assert found(second) is Found.IN_USE
+    with pytest.raises(CannotSave) as refused:
+        second.save(a_state(ticks=9))
+    assert (refused.value.reason, refused.value.replaced) == (Unsaved.IN_USE, False)
+    assert first.load() == a_state()
+    first.close()
+    second.save(a_state(ticks=9))
+    assert second.load() == a_state(ticks=9)
+
+
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
@@ -188,7 +207,7 @@ def test_a_disk_that_refuses_leaves_the_old_state(
         file.save(a_state(ticks=9))
     assert (refused.value.reason, refused.value.replaced) == (reason, False)
     assert file.load() == a_state()
-    assert list(tmp_path.iterdir()) == [file.path]
+    assert names(tmp_path) == ["state.json"]
 
 
 def test_a_folder_that_cannot_be_flushed_has_the_new_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
