@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR
 from collector.nvml import DeviceHandle, Driver, NoDriver
-from collector.pci import PciGpu, Vendor
+from collector.pci import PciGpu, Vendor, place
 from collector.readings import Absent, DeviceIdentity, Reading, Why
 
 log = logging.getLogger("flopwatch.collector")
@@ -26,19 +26,28 @@ LONGEST_RETRY_SECONDS = 60.0  # a guess: soon enough after a driver upgrade, and
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A GPU that is known by its place on the PCI bus only, and why nothing here reads it."""
+
+    accelerator: str
+    pci_bus_id: str
+    why: Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """
     What one look at the node's GPUs found; it never changes, so a scrape may read it while the next look is under way.
 
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
-    counted and has no UUID. ``unreadable`` has the GPUs on the PCI bus that no driver here reads. ``blind`` says why no
+    counted and has no UUID. ``unreadable`` has the GPUs on the PCI bus that no driver here names. ``blind`` says why no
     GPU at all could be read, if so. ``errors`` are failed calls into NVML since the start, by call and code.
     """
 
     readings: Mapping[str, Reading | Absent]
     known: Mapping[str, DeviceIdentity]
     unidentified: tuple[Absent, ...]
-    unreadable: tuple[PciGpu, ...]
+    unreadable: tuple[Unreadable, ...]
     blind: Absent | None
     driver_version: str | Absent
     errors: Mapping[tuple[str, str], int]
@@ -126,7 +135,7 @@ class NodeDevices:
             self._is_absent = True
         readings |= self._passed_through(readings)
         unreadable = self._unreadable()
-        reasons = (gpu.why_unread() for gpu in unreadable)
+        reasons = (gpu.why for gpu in unreadable)
         blind = _why_blind((*readings.values(), *self._unidentified, *reasons), otherwise=otherwise)
         if blind is not None and blind != self._blind:
             log.warning("node.blind reason=%s", blind.reason)
@@ -161,18 +170,30 @@ class NodeDevices:
         """Of the known devices that were not read, those that have been given to a virtual machine."""
         given = {gpu.pci_bus_id for gpu in self._pci if gpu.why_unread().reason is Why.PASSED_THROUGH}
         unread = [uuid for uuid, reading in readings.items() if isinstance(reading, Absent)]
-        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if self._known[uuid].pci_bus_id in given}
+        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if place(self._known[uuid].pci_bus_id) in given}
 
-    def _unreadable(self) -> tuple[PciGpu, ...]:
+    def _unreadable(self) -> tuple[Unreadable, ...]:
         """GPUs on the bus that are counted nowhere else. Those without identity have no address, only a number."""
-        known = {identity.pci_bus_id for identity in self._known.values()}
-        others = [gpu for gpu in self._pci if gpu.pci_bus_id not in known]
-        ours = [gpu for gpu in others if gpu.vendor is Vendor.NVIDIA and gpu.why_unread().reason is Why.NO_DRIVER]
-        if self._driver is not None:
-            counted = [gpu for gpu in ours if gpu.driver == NVIDIA_DRIVER]
-        else:
-            counted = ours[: len(self._unidentified)]
-        return tuple(gpu for gpu in others if gpu not in counted)
+        known = {place(identity.pci_bus_id) for identity in self._known.values()}
+        found, nameless = [], len(self._unidentified)
+        for gpu in self._pci:
+            why = self._why_unread(gpu)
+            if gpu.pci_bus_id in known:
+                continue
+            if nameless and gpu.vendor is Vendor.NVIDIA and self._may_be_nameless(why):
+                nameless -= 1
+                continue
+            found.append(Unreadable(accelerator=gpu.accelerator, pci_bus_id=gpu.pci_bus_id, why=why))
+        return tuple(found)
+
+    def _why_unread(self, gpu: PciGpu) -> Absent:
+        """As the bus has it; but what the driver holds and NVML, which answers, does not list has failed in it."""
+        failed = self._driver is not None and gpu.driver == NVIDIA_DRIVER
+        return Absent(Why.DRIVER_ERROR) if failed else gpu.why_unread()
+
+    def _may_be_nameless(self, why: Absent) -> bool:
+        """Whether this can be one of those that the driver counted, or while it was there has counted."""
+        return why.reason is (Why.NO_DRIVER if self._driver is None else Why.DRIVER_ERROR)
 
     def _read(self) -> dict[str, Reading | Absent]:
         driver = self._driver or self._reopen()

@@ -282,12 +282,11 @@ def _intervals(survey: Survey, held: Held) -> Iterator[DeviceInterval]:
             attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
         )
     for gpu in survey.unreadable:
-        why = gpu.why_unread()
         yield DeviceInterval(
             gpu_uuid=f"pci-{gpu.pci_bus_id}",
             accelerator=gpu.accelerator,
-            reading=why,
-            attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
+            reading=gpu.why,
+            attribution=attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN)),
         )
 
 

@@ -81,8 +81,9 @@ NAMES = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PciGpu:
     """
-    One GPU or accelerator on the PCI bus. ``pci_bus_id`` is written as NVML writes it, ``00000000:0A:00.0``.
+    One GPU or accelerator on the PCI bus.
 
+    ``pci_bus_id`` is written as NVML writes it, ``00000000:0A:00.0``; sysfs has fewer digits of domain, small letters.
     ``driver`` is the kernel driver that holds it, ``Absent(NO_DRIVER)`` if none does.
     """
 
@@ -96,6 +97,15 @@ class PciGpu:
         if self.driver in PASSTHROUGH_DRIVERS:
             return Absent(Why.PASSED_THROUGH)
         return Absent(Why.NO_DRIVER if self.vendor is Vendor.NVIDIA else Why.FOREIGN_VENDOR)
+
+
+def place(pci_bus_id: str) -> str:
+    """The same text for every way to write one address; what is no address is itself."""
+    domain, _, rest = pci_bus_id.partition(":")
+    try:
+        return f"{int(domain, 16):08X}:{rest.upper()}"
+    except ValueError:
+        return pci_bus_id
 
 
 def pci_gpus(sysfs: Path) -> tuple[PciGpu, ...] | Absent:
@@ -119,7 +129,7 @@ def _gpu(address: Path) -> PciGpu | None:
             return None
         name = NAMES.get((vendor_id, device_id), f"device {device_id:04x}")
         return PciGpu(
-            pci_bus_id=_as_nvml_writes(address.name),
+            pci_bus_id=place(address.name),
             vendor=kind.vendor,
             accelerator=f"{kind.vendor} {name}",
             driver=_driver(address),
@@ -136,9 +146,3 @@ def _kind(vendor_id: int, device_id: int, class_id: int) -> Kind | None:
 def _driver(address: Path) -> str | Absent:
     link = address / "driver"
     return link.readlink().name if link.is_symlink() else Absent(Why.NO_DRIVER)
-
-
-def _as_nvml_writes(address: str) -> str:
-    """NVML has eight digits of domain and capital letters; sysfs four (or more, where there are so many), and small."""
-    domain, _, rest = address.partition(":")
-    return f"{int(domain, 16):08X}:{rest.upper()}"

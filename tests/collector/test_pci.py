@@ -1,6 +1,7 @@
 """GPUs on the PCI bus, read from a folder like sysfs, and what a node makes of those that nothing reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from collector import contract
 from collector.contract import GpuState
 from collector.loop import Collector
 from collector.nvml import Driver
-from collector.pci import PciGpu, Vendor, pci_gpus
+from collector.pci import PciGpu, Vendor, pci_gpus, place
 from collector.readings import Absent, Why
 
+HERE = place("0")  # where a driver in memory has all its devices
 SIMULATED = "NVIDIA GH100 [H100 SXM5 80GB]"
 
 
@@ -150,11 +152,11 @@ def test_gpus_move_to_the_drivers_name_when_it_comes() -> None:
     def open_driver() -> Driver:
         return no_driver() if moment.seconds < 100 else ADriver(lambda: [well("GPU-0")])
 
-    bus = [a_gpu()]
+    bus = [replace(a_gpu(), pci_bus_id=HERE)]
     collector = a_collector(ToldClock(moment), ASource(dict), open_driver=open_driver, pci=lambda: tuple(bus))
     tick_at(collector, moment, 50)
     assert of(collector, contract.GPUS, accelerator="NVIDIA device 2330") == 1
-    bus[:] = [a_gpu(driver="nvidia")]
+    bus[:] = [replace(a_gpu(driver="nvidia"), pci_bus_id=HERE)]
     tick_at(collector, moment, *range(60, 161, 10))
     assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 1
     assert of(collector, contract.GPU_SECONDS, state="blind", reason="no_driver") > 0
@@ -165,14 +167,14 @@ def test_a_known_gpu_that_is_given_to_a_virtual_machine_is_blind(tmp_path: Path)
     """Bound to vfio-pci it is lost no longer: the same GPU, blind, counted once, and its holder keeps it."""
     moment = Moment()
     devices: list[Device] = [well("GPU-0")]
-    bus: list[PciGpu] = [PciGpu(pci_bus_id="0", vendor=Vendor.NVIDIA, accelerator="x", driver="nvidia")]
+    bus: list[PciGpu] = [PciGpu(pci_bus_id=HERE, vendor=Vendor.NVIDIA, accelerator="x", driver="nvidia")]
     source = ASource(lambda: {"GPU-0": (a_holder("pod"),)})
     collector = a_collector(
         ToldClock(moment), source, open_driver=lambda: ADriver(lambda: devices), pci=lambda: tuple(bus)
     )
     tick_at(collector, moment, 10)
     devices.clear()
-    bus[:] = [PciGpu(pci_bus_id="0", vendor=Vendor.NVIDIA, accelerator="x", driver="vfio-pci")]
+    bus[:] = [PciGpu(pci_bus_id=HERE, vendor=Vendor.NVIDIA, accelerator="x", driver="vfio-pci")]
     tick_at(collector, moment, 20, 80)
     assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 1
     assert of(collector, contract.GPU_SECONDS, state="blind", reason="passed_through") >= 10
@@ -191,7 +193,31 @@ def test_gpus_of_another_vendor_stand_beside_those_that_are_read() -> None:
     assert of(collector, contract.COLLECTOR_BLIND) == 0
     assert of(collector, contract.GPU_SECONDS, reason="foreign_vendor") == 10
     assert of(collector, contract.GPU_SECONDS, reason="passed_through") == 10
-    assert of(collector, contract.GPUS) == 3, "the third is NVML's to count"
+    assert of(collector, contract.GPU_SECONDS, state="lost", reason="driver_error") == 10, "held, and not listed"
+    assert of(collector, contract.GPUS) == 4
+
+
+def test_a_gpu_that_the_driver_counts_without_a_name_is_the_one_on_the_bus() -> None:
+    """It has no address to compare; so as many as are counted without one are not counted on the bus again."""
+    moment = Moment()
+    bus = (a_gpu(1, driver="nvidia"), a_gpu(2, driver="vfio-pci"))
+    lost: Device = (Absent(Why.GPU_LOST), Absent(Why.GPU_LOST))
+
+    def devices() -> list[Device]:
+        return (no_driver() and []) if moment.seconds > 10 else [lost]
+
+    collector = a_collector(ToldClock(moment), ASource(dict), open_driver=lambda: ADriver(devices), pci=lambda: bus)
+    for at in (10, 20):
+        tick_at(collector, moment, at)
+        assert of(collector, contract.GPUS, accelerator="unknown") == 1
+        assert of(collector, contract.GPUS) == 2
+
+
+@pytest.mark.parametrize("written", ["0000:0a:00.0", "00000000:0A:00.0", "00000000:0a:00.0"])
+def test_an_address_is_the_same_however_it_is_written(written: str) -> None:
+    """Digits of domain and capital letters make no other place; what is no address is left as it is."""
+    assert place(written) == "00000000:0A:00.0"
+    assert place("somewhere") == "somewhere"
 
 
 def test_a_bus_that_does_not_answer_keeps_what_was_there() -> None:
