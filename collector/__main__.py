@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +14,14 @@ from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import Provenance
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
+from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
+from collector.pci import PciGpu, pci_gpus
+from collector.readings import Absent
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
+from collector.state_file import StateFile
 
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2
@@ -51,10 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collector(settings: Settings) -> Collector:
-    clock, holders, provenance = _simulated(settings) if settings.simulate else _real(settings)
+    clock, holders, pci, provenance = _simulated(settings) if settings.simulate else _real(settings)
+    facts = NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch"))
     return Collector(
-        facts=NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch")),
-        devices=NodeDevices(partial(Driver.open, clock.elapsed_ns), clock),
+        facts=facts,
+        devices=NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci),
         holders=holders,
         clock=clock,
         timing=Timing(
@@ -62,19 +67,32 @@ def _collector(settings: Settings) -> Collector:
             max_gap_seconds=settings.max_gap_seconds,
             retention_seconds=settings.retention_seconds,
         ),
+        keeper=_keeper(settings, facts),
     )
 
 
-def _real(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:
+def _keeper(settings: Settings, facts: NodeFacts) -> Keeper | None:
+    if not settings.state_file:
+        return None
+    file = StateFile(Path(settings.state_file), node=facts.node, provenance=facts.provenance)
+    return Keeper(file, interval_seconds=settings.state_interval_seconds)
+
+
+Parts = tuple[Clock, HolderSource, Callable[[], tuple[PciGpu, ...] | Absent], Provenance]
+"""What differs between hardware and a scenario."""
+
+
+def _real(settings: Settings) -> Parts:
     source = StaticHolders(Path(settings.holders_file)) if settings.holders_file else UnknownHolders()
-    return SystemClock(), source, Provenance.MEASURED
+    return SystemClock(), source, partial(pci_gpus, Path(settings.sysfs_root)), Provenance.MEASURED
 
 
-def _simulated(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:
+def _simulated(settings: Settings) -> Parts:
     # Imported here: a node with GPUs never loads the simulated driver.
     from collector.simulated.driver import SimulatedDriver, install
     from collector.simulated.playback import ScriptedHolders
     from collector.simulated.scenario import load_scenario
+    from collector.simulated.sysfs import simulated_pci_gpus
 
     scenario = load_scenario(Path(settings.simulate))
     clock = ScenarioClock(
@@ -82,7 +100,8 @@ def _simulated(settings: Settings) -> tuple[Clock, HolderSource, Provenance]:
     )
     script = scenario.node(settings.node_name())
     install(SimulatedDriver(script, clock.seconds_in))
-    return clock, ScriptedHolders(script, clock.seconds_in), Provenance.SIMULATED
+    pci = simulated_pci_gpus(script)
+    return clock, ScriptedHolders(script, clock.seconds_in), lambda: pci, Provenance.SIMULATED
 
 
 def _serve(collector: Collector, server: Server) -> int:

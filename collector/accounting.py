@@ -8,7 +8,7 @@ subtraction, so an interval that got lost shows up as a residual instead of vani
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector import contract
 from collector.attribution import Attribution, attribute
@@ -19,9 +19,13 @@ __all__ = [
     "Absent",
     "Accounts",
     "Attribution",
+    "Books",
     "DeviceInterval",
     "Holder",
+    "HolderBook",
+    "HolderTotals",
     "Reading",
+    "StateTime",
     "Why",
     "attribute",
 ]
@@ -48,6 +52,8 @@ class HolderTotals:
     ``workload`` is the kind, name and uid it was last said to belong to.
 
     ``sole`` is what it held alone, ``shared`` what it shared or may have held, whole for each of the holders.
+    ``unwatched`` is time in which no collector ran and it may have held a device; none of it is in the others.
+    ``begun`` says whether its series have been published with 0, see :meth:`Accounts.begin`.
     """
 
     sole_ns: int = 0
@@ -60,8 +66,10 @@ class HolderTotals:
     shared_ns: int = 0
     shared_observed_ns: int = 0
     shared_busy_ns: int = 0
+    unwatched_ns: int = 0
     last_held_ns: int = 0
     workload: tuple[str, str, str] = ("", "", "")
+    begun: bool = False
 
     def values(self) -> tuple[tuple[Metric, float], ...]:
         """The totals in the contract's units."""
@@ -76,7 +84,44 @@ class HolderTotals:
             (contract.SHARED, self.shared_ns / NANOSECONDS),
             (contract.SHARED_OBSERVED, self.shared_observed_ns / NANOSECONDS),
             (contract.SHARED_BUSY, self.shared_busy_ns / NANOSECONDS),
+            (contract.UNWATCHED, self.unwatched_ns / NANOSECONDS),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTime:
+    """Nanoseconds that the GPUs of one model have spent in one state for one reason."""
+
+    accelerator: str
+    state: GpuState
+    reason: str
+    total_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderBook:
+    """One holder of one model: what it has used, and how many devices it holds now."""
+
+    holder: Holder
+    accelerator: str
+    devices_now: int
+    totals: HolderTotals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """
+    All that accounts have added up, as a value that can be kept: :meth:`Accounts.books`, :meth:`Accounts.of`.
+
+    The energy meter is not in it: a counter read before a restart says nothing about whom the energy since was for. The
+    first interval afterwards has power times time.
+    """
+
+    elapsed_ns: int = 0
+    inventory: Mapping[str, int] = field(default_factory=dict)
+    physical_ns: Mapping[str, int] = field(default_factory=dict)
+    states: tuple[StateTime, ...] = ()
+    holders: tuple[HolderBook, ...] = ()
 
 
 @dataclass(slots=True)
@@ -117,6 +162,42 @@ class Accounts:
     _inventory: dict[str, int] = field(default_factory=dict)
     _energy: EnergyMeter = field(default_factory=EnergyMeter)
 
+    @classmethod
+    def of(cls, books: Books) -> "Accounts":
+        """Accounts that go on where these books end."""
+        accounts = cls(elapsed_ns=books.elapsed_ns)
+        accounts._inventory = dict(books.inventory)
+        accounts._physical_ns = Counter(books.physical_ns)
+        accounts._state_ns = Counter(
+            {(each.accelerator, each.state, each.reason): each.total_ns for each in books.states}
+        )
+        for each in books.holders:
+            accounts._holders[each.holder, each.accelerator] = replace(each.totals)
+            if each.devices_now:
+                accounts._devices_now[each.holder, each.accelerator] = each.devices_now
+        return accounts
+
+    def books(self) -> Books:
+        """Everything added up so far; it does not change when the accounts go on."""
+        return Books(
+            elapsed_ns=self.elapsed_ns,
+            inventory=dict(self._inventory),
+            physical_ns=dict(self._physical_ns),
+            states=tuple(
+                StateTime(accelerator=accelerator, state=state, reason=reason, total_ns=total_ns)
+                for (accelerator, state, reason), total_ns in self._state_ns.items()
+            ),
+            holders=tuple(
+                HolderBook(
+                    holder=holder,
+                    accelerator=accelerator,
+                    devices_now=self._devices_now[holder, accelerator],
+                    totals=replace(totals),
+                )
+                for (holder, accelerator), totals in self._holders.items()
+            ),
+        )
+
     def advance(self, elapsed_ns: int, inventory: Mapping[str, int]) -> None:
         """Let physical time pass: ``inventory`` is the number of GPUs by accelerator model."""
         if elapsed_ns < 0:
@@ -140,6 +221,25 @@ class Accounts:
                 else:
                     _add_shared(totals, elapsed_ns, interval.reading)
 
+    def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...]]]) -> None:
+        """
+        Let time pass in which no collector ran: all of it is lost, for every GPU of the inventory.
+
+        ``held`` has, for each device, its accelerator model and who may have held it. Nobody is given held seconds for
+        it; each of them has the time among its unwatched seconds.
+        """
+        self.advance(elapsed_ns, self._inventory)
+        for accelerator, count in self._inventory.items():
+            self._state_ns[accelerator, GpuState.LOST, Why.COLLECTOR_DOWN] += elapsed_ns * count
+        for accelerator, holders in held:
+            for holder in dict.fromkeys(holders):
+                self._held_by(holder, accelerator).unwatched_ns += elapsed_ns
+
+    def begin(self) -> None:
+        """Note that the series of every holder stand on a published page, so that they may grow on the next."""
+        for totals in self._holders.values():
+            totals.begun = True
+
     def retire(self, after_ns: int) -> int:
         """Drop holders that have held nothing for ``after_ns``; how many. Their seconds stay in the states."""
         ended = [key for key, totals in self._holders.items() if self.elapsed_ns - totals.last_held_ns > after_ns]
@@ -152,10 +252,14 @@ class Accounts:
         states = sum(ns for (model, _, _), ns in self._state_ns.items() if model == accelerator)
         return self._physical_ns[accelerator] - states
 
-    def samples(self, node: str, provenance: str) -> Iterator[Sample]:
-        """Every counter and gauge of the accounts, as samples of the wire contract."""
+    def samples(self, node: str, provenance: str, *, newcomers_at_zero: bool = False) -> Iterator[Sample]:
+        """
+        Every counter and gauge of the accounts, as samples of the wire contract.
+
+        With ``newcomers_at_zero`` the counters of holders that have not begun (see :meth:`begin`) are 0.
+        """
         yield from self._gpu_samples((node, provenance))
-        yield from self._holder_samples((node, provenance))
+        yield from self._holder_samples((node, provenance), newcomers_at_zero)
 
     def _held_by(self, holder: Holder, accelerator: str) -> HolderTotals:
         key = (holder, accelerator)
@@ -174,12 +278,13 @@ class Accounts:
         for (accelerator, state, reason), ns in self._state_ns.items():
             yield Sample(contract.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
 
-    def _holder_samples(self, where: tuple[str, str]) -> Iterator[Sample]:
+    def _holder_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
         for (holder, accelerator), totals in self._holders.items():
             labels = (*where, *holder_labels(holder), accelerator)
             yield Sample(contract.HOLDER_INFO, (*labels, *totals.workload), 1)
             yield Sample(contract.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
-            for metric, value in totals.values():
+            shown = HolderTotals() if newcomers_at_zero and not totals.begun else totals
+            for metric, value in shown.values():
                 yield Sample(metric, labels, value)
 
 

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from collector.contract import GpuState
 from collector.readings import Absent, Holder, Reading, Why
 
+NOTHING_READS_IT = (Why.NO_DRIVER, Why.PASSED_THROUGH, Why.FOREIGN_VENDOR)
+"""Why a GPU is blind, which is not lost: there is nothing on the node that could read it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
     """
     The state of one device, the reason (empty for ``attributed`` and ``unallocated``), and who may have held it.
 
-    A lost device keeps its holders: they had it, whether it could be read or not. ``certain``: they are known to have
-    held it, not only to have held it before.
+    A lost or blind device keeps its holders: they had it, whether it could be read or not. ``certain``: they are known
+    to have held it, not only to have held it before.
     """
 
     state: GpuState
@@ -44,7 +47,8 @@ def attribute(
     certain = not isinstance(holders, Absent)
     known = tuple(dict.fromkeys(sorted(last_known if isinstance(holders, Absent) else holders, key=repr)))
     if isinstance(reading, Absent):
-        return Attribution(state=GpuState.LOST, reason=reading.reason, holders=known, certain=certain)
+        state = GpuState.BLIND if reading.reason in NOTHING_READS_IT else GpuState.LOST
+        return Attribution(state=state, reason=reading.reason, holders=known, certain=certain)
     if not certain:
         return Attribution(state=GpuState.AMBIGUOUS, reason=Why.HOLDERS_UNKNOWN, holders=known, certain=False)
     return _of_read_device(known)

@@ -6,7 +6,13 @@ readings are what they would be at that moment, and nothing is multiplied afterw
 """
 
 import time
+from pathlib import Path
 from typing import Protocol
+
+from collector.readings import Absent, Why
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""A random number that Linux makes at every boot: Documentation/admin-guide/sysctl/kernel.rst."""
 
 
 class Clock(Protocol):
@@ -18,6 +24,10 @@ class Clock(Protocol):
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since some fixed moment; never runs backwards."""
+        ...
+
+    def epoch(self) -> str | Absent:
+        """Which fixed moment that is: two processes that are told the same have the same elapsed time."""
         ...
 
     def real_seconds(self, seconds: float) -> float:
@@ -33,8 +43,15 @@ class SystemClock:
         return time.time()
 
     def elapsed_ns(self) -> int:
-        """The monotonic clock."""
+        """The monotonic clock, which on Linux counts from the boot and is the same for every process."""
         return time.monotonic_ns()
+
+    def epoch(self) -> str | Absent:
+        """The boot. Absent(NO_DATA) where the kernel does not say."""
+        try:
+            return BOOT_ID.read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return Absent(Why.NO_DATA)
 
     def real_seconds(self, seconds: float) -> float:
         """The same number."""
@@ -51,6 +68,7 @@ class ScenarioClock:
 
     def __init__(self, *, scenario_start: float, begins_at: float, speed: float) -> None:
         self._scenario_start = scenario_start
+        self._epoch = f"scenario {scenario_start!r} at {begins_at!r}, {speed!r} times as fast"
         self._begins_ns = round(begins_at * 1e9) - time.time_ns() + time.monotonic_ns()
         self._speed = speed
 
@@ -65,6 +83,10 @@ class ScenarioClock:
     def elapsed_ns(self) -> int:
         """Scenario nanoseconds since its start."""
         return round(max(0, time.monotonic_ns() - self._begins_ns) * self._speed)
+
+    def epoch(self) -> str:
+        """The three numbers."""
+        return self._epoch
 
     def real_seconds(self, seconds: float) -> float:
         """Scenario seconds pass faster."""

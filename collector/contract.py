@@ -5,9 +5,9 @@ This table is the only place where a metric's name is written. The exposition is
 by it, and dashboards are checked against it. Standard library only, so that anything may import it.
 
 Three rules hold for the whole table. Units are base units and stand in the name. A counter only grows while
-``flopwatch_collector_start_timestamp_seconds`` stays the same; the series of a holder that ended are dropped after the
-retention time, and begin at 0 should it come back. For every counter of active time there is one of
-observed time beside it, so that what was not seen is never read as zero.
+``flopwatch_collector_start_timestamp_seconds`` stays the same (with a state file, over restarts too); the series of a
+holder that ended are dropped after the retention time, and begin at 0 should it come back. For every counter of active
+time there is one of observed time beside it, so that what was not seen is never read as zero.
 
 No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
 any series (policy/decisions/0002).
@@ -34,7 +34,7 @@ class GpuState(StrEnum):
 
     ``attributed``: one known holder, and the device was read. ``unallocated``: nobody holds it.
     ``ambiguous``: held, but by whom or by how much cannot be said. ``lost``: the device was there and was not read.
-    ``blind``: the node has GPUs that nothing on it can read.
+    ``blind``: it is on the PCI bus and nothing on the node can read it: passed_through, no_driver, foreign_vendor.
     """
 
     ATTRIBUTED = "attributed"
@@ -79,7 +79,8 @@ COLLECTOR_START = _gauge(
     "collector_start_timestamp_seconds",
     "seconds",
     NODE_LABELS,
-    "When the counters of this collector began, as Unix time. Another value means that they began anew.",
+    "When the counters of this node began, as Unix time; before the last restart if they were kept in a state file. "
+    "Another value means that they began anew.",
 )
 COLLECTOR_CLOCK = _gauge(
     "collector_clock_timestamp_seconds",
@@ -112,6 +113,26 @@ COLLECTOR_LAST_SUCCESS = _gauge(
     NODE_LABELS,
     "The last moment at which every GPU was read, as Unix time; 0 if there was none yet.",
 )
+STATE_FOUND = _gauge(
+    "collector_state_found",
+    "",
+    (*NODE_LABELS, "found"),
+    "1, with what the collector found in its state file when it started: loaded, none, or why it is no use "
+    "(clock_backwards: loaded, and the time since is not known). Absent without a state file, as the next two.",
+)
+STATE_SAVED = _gauge(
+    "collector_state_saved_timestamp_seconds",
+    "seconds",
+    NODE_LABELS,
+    "The moment of the last state on the disk, as Unix time: no counter on this page is younger. 0 if there is none.",
+)
+STATE_UNSAVED = _gauge(
+    "collector_state_unsaved",
+    "",
+    (*NODE_LABELS, "reason"),
+    "1 while the state cannot be saved, with the reason: the counters on this page stand still and go on being added "
+    "up; where no state was ever saved they do not stand still. Else 0, with none.",
+)
 NVML_ERRORS = _counter(
     "collector_nvml_errors",
     "",
@@ -122,7 +143,8 @@ GPUS = _gauge(
     "gpus",
     "",
     ACCELERATOR_LABELS,
-    f"GPUs that this node is known to have, read or not; accelerator {UNKNOWN_ACCELERATOR}: never identified.",
+    f"GPUs that this node is known to have, read or not; accelerator {UNKNOWN_ACCELERATOR}: never identified. Those "
+    "that no driver here reads have the name of the PCI table, or vendor and device number.",
 )
 GPU_INFO = _gauge(
     "gpu_info",
@@ -160,6 +182,24 @@ GPU_RESIDUAL = _gauge(
     "seconds",
     ACCELERATOR_LABELS,
     "Physical GPU-seconds less the sum of all states. Not 0 means that the collector lost count.",
+)
+CUSTODY_EVENTS = _counter(
+    "custody_events",
+    "",
+    (*NODE_LABELS, "event"),
+    "Changes in the inventory of devices: appeared, vanished, returned, uuid_changed, address_changed, slot_changed.",
+)
+CUSTODY_FIRST_SEEN = _gauge(
+    "custody_first_seen_timestamp_seconds",
+    "seconds",
+    (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
+    "When a device of the inventory was first seen here, as Unix time; also of devices that have vanished.",
+)
+CUSTODY_LAST_SEEN = _gauge(
+    "custody_last_seen_timestamp_seconds",
+    "seconds",
+    (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
+    "When it was last read, as Unix time.",
 )
 HOLDER_INFO = _gauge(
     "holder_info",
@@ -220,6 +260,12 @@ SHARED_BUSY = _counter(
     HOLDER_LABELS,
     "Busy time of shared devices, whole for each holder. An upper bound for each; never add it over holders.",
 )
+UNWATCHED = _counter(
+    "holder_unwatched_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Device-seconds in which no collector ran and that this holder may have held. Not in the held or shared seconds.",
+)
 
 HOLDER_COUNTERS = (
     HELD,
@@ -232,6 +278,7 @@ HOLDER_COUNTERS = (
     SHARED,
     SHARED_OBSERVED,
     SHARED_BUSY,
+    UNWATCHED,
 )
 METRICS: tuple[Metric, ...] = (
     COLLECTOR_INFO,
@@ -242,6 +289,9 @@ METRICS: tuple[Metric, ...] = (
     COLLECTOR_LATENESS,
     COLLECTOR_DURATION,
     COLLECTOR_LAST_SUCCESS,
+    STATE_FOUND,
+    STATE_SAVED,
+    STATE_UNSAVED,
     NVML_ERRORS,
     GPUS,
     GPU_INFO,
@@ -251,6 +301,9 @@ METRICS: tuple[Metric, ...] = (
     GPU_PHYSICAL,
     GPU_SECONDS,
     GPU_RESIDUAL,
+    CUSTODY_EVENTS,
+    CUSTODY_FIRST_SEEN,
+    CUSTODY_LAST_SEEN,
     HOLDER_INFO,
     HOLDER_DEVICES,
     *HOLDER_COUNTERS,

@@ -1,8 +1,9 @@
 """
-The devices of this node through the driver: opened, opened again with back-off, remembered when they vanish.
+The devices of this node: through the driver, opened, opened again with back-off; else by what is on the PCI bus.
 
-What is known stays known: a device that stops answering is counted on, as lost, until the collector ends. A GPU that
-the driver counts but has never let anybody identify has no UUID, so nobody can be said to hold it; it is counted too.
+What is known stays known: a device that stops answering is counted on, as lost, until whoever keeps the inventory says
+that it has vanished. A GPU that the driver counts but has never let anybody identify has no UUID, so nobody can be said
+to hold it; it is counted too. So is a GPU that is on the bus and that nothing here reads, as blind, by its address.
 
 MIG instances are parts of GPUs that are counted already. Those there now are looked at, and none is remembered: a
 layout that was changed is the operator's doing and no loss.
@@ -16,11 +17,14 @@ from dataclasses import dataclass, replace
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR
 from collector.nvml import DeviceHandle, Driver, NoDriver
+from collector.pci import PciGpu, Vendor, place
 from collector.readings import Absent, DeviceIdentity, Reading, Why
 
 log = logging.getLogger("flopwatch.collector")
 
+NVIDIA_DRIVER = "nvidia"  # the kernel driver that NVML speaks to; it counts what it holds
 FIRST_RETRY_SECONDS = 1.0
+PCI_SECONDS = 60.0  # between two looks at the PCI bus: a guess; what is bound to what changes by hand
 LONGEST_RETRY_SECONDS = 60.0  # a guess: soon enough after a driver upgrade, and no burden while there is none
 
 
@@ -33,19 +37,30 @@ class InstanceLook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A GPU that is known by its place on the PCI bus only, and why nothing here reads it."""
+
+    accelerator: str
+    pci_bus_id: str
+    why: Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """
     What one look at the node's GPUs found; it never changes, so a scrape may read it while the next look is under way.
 
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
-    counted and has no UUID. ``instances`` are the MIG instances there are now, by their own UUIDs. ``blind`` says why
-    no GPU at all could be read, if so. ``errors`` are failed calls into NVML since the start, by call and code.
+    counted and has no UUID. ``instances`` are the MIG instances there are now, by their own UUIDs. ``unreadable`` are
+    the GPUs on the PCI bus that no driver here names. ``blind`` says why no GPU at all could be read, if so. ``errors``
+    are failed calls into NVML since the start, by call and code.
     """
 
     readings: Mapping[str, Reading | Absent]
     known: Mapping[str, DeviceIdentity]
     unidentified: tuple[Absent, ...]
     instances: Mapping[str, InstanceLook]
+    unreadable: tuple[Unreadable, ...]
     blind: Absent | None
     driver_version: str | Absent
     errors: Mapping[tuple[str, str], int]
@@ -54,13 +69,18 @@ class Survey:
     def complete(self) -> bool:
         """Whether there are GPUs and every one of them was read."""
         absent = any(isinstance(reading, Absent) for reading in self.readings.values())
-        return bool(self.readings) and not absent and not self.unidentified
+        return bool(self.readings) and not absent and not self.unidentified and not self.unreadable
+
+    def seen(self) -> tuple[DeviceIdentity, ...]:
+        """The devices that were read."""
+        return tuple(self.known[uuid] for uuid, reading in self.readings.items() if isinstance(reading, Reading))
 
     def inventory(self) -> Counter[str]:
         """The number of GPUs by accelerator model."""
         models = Counter(identity.accelerator for identity in self.known.values())
         if self.unidentified:
             models[UNKNOWN_ACCELERATOR] += len(self.unidentified)
+        models.update(gpu.accelerator for gpu in self.unreadable)
         return models
 
     def unread(self, why: Why) -> "Survey":
@@ -75,6 +95,7 @@ NOT_YET = Survey(
     known={},
     unidentified=(),
     instances={},
+    unreadable=(),
     blind=Absent(Why.NO_DATA),
     driver_version=Absent(Why.NO_DATA),
     errors={},
@@ -83,11 +104,16 @@ NOT_YET = Survey(
 
 
 class NodeDevices:
-    """Looks at every GPU of the node. For one thread."""
+    """Looks at every GPU of the node. For one thread. ``pci`` says what is on the PCI bus now."""
 
-    def __init__(self, open_driver: Callable[[], Driver], clock: Clock) -> None:
+    def __init__(
+        self, open_driver: Callable[[], Driver], clock: Clock, *, pci: Callable[[], tuple[PciGpu, ...] | Absent]
+    ) -> None:
         self._open_driver = open_driver
         self._clock = clock
+        self._ask_pci = pci
+        self._pci: tuple[PciGpu, ...] = ()
+        self._pci_due_ns = clock.elapsed_ns()
         self._driver: Driver | None = None
         self._driver_version: str | Absent = Absent(Why.NO_DRIVER)
         self._retry_at_ns = 0
@@ -98,18 +124,35 @@ class NodeDevices:
         self._instances: dict[DeviceHandle, InstanceLook] = {}
         self._errors: Counter[tuple[str, str]] = Counter()
         self._blind: Absent | None = None
+        self._is_absent = False
+
+    def remember(self, known: Iterable[DeviceIdentity], errors: Mapping[tuple[str, str], int]) -> Survey:
+        """Know these from before, as if they had been seen; what is known before the first look."""
+        self._known = {identity.gpu_uuid: identity for identity in known}
+        self._errors = Counter(errors)
+        readings = dict.fromkeys(self._known, Absent(Why.NO_DATA))
+        return replace(NOT_YET, readings=readings, known=dict(self._known), errors=dict(errors))
+
+    def forget(self, gpu_uuids: Iterable[str]) -> None:
+        """Count these no longer; a device that is seen again is known again."""
+        for gpu_uuid in gpu_uuids:
+            self._known.pop(gpu_uuid, None)
 
     def survey(self) -> Survey:
         """A reading, or the reason for none, for every GPU ever seen here."""
+        self._look_at_pci()
         try:
-            readings = self._read()
-            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_GPUS)
+            readings, otherwise, self._is_absent = self._read(), Why.NO_GPUS, False
         except NoDriver as error:
-            readings = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE))
+            readings, otherwise = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE)), Why.NO_DRIVER
             self._unidentified = (Absent(Why.DRIVER_GONE),) * len(self._unidentified)
-            blind = _why_blind((*readings.values(), *self._unidentified), otherwise=Why.NO_DRIVER)
-            if blind != self._blind:
+            if not self._is_absent:
                 log.warning("driver.absent code=%s next=%r", error.code, error.reason)
+            self._is_absent = True
+        readings |= self._passed_through(readings)
+        unreadable = self._unreadable()
+        reasons = (gpu.why for gpu in unreadable)
+        blind = _why_blind((*readings.values(), *self._unidentified, *reasons), otherwise=otherwise)
         if blind is not None and blind != self._blind:
             log.warning("node.blind reason=%s", blind.reason)
         self._blind = blind
@@ -118,6 +161,7 @@ class NodeDevices:
             known=dict(self._known),
             unidentified=self._unidentified,
             instances={look.identity.gpu_uuid: look for look in self._instances.values()},
+            unreadable=unreadable,
             blind=blind,
             driver_version=self._driver_version,
             errors=dict(self._errors),
@@ -131,6 +175,43 @@ class NodeDevices:
         self._driver, self._driver_version = None, Absent(Why.DRIVER_GONE)
         self._by_handle.clear()
         self._instances = {}
+
+    def _look_at_pci(self) -> None:
+        """Ask now and then; without an answer what was there before is there still."""
+        if self._clock.elapsed_ns() >= self._pci_due_ns:
+            self._pci_due_ns = self._clock.elapsed_ns() + round(PCI_SECONDS * 1e9)
+            found = self._ask_pci()
+            if not isinstance(found, Absent):
+                self._pci = found
+
+    def _passed_through(self, readings: Mapping[str, Reading | Absent]) -> dict[str, Reading | Absent]:
+        """Of the known devices that were not read, those that have been given to a virtual machine."""
+        given = {gpu.pci_bus_id for gpu in self._pci if gpu.why_unread().reason is Why.PASSED_THROUGH}
+        unread = [uuid for uuid, reading in readings.items() if isinstance(reading, Absent)]
+        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if place(self._known[uuid].pci_bus_id) in given}
+
+    def _unreadable(self) -> tuple[Unreadable, ...]:
+        """GPUs on the bus that are counted nowhere else. Those without identity have no address, only a number."""
+        known = {place(identity.pci_bus_id) for identity in self._known.values()}
+        found, nameless = [], len(self._unidentified)
+        for gpu in self._pci:
+            why = self._why_unread(gpu)
+            if gpu.pci_bus_id in known:
+                continue
+            if nameless and gpu.vendor is Vendor.NVIDIA and self._may_be_nameless(why):
+                nameless -= 1
+                continue
+            found.append(Unreadable(accelerator=gpu.accelerator, pci_bus_id=gpu.pci_bus_id, why=why))
+        return tuple(found)
+
+    def _why_unread(self, gpu: PciGpu) -> Absent:
+        """As the bus has it; but what the driver holds and NVML, which answers, does not list has failed in it."""
+        failed = self._driver is not None and gpu.driver == NVIDIA_DRIVER
+        return Absent(Why.DRIVER_ERROR) if failed else gpu.why_unread()
+
+    def _may_be_nameless(self, why: Absent) -> bool:
+        """Whether this can be one of those that the driver counted, or while it was there has counted."""
+        return why.reason is (Why.NO_DRIVER if self._driver is None else Why.DRIVER_ERROR)
 
     def _read(self) -> dict[str, Reading | Absent]:
         driver = self._driver or self._reopen()
@@ -153,6 +234,7 @@ class NodeDevices:
             if isinstance(identity, Absent):
                 unnamed.append(identity)
             else:
+                self._known[identity.gpu_uuid] = identity
                 reading = driver.reading(handle)
                 found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
         self._instances = dict(self._look_at_instances(driver, cards))
@@ -202,7 +284,6 @@ class NodeDevices:
         identity = driver.identity(handle)
         if not isinstance(identity, Absent):
             self._by_handle[handle] = identity
-            self._known[identity.gpu_uuid] = identity
         return identity
 
 

@@ -8,29 +8,35 @@ zero.
 An interval belongs to whoever holds the device at its end. Of one that was too long only the last part is known; the
 rest is lost, and whoever held the device at either end may have held it. So may whoever held it last, for as long as
 nobody can tell who does.
+
+With a keeper the counters go on over a restart, and nothing is published that a successor would not find: a scrape gets
+the page of the last tick that was saved. Only where no state was ever saved, so that a successor begins anew, is the
+page that of the last tick although it cannot be saved. The series of a holder begin with 0, which stays on the page
+until the next save: a reader that comes at least as often as states are saved always sees it.
 """
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collector import contract
-from collector.accounting import Accounts, DeviceInterval, holder_labels
+from collector.accounting import Accounts, DeviceInterval
 from collector.attribution import attribute
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
-from collector.devices import NOT_YET, NodeDevices, Survey
+from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.readings import Absent, Holder, Why
+from collector.keeper import Keeper, Resumed, begun
+from collector.page import custody_samples, gpu_samples, holders_of, known_holders
+from collector.readings import Absent, Why
+from collector.state_file import CallFailures, Held, State
 
 log = logging.getLogger("flopwatch.collector")
 
 NANOSECONDS = 1_000_000_000
 STALL_INTERVALS = 30  # a loop that has not ticked for so many intervals hangs: a guess, far above any slow tick
 SHORTEST_STALL_SECONDS = 30.0  # and so many real seconds, however fast a scenario's clock runs
-
-Held = Mapping[str, tuple[Holder, ...]] | Absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,11 @@ class NodeFacts:
     node: str
     provenance: str
     version: str
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """The first two labels of every series."""
+        return self.node, self.provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +69,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What ``/healthz`` and ``/readyz`` answer from; ``blind`` says why no GPU can be read, if so."""
+    """
+    What ``/healthz`` and ``/readyz`` answer from.
+
+    ``ticks`` are those of this process; ``blind`` says why no GPU can be read, if so.
+    """
 
     ticks: int
     seconds_since_tick: float
@@ -70,26 +85,41 @@ class Collector:
     """Everything a node knows, added up tick by tick; safe to render from another thread."""
 
     def __init__(
-        self, *, facts: NodeFacts, devices: NodeDevices, holders: HolderSource, clock: Clock, timing: Timing
+        self,
+        *,
+        facts: NodeFacts,
+        devices: NodeDevices,
+        holders: HolderSource,
+        clock: Clock,
+        timing: Timing,
+        keeper: Keeper | None = None,
     ) -> None:
+        """Without a keeper the counters begin now, and a scrape gets what the last tick left."""
+        resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._facts = facts
         self._devices = devices
         self._holders = holders
         self._clock = clock
         self._timing = timing
+        self._keeper = keeper
         self._lock = threading.Lock()
-        self._accounts = Accounts()
-        self._survey = NOT_YET
-        self._held: Held = Absent(Why.HOLDERS_UNKNOWN)
-        self._last_known: Mapping[str, tuple[Holder, ...]] = {}
-        self._started_unix = clock.unix_seconds()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
-        self._ticked_unix = self._started_unix
-        self._last_success_unix = 0.0
-        self._ticks = 0
-        self._lateness_ns = 0
+        self._down_ns = resumed.down_ns
         self._duration_seconds = 0.0
+        self._go_on(resumed.state)
+        self._page = None if keeper is None else self._page_now()
+
+    def _go_on(self, state: State) -> None:
+        self._accounts = Accounts.of(state.books)
+        self._custody = state.custody
+        self._held, self._last_known = state.held, state.last_known
+        failures = {(each.call, each.code): each.count for each in state.nvml_failures}
+        self._survey = self._devices.remember(state.custody.present(), failures)
+        self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
+        self._last_success_unix = state.last_success_unix
+        self._ticks = self._ticks_before = state.ticks
+        self._lateness_ns = state.lateness_ns
 
     def tick(self, *, late_ns: int = 0) -> None:
         """Read, attribute, add up. The slow part runs without the lock, so a hanging driver never hangs a scrape."""
@@ -99,7 +129,10 @@ class Collector:
         self._tell_strangers(survey, held)
         now_ns, now_unix = self._clock.elapsed_ns(), self._clock.unix_seconds()
         with self._lock:
-            self._add(now_ns - self._last_tick_ns, survey, held)
+            elapsed_ns = now_ns - self._last_tick_ns
+            self._add_down(held)
+            self._add(elapsed_ns, survey, held)
+            self._look(survey, now_unix, elapsed_ns)
             self._survey, self._held = survey, held
             self._last_known = self._last_known if isinstance(held, Absent) else held
             self._last_tick_ns, self._ticked_unix = now_ns, now_unix
@@ -108,9 +141,17 @@ class Collector:
             self._ticks += 1
             self._lateness_ns += late_ns
             self._duration_seconds = self._clock.real_seconds((now_ns - began_ns) / NANOSECONDS)
+            if self._page is None:
+                self._accounts.begin()
+        if self._keeper is not None and self._keeper.is_due(now_ns):
+            self._save(self._keeper)
 
     def run(self, stop: threading.Event) -> None:
-        """Tick at every multiple of the interval until told to stop; moments that have passed by are left out."""
+        """
+        Tick at every multiple of the interval until told to stop; moments that have passed by are left out.
+
+        What the last tick left is saved at the end.
+        """
         interval_ns = round(self._timing.interval_seconds * NANOSECONDS)
         due_ns = self._clock.elapsed_ns()
         while not stop.is_set():
@@ -120,6 +161,8 @@ class Collector:
                 continue
             self.tick(late_ns=late_ns)
             due_ns += interval_ns * (1 + late_ns // interval_ns)
+        if self._keeper is not None and self._ticks > self._ticks_before:
+            self._save(self._keeper)
         self._devices.close()
 
     def health(self) -> Health:
@@ -128,14 +171,70 @@ class Collector:
             age = self._clock.real_seconds((self._clock.elapsed_ns() - self._last_tick_ns) / NANOSECONDS)
             stall = self._clock.real_seconds(STALL_INTERVALS * self._timing.interval_seconds)
             hangs = age > max(stall, SHORTEST_STALL_SECONDS)
-            return Health(ticks=self._ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
+            ticks = self._ticks - self._ticks_before
+            return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
 
     def samples(self) -> tuple[Sample, ...]:
-        """All series as the last tick left them."""
+        """All series as the last tick left them, or with a keeper the last one that was saved."""
         with self._lock:
-            own = self._collector_samples()
-            gpus = self._gpu_samples()
-            return (*own, *gpus, *self._accounts.samples(self._facts.node, self._facts.provenance))
+            page = self._page_now() if self._page is None else self._page
+            kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
+            return (*page, *kept)
+
+    def _page_now(self) -> tuple[Sample, ...]:
+        """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""
+        where, at_zero = self._facts.where, self._keeper is not None
+        return (
+            *self._collector_samples(),
+            *gpu_samples(where, self._survey, self._held),
+            *custody_samples(where, self._custody),
+            *self._accounts.samples(*where, newcomers_at_zero=at_zero),
+        )
+
+    def _save(self, keeper: Keeper) -> None:
+        """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
+        saved = keeper.save(self._state(), self._last_tick_ns)
+        with self._lock:
+            if saved:
+                self._page = self._page_now()
+            elif not keeper.is_on_disk:
+                self._page = None
+            if saved or self._page is None:
+                self._accounts.begin()
+
+    def _state(self) -> State:
+        return State(
+            began_unix=self._began_unix,
+            clock_unix=self._ticked_unix,
+            elapsed_ns=self._last_tick_ns,
+            epoch=self._clock.epoch(),
+            last_success_unix=self._last_success_unix,
+            ticks=self._ticks,
+            lateness_ns=self._lateness_ns,
+            nvml_failures=tuple(
+                CallFailures(call=call, code=code, count=count) for (call, code), count in self._survey.errors.items()
+            ),
+            books=self._accounts.books(),
+            held=self._held,
+            last_known=self._last_known,
+            custody=self._custody,
+        )
+
+    def _add_down(self, held: Held) -> None:
+        """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
+        if self._down_ns:
+            either, known = _either(self._last_known, held), self._survey.known
+            at_either_end = [(known[uuid].accelerator, known_holders(uuid, either)) for uuid in known]
+            self._accounts.pass_unwatched(self._down_ns, at_either_end)
+        self._down_ns = 0
+
+    def _look(self, survey: Survey, at_unix: float, elapsed_ns: int) -> None:
+        """Keep the inventory. A look at which nothing could be read is none."""
+        seen = survey.seen()
+        if seen:
+            was = {identity.gpu_uuid for identity in self._custody.present()}
+            self._custody = self._custody.look(seen, at_unix=at_unix, elapsed_seconds=elapsed_ns / NANOSECONDS)
+            self._devices.forget(was - {identity.gpu_uuid for identity in self._custody.present()})
 
     def _tell_strangers(self, survey: Survey, held: Held) -> None:
         """Say once which devices holders have that this node has not: a slip leaves the real ones to nobody."""
@@ -149,7 +248,7 @@ class Collector:
     def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         unseen_ns = self._unseen_ns(elapsed_ns)
         if unseen_ns:
-            self._account(unseen_ns, survey.unread(Why.LATE_TICK), _either(self._held, held))
+            self._account(unseen_ns, survey.unread(Why.LATE_TICK), _either(self._last_known, held))
         self._account(elapsed_ns - unseen_ns, survey, held)
         self._accounts.retire(round(self._timing.retention_seconds * NANOSECONDS))
 
@@ -164,8 +263,7 @@ class Collector:
         return elapsed_ns - round(self._timing.interval_seconds * NANOSECONDS)
 
     def _collector_samples(self) -> Iterator[Sample]:
-        where = (self._facts.node, self._facts.provenance)
-        blind, version = self._survey.blind, self._survey.driver_version
+        where, blind, version = self._facts.where, self._survey.blind, self._survey.driver_version
         driver = "" if isinstance(version, Absent) else version
         yield Sample(contract.COLLECTOR_INFO, (*where, self._facts.version, contract.CONTRACT_VERSION, driver), 1)
         yield Sample(contract.COLLECTOR_BLIND, (*where, blind.reason if blind else ""), 1 if blind else 0)
@@ -176,7 +274,7 @@ class Collector:
 
     def _own_numbers(self) -> tuple[tuple[Metric, float], ...]:
         return (
-            (contract.COLLECTOR_START, self._started_unix),
+            (contract.COLLECTOR_START, self._began_unix),
             (contract.COLLECTOR_CLOCK, self._ticked_unix),
             (contract.COLLECTOR_TICKS, self._ticks),
             (contract.COLLECTOR_LATENESS, self._lateness_ns / NANOSECONDS),
@@ -184,27 +282,14 @@ class Collector:
             (contract.COLLECTOR_LAST_SUCCESS, self._last_success_unix),
         )
 
-    def _gpu_samples(self) -> Iterator[Sample]:
-        where = (self._facts.node, self._facts.provenance)
-        for uuid, identity in self._survey.known.items():
-            serial = "" if isinstance(identity.serial, Absent) else identity.serial
-            about = (identity.accelerator, identity.pci_bus_id, serial)
-            yield Sample(contract.GPU_INFO, (*where, uuid, *about), 1)
-            reading = self._survey.readings[uuid]
-            if not isinstance(reading, Absent):
-                yield from _present(contract.GPU_BUSY, (*where, uuid), reading.busy_ratio)
-                yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
-            for names in _names(_holders_of(uuid, self._held)):
-                yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
 
-
-def _intervals(survey: Survey, held: Held, last_known: Mapping[str, tuple[Holder, ...]]) -> Iterator[DeviceInterval]:
+def _intervals(survey: Survey, held: Held, last_known: Held) -> Iterator[DeviceInterval]:
     for uuid, reading in survey.readings.items():
         yield DeviceInterval(
             gpu_uuid=uuid,
             accelerator=survey.known[uuid].accelerator,
             reading=reading,
-            attribution=attribute(reading, _holders_of(uuid, held), last_known.get(uuid, ())),
+            attribution=attribute(reading, holders_of(uuid, held), known_holders(uuid, last_known)),
         )
     for number, why in enumerate(survey.unidentified):
         yield DeviceInterval(
@@ -213,10 +298,13 @@ def _intervals(survey: Survey, held: Held, last_known: Mapping[str, tuple[Holder
             reading=why,
             attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
         )
-
-
-def _holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
-    return held if isinstance(held, Absent) else held.get(uuid, ())
+    for gpu in survey.unreadable:
+        yield DeviceInterval(
+            gpu_uuid=f"pci-{gpu.pci_bus_id}",
+            accelerator=gpu.accelerator,
+            reading=gpu.why,
+            attribution=attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN)),
+        )
 
 
 def _either(before: Held, now: Held) -> Held:
@@ -224,14 +312,3 @@ def _either(before: Held, now: Held) -> Held:
     if isinstance(before, Absent) or isinstance(now, Absent):
         return now if isinstance(before, Absent) else before
     return {uuid: (*before.get(uuid, ()), *now.get(uuid, ())) for uuid in {**before, **now}}
-
-
-def _names(holders: tuple[Holder, ...] | Absent) -> tuple[tuple[str, str, str, str], ...]:
-    """Holders by name, each once: pods that differ in nothing but their UID have one series."""
-    labels = () if isinstance(holders, Absent) else tuple(map(holder_labels, holders))
-    return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))
-
-
-def _present(metric: Metric, labels: tuple[str, ...], value: float | Absent) -> Iterator[Sample]:
-    if not isinstance(value, Absent):
-        yield Sample(metric, labels, value)

@@ -24,6 +24,7 @@ LARGEST = {
     "interval_seconds": 86_400.0,
     "max_gap_seconds": 315_360_000.0,  # ten years
     "retention_seconds": 315_360_000.0,
+    "state_interval_seconds": 86_400.0,
     "speed": 100_000.0,  # a day in a second
     "begins_at": 4_102_444_800.0,  # the year 2100
 }
@@ -51,7 +52,14 @@ class Settings:
     retention_seconds: float = _setting(
         86400.0, float, "seconds", "how long the counters of an ended holder stay; a day outlasts a long scrape outage"
     )
+    state_file: str = _setting(
+        "", str, "path", "file that carries the counters over a restart; without it they begin anew at each start"
+    )
+    state_interval_seconds: float = _setting(
+        10.0, float, "seconds", "between saves of the state file; /metrics shows the counters as last saved"
+    )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
+    sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
         "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"
     )
@@ -169,8 +177,8 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
             "--max-gap-seconds must be at least --interval-seconds, or every tick would be late",
         ),
         (
-            given.retention_seconds < 0 or given.begins_at < 0,
-            "--retention-seconds and --begins-at must not be negative",
+            min(given.retention_seconds, given.begins_at, given.state_interval_seconds) < 0,
+            "--retention-seconds, --begins-at and --state-interval-seconds must not be negative",
         ),
         (given.speed != 1.0 and not given.simulate, "--speed needs --simulate: real GPUs run on real time"),
         (given.begins_at != 0.0 and not given.simulate, "--begins-at needs --simulate: it is a scenario that begins"),

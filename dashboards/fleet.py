@@ -134,8 +134,8 @@ BALANCE = Row(
             title="GPU-seconds per second, by state",
             kind="timeseries",
             description="The states add up to the physical GPU-seconds, drawn as a line. Ambiguous: held, but by whom "
-            "or by how much cannot be said. Lost: not read. Blind: nothing on the node can read them. Left out: nodes "
-            "without a collector, and GPUs that no driver ever counted.",
+            "or by how much cannot be said. Lost: not read. Blind: nothing on the node can read them; they are "
+            "counted by their place on the PCI bus. Left out: nodes without a collector.",
             unit="short",
             width=11,
             stacked=True,

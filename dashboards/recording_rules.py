@@ -33,10 +33,11 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
 HEADER = """\
 # Written by dashboards/boards.py from the facts; change those and run it again.
 #
-# The estimates are those of policy/judgement/estimate.py as rates. Not in them: hours in which nobody watched a node,
-# which Prometheus cannot tell, and a holder's time before its second scrape. An accelerator without a known peak has no
-# estimate; its time is recorded as flopwatch:tenant_unestimated_gpu_seconds_per_second. Where nobody claimed a workload
-# there is no tenant_id. The board multiplies by the group's interval: change it there too.
+# The estimates are those of policy/judgement/estimate.py as rates. Not in them: hours in which nobody watched a node
+# whose collector kept no counters, which Prometheus cannot tell, and a holder's time before its second scrape. An
+# accelerator without a known peak has no estimate; its time is recorded as
+# flopwatch:tenant_unestimated_gpu_seconds_per_second. Where nobody claimed a workload there is no tenant_id. The board
+# multiplies by the group's interval: change it there too.
 #
 # Peaks partly from Epoch AI, "Data on Machine Learning Hardware", epoch.ai, CC BY 4.0.
 """
@@ -51,7 +52,8 @@ POSSIBLY_ACTIVE_HOLDERS = f"""\
 {_recent(contract.BUSY)}
 + clamp_min({_recent(contract.HELD)} - {_recent(contract.OBSERVED)}, 0)
 + {_recent(contract.SHARED_BUSY)}
-+ ({_recent(contract.SHARED)} - {_recent(contract.SHARED_OBSERVED)})"""
++ ({_recent(contract.SHARED)} - {_recent(contract.SHARED_OBSERVED)})
++ {_recent(contract.UNWATCHED)}"""
 HOLDING = f"({_recent(contract.HELD)} + {_recent(contract.SHARED)})"
 
 

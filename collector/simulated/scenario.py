@@ -11,7 +11,7 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     gpus = 8
     # mig = true               all cards are in MIG mode: utilisation is not supported
     # fabric = "rack-1"        nodes that name the same one are in one NVLink domain; boards with a fabric only
-    # passthrough = true       the GPUs belong to virtual machines: no driver loads
+    # passthrough = true       the GPUs belong to virtual machines: blind, on the PCI bus only
     # no_energy_counter = true a board older than Volta
 
     [[nodes.faults]]

@@ -13,6 +13,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from collector.contract import GpuState
 from policy.demo.chain import chain_of
 from policy.demo.comparison import AGREE, compare
 from policy.demo.scenario import DemoScenario, TicketKey, key_of
@@ -100,7 +101,7 @@ def _words(key: TicketKey) -> str:
 def _tell_balance(console: Console, targets: pl.DataFrame, balance: pl.DataFrame) -> None:
     console.rule("Where the GPU-hours went")
     for row in balance.to_dicts():
-        states = ", ".join(f"{row[name]:,.1f} {name}" for name in ("attributed", "unallocated", "ambiguous", "lost"))
+        states = ", ".join(f"{row[state]:,.1f} {state}" for state in GpuState)
         console.print(f"{row['accelerator']}: {row['physical']:,.1f} physical = {states}; residual {row['residual']:g}")
     for row in targets.filter(pl.col("state") != "ok").to_dicts():
         console.print(f"{row['target']}: {row['state']}: {row['detail']}", markup=False)

@@ -7,7 +7,8 @@ sum. Nothing is lost by a missed scrape, and nothing counted twice.
 
 When a collector has begun anew (another start time) its counters are taken whole, and the time in between is unwatched:
 every container that held devices before or after it may have held them throughout. The same goes for a container that
-held devices and whose counters the collector has retired since: nobody saw it end.
+held devices and whose counters the collector has retired since: nobody saw it end. A collector that kept its counters
+over a restart (the same start time) has counted that time itself, as lost and as unwatched, and nothing is added here.
 
 Left out: a container that came and was retired within one silence, longer than the collector's retention. No page ever
 named it; its seconds are in the balance, as attributed, and in no window.
@@ -44,6 +45,7 @@ HOLDER_COLUMNS = {
     contract.SHARED.name: "shared_seconds",
     contract.SHARED_OBSERVED.name: "shared_observed_seconds",
     contract.SHARED_BUSY.name: "shared_busy_seconds",
+    contract.UNWATCHED.name: "unwatched_seconds",
 }
 RETIRED = "retired_timestamp_seconds"
 """Not on any page: since when a node's target is no longer asked, as Unix time. The engine's own mark in a snapshot."""
@@ -105,7 +107,7 @@ def windows_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         .join(spans, on=NODE, how="inner")
         .with_columns(pl.col(*HOLDER_COLUMNS.values(), "device_count").fill_null(0.0))
         .with_columns(
-            unwatched_seconds=_unwatched_seconds.fill_null(0.0),
+            unwatched_seconds=pl.col("unwatched_seconds") + _unwatched_seconds.fill_null(0.0),
             metering=pl.lit(Metering.UTILISATION.value),
         )
     )
@@ -160,7 +162,7 @@ def pending_windows(
         .with_columns(unwatched=_span_seconds)
     )
     silent = spans.filter(pl.col("unwatched") > stale_after_seconds)
-    zeros = {name: pl.lit(0.0) for name in HOLDER_COLUMNS.values()}
+    zeros = {name: pl.lit(0.0) for name in HOLDER_COLUMNS.values() if name != "unwatched_seconds"}
     rows = (
         _of(latest, contract.HOLDER_DEVICES.name)
         .filter(pl.col("value") > 0)
@@ -179,7 +181,9 @@ def pending_windows(
 def _spans(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """For every node that moved on: window_start, window_end, whether it began anew, and the gap nobody watched."""
     then = _clock(before).rename({"clock": "clock_then", "start": "start_then"})
-    seconds = (pl.col("start") - pl.col("clock_then")).dt.total_microseconds() / 1e6
+    # A start later than the clock was taken from a clock that was wrong then: no gap is longer than what has passed.
+    resumed = pl.min_horizontal("start", "clock")
+    seconds = (resumed - pl.col("clock_then")).dt.total_microseconds() / 1e6
     anew = (pl.col("start") != pl.col("start_then")).fill_null(value=True)
     return (
         _clock(after)

@@ -23,7 +23,7 @@ from support.readings import (
 )
 
 from collector import contract
-from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why
+from collector.accounting import Absent, Accounts, DeviceInterval, Holder, HolderTotals, Reading, Why
 from collector.contract import GpuState, Sample
 
 A, B = a_holder("pod-0"), a_holder("pod-1")
@@ -263,3 +263,52 @@ def test_samples_have_the_contracts_labels() -> None:
     for sample in samples(accounts_of((SECOND, [an_interval(a_reading(), unclaimed)]))):
         labels = dict(zip(sample.metric.labels, sample.label_values, strict=True))
         assert labels.get("tenant_id", "") == ""
+
+
+@given(history=histories, where=st.integers(0, 6))
+def test_books_carry_on_where_they_end(history: History, where: int) -> None:
+    """Accounts that are put down as books at any point and taken up again end as those that never stopped."""
+    history = [(elapsed_ns, [replace(each, reading=_metered(each.reading, False, 0)) for each in intervals])
+               for elapsed_ns, intervals in history]  # fmt: skip
+    accounts = accounts_of(*history[:where])
+    resumed = Accounts.of(accounts.books())
+    assert resumed.books() == accounts.books()
+    go_on(resumed, history[where:])
+    assert resumed.books() == accounts_of(*history).books()
+    assert series(resumed) == series(accounts_of(*history))
+
+
+def go_on(accounts: Accounts, history: History) -> None:
+    """Add these intervals, with exactly their devices as inventory."""
+    for elapsed_ns, intervals in history:
+        models = [interval.accelerator for interval in intervals]
+        accounts.advance(elapsed_ns, {model: models.count(model) for model in models})
+        accounts.integrate(elapsed_ns, intervals)
+
+
+@given(before=histories, after=histories, down_ns=durations_ns)
+def test_unwatched_time_is_lost_and_nobodys(before: History, after: History, down_ns: int) -> None:
+    """Whatever came before and after: the time is lost once a GPU, the books balance, and no holder's use has grown."""
+    accounts = accounts_of(*before)
+    states, held = of(accounts, contract.GPU_SECONDS), [book.totals for book in accounts.books().holders]
+    gpus = sum(accounts.books().inventory.values())
+    accounts.pass_unwatched(down_ns, [(H100, (A, A)), (H100, (B,))])
+    assert of(accounts, contract.GPU_SECONDS) == pytest.approx(states + gpus * down_ns / SECOND)
+    assert of(accounts, contract.GPU_SECONDS, reason="collector_down") == pytest.approx(gpus * down_ns / SECOND)
+    used = [replace(book.totals, last_held_ns=0, unwatched_ns=0) for book in accounts.books().holders]
+    assert used[: len(held)] == [replace(each, last_held_ns=0) for each in held]
+    assert all(each.values() == HolderTotals().values() for each in used[len(held) :])
+    assert of(accounts, contract.UNWATCHED) == pytest.approx(2 * down_ns / SECOND)
+    go_on(accounts, after)
+    assert all(accounts.residual_ns(model) == 0 for model in MODELS)
+
+
+def test_newcomers_stand_at_zero_until_they_have_begun() -> None:
+    """A holder that was not published yet has all its counters, at 0; once begun it has what it used."""
+    accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]))
+    found = list(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    counters = [sample.value for sample in found if sample.metric in contract.HOLDER_COUNTERS]
+    assert counters == [0.0] * len(contract.HOLDER_COUNTERS)
+    assert total(found, contract.HOLDER_DEVICES.name) == 1
+    accounts.begin()
+    assert total(accounts.samples("node-a", "measured", newcomers_at_zero=True), contract.HELD.name) == 1.0

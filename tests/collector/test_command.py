@@ -8,56 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.http import PATIENCE_SECONDS, get, until
-from support.scenarios import a_node, a_pod, a_scenario, a_workload
+from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
 from collector.nvml import Driver, NoDriver
-
-COMMAND = (sys.executable, "-m", "collector", "--listen-port=0", "--interval-seconds=0.1")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FLOPWATCH_COLLECTOR_")}
-
-
-class Running:
-    """The command as a process, and where it serves."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        )
-
-    def __enter__(self) -> Self:
-        assert self.process.stdout is not None
-        self.said = self.process.stdout.readline()
-        address = re.fullmatch(r"serving http://127\.0\.0\.1:(\d+)/metrics\n", self.said)
-        assert address, self.said + self.stop(signal.SIGKILL)[1]
-        self.port = int(address.group(1))
-        until(lambda: get(self.port, "/readyz")[0].status == 200, "the first tick")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate(timeout=PATIENCE_SECONDS)
-
-    def page(self) -> str:
-        """What it serves now, in OpenMetrics."""
-        return get(self.port, "/metrics", Accept="application/openmetrics-text")[1].decode()
-
-    def stop(self, number: int) -> tuple[int, str]:
-        """Its exit code after this signal, and what it had to say on standard error."""
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, errors
-
-
-def samples(page: str) -> list[Any]:
-    """The samples of a page."""
-    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+from collector.simulated.sysfs import write_sysfs
 
 
 @pytest.fixture
@@ -107,15 +66,15 @@ def test_a_signal_ends_it_with_code_0(playing: Running, number: int) -> None:
     assert "Traceback" not in errors
 
 
-def test_without_driver_it_is_blind() -> None:
-    """Without --simulate and without a driver it serves no number about a GPU, says why, and ends with 0."""
+def test_without_driver_it_is_blind(tmp_path: Path) -> None:
+    """Without driver and without GPUs on the bus it serves no number about a GPU, says why, and ends with 0."""
     try:
         Driver.open().close()
     except NoDriver:
         pass
     else:
         pytest.skip("this machine has a GPU driver")
-    with Running("--node=bare") as running:
+    with Running("--node=bare", f"--sysfs-root={tmp_path}") as running:
         found = samples(running.page())
         code, errors = running.stop(signal.SIGTERM)
     assert all(sample.name.startswith("flopwatch_collector_") for sample in found)
@@ -124,6 +83,19 @@ def test_without_driver_it_is_blind() -> None:
     assert code == 0
     assert "driver.absent" in errors
     assert "Traceback" not in errors
+
+
+def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: Path) -> None:
+    """A node whose GPUs are passed through serves them as blind, under their PCI name, and the books balance."""
+    write_sysfs(a_script(tmp_path, a_node(gpus=8, more="passthrough = true")), tmp_path / "sys")
+    with Running("--node=bare", f"--sysfs-root={tmp_path}/sys") as running:
+        until(lambda: contract.GPU_PHYSICAL.name in running.page(), "the first tick")
+        found = samples(running.page())
+    (gpus,) = (sample for sample in found if sample.name == contract.GPUS.name)
+    assert (gpus.value, gpus.labels["accelerator"]) == (8, "NVIDIA GH100 [H100 SXM5 80GB]")
+    (state,) = {sample.labels["state"] + " " + sample.labels["reason"] for sample in found if "state" in sample.labels}
+    assert state == "blind passed_through"
+    assert [sample.value for sample in found if sample.name == contract.GPU_RESIDUAL.name] == [0]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -59,7 +59,11 @@ def test_defaults_are_usable() -> None:
         (["--max-gap-seconds=inf"], {}, "numbers must be finite"),
         ([*PLAYED, "--speed=-1"], {}, "--interval-seconds and --speed must be above 0"),
         (["--interval-seconds=60"], {}, "--max-gap-seconds must be at least --interval-seconds"),
-        (["--retention-seconds=-1"], {}, "--retention-seconds and --begins-at must not be negative"),
+        (
+            ["--retention-seconds=-1"],
+            {},
+            "--retention-seconds, --begins-at and --state-interval-seconds must not",
+        ),
         (["--speed=2"], {}, "--speed needs --simulate"),
         (["--begins-at=1"], {}, "--begins-at needs --simulate"),
         (["--simulate=s.toml"], {}, "--simulate needs --node"),

@@ -119,6 +119,41 @@ def test_a_restart_within_no_time_has_no_gap() -> None:
     assert row["window_start"] <= row["window_end"]
 
 
+def test_a_collector_that_kept_its_counters_has_counted_the_gap_itself() -> None:
+    """Same start time: the gap is lost once, unwatched for whoever may have held devices, and no part of it twice."""
+    cycles, node = Cycles(), ANode().run(300, [A], [B])
+    cycles.hear(node.snapshot())
+    cycles.hear(node.resume(100, (A,), (A, B)).run(60, [A], [A]).snapshot())
+    assert sums(cycles, "held_seconds") == {"pod-a": 300 + 2 * 60, "pod-b": 300}
+    assert sums(cycles, "unwatched_seconds") == {"pod-a": 200, "pod-b": 100}
+    assert states(cycles.balances[-1])[GpuState.LOST, "collector_down"] == 200
+    assert states(cycles.balances[-1])["physical", None] == 2 * 160
+    assert residual(cycles.balances[-1]) == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_gap_is_the_same_whoever_counts_it(kept: bool) -> None:
+    """A restart with and without a state file gives the same held, the same unwatched and the same lost seconds."""
+    cycles, node = Cycles(), ANode().run(300, [A])
+    cycles.hear(node.snapshot())
+    node = node.resume(100, (A,)) if kept else node.restart(100)
+    cycles.hear(node.run(60, [A]).snapshot())
+    assert sums(cycles, "held_seconds") == {"pod-a": 360}
+    assert sums(cycles, "unwatched_seconds") == {"pod-a": 100}
+    assert states(cycles.balances[-1])[GpuState.LOST, "collector_down"] == 100
+
+
+def test_a_start_taken_from_a_wrong_clock_makes_no_gap_longer_than_the_time_that_passed() -> None:
+    """A collector that started in a wrong year and whose clock was set right has a gap of no more than the window."""
+    cycles, node = Cycles(), ANode().run(300, [A])
+    cycles.hear(node.snapshot())
+    node = node.restart(100).run(60, [A])
+    node.began += 1e8
+    cycles.hear(node.snapshot())
+    assert sums(cycles, "unwatched_seconds") == {"pod-a": 160}
+    assert residual(cycles.balances[-1]) == 0
+
+
 def test_a_clock_that_stepped_back_loses_nothing() -> None:
     """Counters that grew while the node's clock was set back still count."""
     node = ANode().run(300, [A])

@@ -9,10 +9,14 @@ from support.scenarios import Moment, a_script
 
 from collector.devices import NodeDevices
 from collector.holders import HolderSource
+from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
+from collector.pci import PciGpu
+from collector.readings import Absent
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
+from collector.simulated.sysfs import simulated_pci_gpus
 
 NODE = "node-a"
 EPOCH = 1_780_272_000.0
@@ -23,11 +27,17 @@ class ToldClock:
 
     def __init__(self, moment: Moment, *, speed: float = 1.0) -> None:
         self.moment = moment
+        self.ahead_seconds = 0.0  # how far the time of day is ahead
+        self.boots = 0
         self._speed = speed
 
     def unix_seconds(self) -> float:
         """An arbitrary date plus the moment."""
-        return EPOCH + self.moment.seconds
+        return EPOCH + self.moment.seconds + self.ahead_seconds
+
+    def epoch(self) -> str:
+        """The boot."""
+        return f"boot {self.boots}"
 
     def elapsed_ns(self) -> int:
         """The moment."""
@@ -53,16 +63,19 @@ def a_collector(
     interval_seconds: float = 10.0,
     max_gap_seconds: float = 30.0,
     retention_seconds: float = 86400.0,
+    keeper: Keeper | None = None,
+    pci: Callable[[], tuple[PciGpu, ...] | Absent] = tuple,
 ) -> Collector:
     """A collector of node-a that has not ticked yet."""
     return Collector(
         facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
-        devices=NodeDevices(open_driver or partial(Driver.open, clock.elapsed_ns), clock),
+        devices=NodeDevices(open_driver or partial(Driver.open, clock.elapsed_ns), clock, pci=pci),
         holders=holders,
         clock=clock,
         timing=Timing(
             interval_seconds=interval_seconds, max_gap_seconds=max_gap_seconds, retention_seconds=retention_seconds
         ),
+        keeper=keeper,
     )
 
 
@@ -71,4 +84,5 @@ def a_played_collector(folder: Path, *tables: str, moment: Moment) -> Iterator[C
     """A collector on the first node of a scenario, through the real pynvml."""
     script = a_script(folder, *tables)
     with installed(SimulatedDriver(script, moment)):
-        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment))
+        pci = simulated_pci_gpus(script)
+        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment), pci=lambda: pci)

@@ -85,6 +85,13 @@ class ANode:
         self.began, self.accounts = self.now, Accounts()
         return self
 
+    def resume(self, down_seconds: float, *held: tuple[Holder, ...]) -> "ANode":
+        """Let the collector die and go on from its state file; these were holding devices before or after."""
+        self.accounts = Accounts.of(self.accounts.books())
+        self.accounts.pass_unwatched(round(down_seconds * 1e9), [(self.accelerator, holders) for holders in held])
+        self.now += down_seconds
+        return self
+
     def samples(self) -> tuple[Sample, ...]:
         """Everything that the node's collector serves."""
         where = (self.name, self.provenance)

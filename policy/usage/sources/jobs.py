@@ -35,6 +35,5 @@ def job_windows(jobs: pl.DataFrame, start: datetime) -> pl.DataFrame:
         "window_end": begins + lasts,
         "device_count": pl.col("gpus"),
         "held_seconds": pl.col("gpus") * pl.col("duration_s"),
-        "unwatched_seconds": pl.lit(0.0),
     }
     return jobs.with_columns(**columns).select(pl.col(name).cast(dtype) for name, dtype in WINDOWS.items())

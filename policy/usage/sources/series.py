@@ -143,5 +143,4 @@ def _window(row: Row, span: tuple[datetime, float, float], gpus: int, grown: Map
         "window_start": start + timedelta(seconds=begins),
         "window_end": start + timedelta(seconds=ends),
         "device_count": float(gpus),
-        "unwatched_seconds": 0.0,
     }

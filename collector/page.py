@@ -1,0 +1,64 @@
+"""
+What a node's devices and their custody are on the page: values become samples of the wire contract. Pure.
+"""
+
+from collections.abc import Iterator
+
+from collector import contract
+from collector.accounting import holder_labels
+from collector.contract import Metric, Sample
+from collector.custody import Custody, Event
+from collector.devices import Survey
+from collector.readings import Absent, DeviceIdentity, Holder
+from collector.state_file import Held
+
+
+def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
+    """Every identified device: what it is, what it does as far as it can be read, and who holds it."""
+    for uuid, identity in survey.known.items():
+        yield Sample(contract.GPU_INFO, (*where, uuid, *_about(identity)), 1)
+        reading = survey.readings[uuid]
+        if not isinstance(reading, Absent):
+            yield from _present(contract.GPU_BUSY, (*where, uuid), reading.busy_ratio)
+            yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
+        for names in _names(known_holders(uuid, held)):
+            yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
+
+
+def custody_samples(where: tuple[str, str], custody: Custody) -> Iterator[Sample]:
+    """The inventory and its events, also of devices that have vanished. Nothing before the first device."""
+    if custody.entries:
+        for event in Event:
+            yield Sample(contract.CUSTODY_EVENTS, (*where, event), custody.count(event))
+    for entry in custody.entries:
+        about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
+        yield Sample(contract.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
+        yield Sample(contract.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
+
+
+def holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
+    """Who holds a device; nobody, or not known."""
+    return held if isinstance(held, Absent) else held.get(uuid, ())
+
+
+def known_holders(uuid: str, held: Held) -> tuple[Holder, ...]:
+    """Who is known to hold a device."""
+    holders = holders_of(uuid, held)
+    return () if isinstance(holders, Absent) else holders
+
+
+def _about(identity: DeviceIdentity) -> tuple[str, str, str]:
+    """A device's labels beside its UUID."""
+    serial = "" if isinstance(identity.serial, Absent) else identity.serial
+    return identity.accelerator, identity.pci_bus_id, serial
+
+
+def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]:
+    """Holders by name, each once: pods that differ in nothing but their UID have one series."""
+    labels = map(holder_labels, holders)
+    return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))
+
+
+def _present(metric: Metric, labels: tuple[str, ...], value: float | Absent) -> Iterator[Sample]:
+    if not isinstance(value, Absent):
+        yield Sample(metric, labels, value)

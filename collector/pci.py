@@ -1,0 +1,148 @@
+"""
+GPUs and accelerators by PCI inventory, whether a driver reads them or not: what sysfs says about ``/sys/bus/pci``.
+
+A GPU that is passed through to a virtual machine is bound to ``vfio-pci``, and no library on the host sees it
+(NVIDIA/DCGM#201, #217). Here it has an address, a vendor and a device number, and no UUID, serial or load: it can be
+counted, and nothing more. Its name is what the PCI table below has, else vendor and device number; never a guess.
+
+By hand: ``lspci -nnk -d ::0302``, and the same with 0300, 0380, 1200.
+
+Left out: virtual functions, which are parts of a device that is counted; accelerators that are not in the table.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from collector.readings import Absent, Why
+
+VGA, CONTROLLER_3D, DISPLAY_OTHER, PROCESSING_ACCELERATOR = 0x0300, 0x0302, 0x0380, 0x1200
+"""PCI base class and subclass: Linux, include/linux/pci_ids.h."""
+
+PASSTHROUGH_DRIVERS = ("vfio-pci", "nvgrace_gpu_vfio_pci", "xen-pciback")
+"""Linux drivers that hold a device for a virtual machine: drivers/vfio/pci, drivers/xen/xen-pciback."""
+
+
+class Vendor(StrEnum):
+    """Who makes accelerators that this table knows."""
+
+    NVIDIA = "NVIDIA"
+    AMD = "AMD"
+    HUAWEI = "Huawei"
+    HABANA = "Habana"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row of the table: a vendor's devices of one class, all of them where ``devices`` is empty."""
+
+    vendor: Vendor
+    vendor_id: int
+    class_id: int
+    devices: Collection[int] = ()
+
+
+KINDS = (
+    # GPUs: data-centre boards are 3D controllers, boards with display outputs VGA ones. NVSwitches are bridges (0680).
+    Kind(vendor=Vendor.NVIDIA, vendor_id=0x10DE, class_id=CONTROLLER_3D),
+    Kind(vendor=Vendor.NVIDIA, vendor_id=0x10DE, class_id=VGA),
+    # Instinct from MI300 on: Linux amdgpu_drv.c takes every processing accelerator of the vendor.
+    Kind(vendor=Vendor.AMD, vendor_id=0x1002, class_id=PROCESSING_ACCELERATOR),
+    # MI200 and MI100, by number, for other display controllers are desktop parts: Linux amdgpu_drv.c, CHIP_ALDEBARAN
+    # and CHIP_ARCTURUS. The numbers of the latter and the class of both are from memory: unverified.
+    Kind(
+        vendor=Vendor.AMD,
+        vendor_id=0x1002,
+        class_id=DISPLAY_OTHER,
+        devices=(0x7408, 0x740C, 0x740F, 0x7410, 0x7388, 0x738C, 0x738E, 0x7390),
+    ),
+    # Ascend 310, 310P, 910, 910B, 910C: "Processing accelerators: Huawei … Device d802" in installation guides. By
+    # number, for the compression engine of a Kunpeng CPU has the same class. D100, D801 are from memory: unverified.
+    Kind(
+        vendor=Vendor.HUAWEI,
+        vendor_id=0x19E5,
+        class_id=PROCESSING_ACCELERATOR,
+        devices=(0xD100, 0xD500, 0xD801, 0xD802, 0xD803),
+    ),
+    # Gaudi: "Processing accelerators [1200]: Habana Labs Ltd. Device [1da3:1020]" is a Gaudi 2.
+    Kind(vendor=Vendor.HABANA, vendor_id=0x1DA3, class_id=PROCESSING_ACCELERATOR),
+)
+
+NAMES = {
+    (0x10DE, 0x2330): "GH100 [H100 SXM5 80GB]",  # pci.ids
+    (0x1002, 0x74A1): "Aqua Vanjaram [Instinct MI300X]",  # pci.ids
+    (0x1DA3, 0x1020): "Gaudi 2",  # HabanaAI/hl-thunk-open, include/specs/common/pci_ids.h
+    (0x1DA3, 0x1060): "Gaudi 3",  # PCI_IDS_GAUDI3 in the driver's later versions
+}
+"""By vendor and device number; what is not here is named by its number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PciGpu:
+    """
+    One GPU or accelerator on the PCI bus.
+
+    ``pci_bus_id`` is written as NVML writes it, ``00000000:0A:00.0``; sysfs has fewer digits of domain, small letters.
+    ``driver`` is the kernel driver that holds it, ``Absent(NO_DRIVER)`` if none does.
+    """
+
+    pci_bus_id: str
+    vendor: Vendor
+    accelerator: str
+    driver: str | Absent
+
+    def why_unread(self) -> Absent:
+        """Why nothing on this node reads it, if nothing does: PASSED_THROUGH, FOREIGN_VENDOR or NO_DRIVER."""
+        if self.driver in PASSTHROUGH_DRIVERS:
+            return Absent(Why.PASSED_THROUGH)
+        return Absent(Why.NO_DRIVER if self.vendor is Vendor.NVIDIA else Why.FOREIGN_VENDOR)
+
+
+def place(pci_bus_id: str) -> str:
+    """The same text for every way to write one address; what is no address is itself."""
+    domain, _, rest = pci_bus_id.partition(":")
+    try:
+        return f"{int(domain, 16):08X}:{rest.upper()}"
+    except ValueError:
+        return pci_bus_id
+
+
+def pci_gpus(sysfs: Path) -> tuple[PciGpu, ...] | Absent:
+    """All GPUs and accelerators of the node in the order of their addresses. Absent(NO_DATA) where sysfs is not."""
+    try:
+        addresses = sorted((sysfs / "bus/pci/devices").iterdir())
+    except OSError:
+        return Absent(Why.NO_DATA)
+    found = (_gpu(address) for address in addresses)
+    return tuple(gpu for gpu in found if gpu is not None)
+
+
+def _gpu(address: Path) -> PciGpu | None:
+    """What is at an address; None if it is nothing of ours, or has gone while it was looked at."""
+    try:
+        vendor_id, device_id, class_id = (
+            int((address / name).read_text(), 16) for name in ("vendor", "device", "class")
+        )
+        kind = _kind(vendor_id, device_id, class_id >> 8)  # the last byte is the programming interface
+        if kind is None or (address / "physfn").exists():
+            return None
+        name = NAMES.get((vendor_id, device_id), f"device {device_id:04x}")
+        return PciGpu(
+            pci_bus_id=place(address.name),
+            vendor=kind.vendor,
+            accelerator=f"{kind.vendor} {name}",
+            driver=_driver(address),
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _kind(vendor_id: int, device_id: int, class_id: int) -> Kind | None:
+    kinds = (kind for kind in KINDS if (kind.vendor_id, kind.class_id) == (vendor_id, class_id))
+    return next((kind for kind in kinds if not kind.devices or device_id in kind.devices), None)
+
+
+def _driver(address: Path) -> str | Absent:
+    link = address / "driver"
+    return link.readlink().name if link.is_symlink() else Absent(Why.NO_DRIVER)
