@@ -61,8 +61,6 @@ class Access:
     def configuration(self) -> Configuration:
         """The client's configuration. Raises :class:`UnusableAccess`."""
         found = self._from_kubeconfig(self.kubeconfig) if self.kubeconfig else self._in_cluster()
-        if self.server:
-            found.host = self.server.rstrip("/")
         found.retries = False  # the caller decides when to ask again; this also keeps a redirect from being followed
         found.keep_alive = True
         found.connection_pool_maxsize = 1
@@ -189,6 +187,7 @@ class ApiServer:
             query_params=list(query.items()),
             header_params={"Accept": accept},
             auth_settings=["BearerToken"],
+            _host=self._access.server.rstrip("/") or None,  # the client sets a kubeconfig's anew for every request
         )
         try:
             answer = self._client.call_api(method, url, sent, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS))
