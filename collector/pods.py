@@ -78,6 +78,7 @@ class NodePods:
         self._list_from = ANY_VERSION
         self._heard_unix = clock.unix_seconds()
         self._failures = 0
+        self._namespaces_due = True
         self._lists = 0
         self._requests = dict.fromkeys(("list", "watch", "namespace"), 0)
         self._restarts = dict.fromkeys((trouble.value for trouble in Trouble), 0)
@@ -130,7 +131,7 @@ class NodePods:
         try:
             if not self._heard_version:
                 self._list()
-            self._learn(self._namespaces.renew(self._book.namespaces()))
+            self._read_namespaces()
             self._follow()
             return Refused(Trouble.SERVER_CLOSED)
         except Garbled as garbled:
@@ -164,9 +165,15 @@ class NodePods:
             raise
         self._book.replace_all(map(self._facts, pods_in(answer)), self._clock.elapsed_ns())
         self._heard_version = self._list_from = version_of(answer)
+        self._namespaces_due = True
         self._lists += 1
         self._heard()
         self._publish()
+
+    def _read_namespaces(self) -> None:
+        """All of them after a list or a watch; while no watch can be opened, only those that are put off."""
+        due, self._namespaces_due = self._namespaces_due, False
+        self._learn(self._namespaces.renew(self._book.namespaces()) if due else self._namespaces.retry())
 
     def _follow(self) -> None:
         query = {
@@ -178,6 +185,7 @@ class NodePods:
         }
         self._requests["watch"] += 1
         self._stream = stream = self._api.stream(PODS, query, silence_seconds=self._pace.silence)
+        self._namespaces_due = True
         opened_ns = self._clock.elapsed_ns()
         try:
             self._heard()

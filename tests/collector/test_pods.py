@@ -302,6 +302,26 @@ class TestTroubles:
             restarted_for(pods, "server_error")
             assert server.count("list") == 1
 
+    def test_a_server_under_load_is_not_asked_for_more(self, server: ApiServerDouble, tmp_path: Path) -> None:
+        """While the watch is refused again and again, neither pods nor namespaces are read again."""
+        server.fail("watch", *[Fault(status=429)] * 4)
+        with watching(server, tmp_path) as pods:
+            synced(pods)
+            assert (server.count("list"), server.count("namespace"), server.count("watch")) == (1, 1, 5)
+
+    def test_in_an_outage_one_namespace_is_asked_for_at_a_time(self, server: ApiServerDouble, tmp_path: Path) -> None:
+        """When the first namespace gets no answer the others are put off, and read when the server is well again."""
+        for number in range(5):
+            server.namespaces[f"tenant-{number}"] = {"flopwatch.io/tenant-id": f"t-{number}"}
+            server.pods[f"uid-{number}"] = a_pod(f"pod-{number}", namespace=f"tenant-{number}")
+        server.fail("namespace", Fault(status=503))
+        with watching(server, tmp_path) as pods:
+            synced(pods)
+            assert server.count("namespace") == 1
+            server.bookmark()
+            until(lambda: there(pods, "pod-4", "tenant-4").tenant_id == "t-4", "all labels are known")
+            assert server.count("namespace") == 7
+
     def test_retry_after_is_honoured(self, server: ApiServerDouble, tmp_path: Path) -> None:
         """A server that says after how long to come back is left alone for so long."""
         server.fail("list", Fault(status=429, headers={"Retry-After": "1"}))
