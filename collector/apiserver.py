@@ -61,6 +61,11 @@ class Access:
     def configuration(self) -> Configuration:
         """The client's configuration. Raises :class:`UnusableAccess`."""
         found = self._from_kubeconfig(self.kubeconfig) if self.kubeconfig else self._in_cluster()
+        address = urlsplit(self.server or found.host)
+        if not found.verify_ssl or (address.scheme != "https" and address.hostname not in LOOPBACK):
+            raise UnusableAccess(
+                f"{address.geturl()}: anybody could answer there; use https and verify the certificate"
+            )
         found.retries = False  # the caller decides when to ask again; this also keeps a redirect from being followed
         found.keep_alive = True
         found.connection_pool_maxsize = 1
@@ -70,10 +75,7 @@ class Access:
         host, port = (os.environ.get(f"KUBERNETES_SERVICE_{each}", "") for each in ("HOST", "PORT"))
         if not self.server and not (host and port):
             raise UnusableAccess("not in a cluster: KUBERNETES_SERVICE_HOST is not set; name a server or a kubeconfig")
-        address = urlsplit(self.server)
-        if address.scheme == "http" and address.hostname not in LOOPBACK:
-            raise UnusableAccess(f"{self.server}: the token would travel in clear text; use https")
-        if address.scheme != "http" and not self.ca_file.is_file():
+        if not self.server.startswith("http:") and not self.ca_file.is_file():
             raise UnusableAccess(f"{self.ca_file}: is missing; mount the service account's token, or name a kubeconfig")
         found = Configuration(host=self.server or f"https://{_bracketed(host)}:{port}", ssl_ca_cert=str(self.ca_file))
         found.proxy = None  # within a cluster there is none, whatever the environment says
@@ -110,6 +112,7 @@ class Stream:
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
+        self._connection = response.connection  # the response forgets it at its end
 
     def lines(self) -> Iterator[bytes]:
         """
@@ -139,6 +142,8 @@ class Stream:
     def close(self) -> None:
         """Let the connection go."""
         self._response.close()
+        if self._connection:
+            self._connection.close()
 
 
 class ApiServer:
@@ -177,18 +182,11 @@ class ApiServer:
 
     def close(self) -> None:
         """Let all connections go."""
+        self._stream = None
         self._client.close()  # type: ignore[no-untyped-call]  # the client's own code has no annotations here
 
     def _ask(self, path: str, query: Mapping[str, str], accept: str) -> urllib3.BaseHTTPResponse:
-        self._access.refresh_token(self._client.configuration)
-        method, url, sent, _, _ = self._client.param_serialize(
-            "GET",
-            path,
-            query_params=list(query.items()),
-            header_params={"Accept": accept},
-            auth_settings=["BearerToken"],
-            _host=self._access.server.rstrip("/") or None,  # the client sets a kubeconfig's anew for every request
-        )
+        method, url, sent = self._request(path, query, accept)
         try:
             answer = self._client.call_api(method, url, sent, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS))
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -198,6 +196,22 @@ class ApiServer:
             response.close()
             raise refusal(response.status, response.headers.get("Retry-After"))
         return response
+
+    def _request(self, path: str, query: Mapping[str, str], accept: str) -> tuple[str, str, dict[str, str]]:
+        """Method, URL and headers, with the credentials as they are now."""
+        self._access.refresh_token(self._client.configuration)
+        try:
+            method, url, headers, _, _ = self._client.param_serialize(
+                "GET",
+                path,
+                query_params=list(query.items()),
+                header_params={"Accept": accept},
+                auth_settings=["BearerToken"],
+                _host=self._access.server.rstrip("/") or None,  # the client sets a kubeconfig's anew for every request
+            )
+        except (config.ConfigException, OSError):  # a kubeconfig's helper program failed
+            raise Refused(Trouble.NO_CREDENTIALS) from None
+        return method, url, headers
 
 
 def _of_failed_request(error: Exception) -> Trouble:

@@ -133,7 +133,7 @@ class NodePods:
                 self._list()
             self._read_namespaces()
             self._follow()
-            return Refused(Trouble.SERVER_CLOSED)
+            refused = Refused(Trouble.SERVER_CLOSED)
         except Garbled as garbled:
             log.warning("pods.garbled problem=%r", str(garbled))
             refused = Refused(Trouble.GARBLED)
@@ -141,14 +141,19 @@ class NodePods:
             refused = error
         if refused.trouble in LIST_AGAIN:
             self._heard_version = ""
-        if not self._stop.is_set():
+        if not self._stop.is_set() and not self._is_in_order(refused):
             self._go_stale(refused.trouble)
         return refused
 
+    def _is_in_order(self, refused: Refused) -> bool:
+        """Whether a watch's time was up and nothing else; not if one after the other ends without a word."""
+        return refused.trouble is Trouble.SERVER_CLOSED and not self._failures
+
     def _wait_seconds(self, refused: Refused) -> float:
-        """A watch whose time is up is opened anew at once, if it said anything at all."""
+        """A watch whose time is up is opened anew at once."""
+        in_order = self._is_in_order(refused)
         failures, self._failures = self._failures, self._failures + 1
-        if refused.trouble is Trouble.SERVER_CLOSED and not failures:
+        if in_order:
             return 0.0
         return self._pace.wait_seconds(failures, refused.retry_after_seconds, _draw())
 

@@ -16,10 +16,11 @@ from collector.troubles import Refused, Trouble, refusal
 PATH = "/api/v1/namespaces/tenant-a"
 
 
-def a_kubeconfig(folder: Path, server: str) -> Path:
+def a_kubeconfig(folder: Path, server: str, *, verify: bool = True) -> Path:
     """A kubeconfig with a token and the test's authority."""
-    path = folder / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": server, "certificate-authority": str(CA_FILE)}}
+    path = folder / f"kubeconfig-{len(list(folder.iterdir()))}"
+    trust = {"certificate-authority": str(CA_FILE)} if verify else {"insecure-skip-tls-verify": True}
+    cluster = {"name": "c", "cluster": {"server": server, **trust}}
     user = {"name": "u", "user": {"token": TOKEN}}
     context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
     path.write_text(
@@ -76,7 +77,9 @@ def test_unusable_access_is_said_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     for access, problem in (
         (Access(), "not in a cluster"),
         (Access(server="https://127.0.0.1:1", ca_file=missing), "is missing"),
-        (Access(server="http://192.0.2.1"), "clear text"),
+        (Access(server="http://192.0.2.1"), "verify the certificate"),
+        (Access(kubeconfig=a_kubeconfig(tmp_path, "http://192.0.2.1")), "verify the certificate"),
+        (Access(kubeconfig=a_kubeconfig(tmp_path, "https://192.0.2.1", verify=False)), "verify the certificate"),
         (Access(kubeconfig=missing), "cannot be used as kubeconfig"),
     ):
         with pytest.raises(UnusableAccess, match=problem):

@@ -200,6 +200,15 @@ class TestTroubles:
             assert server.last("watch").query["resourceVersion"] == "101"
             assert (server.count("list"), pods.counters().relists) == (1, 0)
 
+    def test_watches_that_end_without_a_word_are_a_trouble(self, server: ApiServerDouble, tmp_path: Path) -> None:
+        """A server that ends one watch after the other is waited for, and the pods are stale meanwhile."""
+        with watching(server, tmp_path, pace=replace(QUICK, first_wait=600.0, longest_wait=600.0)) as pods:
+            synced(pods)
+            server.close_watch()
+            server.close_watch()
+            stale_for(pods, "server_closed")
+            assert server.count("watch") == 2
+
     @pytest.mark.parametrize("half", [b"", b'{"type": "ADDED", "object": {"metadata": {"na'])
     def test_a_broken_connection_goes_on_from_the_last_version(
         self, server: ApiServerDouble, tmp_path: Path, half: bytes
