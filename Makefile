@@ -39,8 +39,8 @@ format: $(READY)  ## put imports and layout in order
 	$(BIN)/ruff format .
 	$(BIN)/python dashboards/boards.py
 
-podresources: $(READY)  ## write the kubelet's messages anew from collector/podresources/api.proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. collector/podresources/api.proto
+podresources: $(READY)  ## write the kubelet's messages anew from collector/kubelet/podresources/api.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. collector/kubelet/podresources/api.proto
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \

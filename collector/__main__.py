@@ -14,14 +14,14 @@ from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import Provenance
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
-from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.pci import PciGpu, pci_gpus
 from collector.readings import Absent
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
-from collector.state_file import StateFile
+from collector.state.file import StateFile
+from collector.state.keeper import Keeper
 
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2

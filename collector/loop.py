@@ -27,10 +27,10 @@ from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.keeper import Keeper, Resumed, begun
 from collector.page import custody_samples, gpu_samples, holders_of, known_holders
 from collector.readings import Absent, Why
-from collector.state_file import CallFailures, Held, State
+from collector.state.file import CallFailures, Held, State
+from collector.state.keeper import Keeper, Resumed, begun
 
 log = logging.getLogger("flopwatch.collector")
 

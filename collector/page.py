@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from collector import contract
 from collector.accounting import holder_labels
 from collector.contract import Metric, Sample
-from collector.custody import Custody, Event
 from collector.devices import Survey
 from collector.readings import Absent, DeviceIdentity, Holder
-from collector.state_file import Held
+from collector.state.custody import Custody, Event
+from collector.state.file import Held
 
 
 def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:

@@ -19,8 +19,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from support.devices import a_node  # noqa: E402 - found through the line above
 from support.kubelet import a_full_node, a_kubelet, a_socket_path  # noqa: E402
 
-from collector.device_ids import resolve  # noqa: E402
-from collector.kubelet import Kubelet  # noqa: E402
+from collector.kubelet.client import Kubelet  # noqa: E402
+from collector.kubelet.ids import resolve  # noqa: E402
 from collector.readings import Absent  # noqa: E402
 
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from collector.accounting import Accounts, DeviceInterval, Holder, attribute
-from collector.custody import Custody
 from collector.readings import Absent, DeviceIdentity, Reading, Why
-from collector.state_file import State, StateFile
+from collector.state.custody import Custody
+from collector.state.file import State, StateFile
 
 HOLDERS, DEVICES, SAVES = 16, 64, 200
 

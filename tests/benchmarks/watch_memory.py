@@ -22,10 +22,10 @@ def watch(url: str, token_file: Path, pods: int) -> None:
     """Watch the server at this address until the last pod comes, and print what it takes."""
     print(f"{'python':28} {resident_mib():6.1f} MiB", flush=True)
     # Imported here: the other process, which plays the server, has no part in the figures.
-    from collector.apiserver import Access, ApiServer
-    from collector.claims import DEFAULT_ADAPTERS, adapters_named
     from collector.clock import SystemClock
-    from collector.pods import NodePods
+    from collector.pods.apiserver import Access, ApiServer
+    from collector.pods.claims import DEFAULT_ADAPTERS, adapters_named
+    from collector.pods.watch import NodePods
     from collector.readings import Absent, Why
 
     node = NodePods(

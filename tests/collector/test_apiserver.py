@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support.api_server import CA_FILE, TOKEN, Fault, an_api_server
 from support.watching import a_token_file
 
-from collector import apiserver
-from collector.apiserver import Access, ApiServer, UnusableAccess
-from collector.pace import Pace
-from collector.troubles import Refused, Trouble, refusal
+from collector.pods import apiserver
+from collector.pods.apiserver import Access, ApiServer, UnusableAccess
+from collector.pods.pace import Pace
+from collector.pods.troubles import Refused, Trouble, refusal
 
 PATH = "/api/v1/namespaces/tenant-a"
 

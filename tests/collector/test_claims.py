@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.claims import ADAPTERS, DEFAULT_ADAPTERS, TENANT_LABEL, UnknownAdapter, adapters_named, tenant_claim
+from collector.pods.claims import ADAPTERS, DEFAULT_ADAPTERS, TENANT_LABEL, UnknownAdapter, adapters_named, tenant_claim
+from collector.pods.site_key import read_site_key
 from collector.readings import Absent, Why
-from collector.site_key import read_site_key
 
 KEY = b"k" * 32
 NO_KEY = Absent(Why.NO_SITE_KEY)

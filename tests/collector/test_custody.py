@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.custody import a_device, custody_after, devices, looks
 
-from collector.custody import MOST_VANISHED, VANISHED_AFTER_SECONDS, Custody, Event
 from collector.readings import DeviceIdentity
+from collector.state.custody import MOST_VANISHED, VANISHED_AFTER_SECONDS, Custody, Event
 
 DAY = VANISHED_AFTER_SECONDS
 SLOT_B = "00000000:0B:00.0"

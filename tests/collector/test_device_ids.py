@@ -16,10 +16,10 @@ from support.devices import (
     mig_uuid,
 )
 
-from collector.device_claims import Claim
-from collector.device_ids import DEFAULT_NAMING, Held, Naming, Resolution, Unresolved, resolve
-from collector.device_table import Device, DeviceTable
-from collector.dialects import Unclear
+from collector.kubelet.claims import Claim
+from collector.kubelet.dialects import Unclear
+from collector.kubelet.ids import DEFAULT_NAMING, Held, Naming, Resolution, Unresolved, resolve
+from collector.kubelet.table import Device, DeviceTable
 
 MIG = an_instance(1, on=1, gi=3, place=(9, 4))
 OTHER_MIG = an_instance(2, on=1, gi=5, place=(19, 0))

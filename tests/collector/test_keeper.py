@@ -15,11 +15,11 @@ from support.readings import a_holder, total, values
 from support.scenarios import Moment
 
 from collector import contract
-from collector.custody import VANISHED_AFTER_SECONDS
-from collector.keeper import LONGEST_DOWN_SECONDS, Keeper
 from collector.loop import Collector
 from collector.readings import Absent, Holder, Why
-from collector.state_file import StateFile
+from collector.state.custody import VANISHED_AFTER_SECONDS
+from collector.state.file import StateFile
+from collector.state.keeper import LONGEST_DOWN_SECONDS, Keeper
 
 A, B = a_holder("a"), a_holder("b")
 Holding = dict[str, tuple[Holder, ...]]

@@ -18,9 +18,9 @@ from support.kubelet import (
     refusing,
 )
 
-from collector.device_claims import Claim, ContainerName, DynamicClaim, PluginClaim
-from collector.kubelet import DEFAULT_SOCKET, LONGEST_REPLY_BYTES, Kubelet
-from collector.podresources.api_pb2 import ListPodResourcesResponse
+from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.client import DEFAULT_SOCKET, LONGEST_REPLY_BYTES, Kubelet
+from collector.kubelet.podresources.api_pb2 import ListPodResourcesResponse
 from collector.readings import Absent, Why
 
 NO_DATA = Absent(Why.NO_DATA)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.api_server import a_pod
 
-from collector.podbook import PodBook
-from collector.podfacts import Garbled, PodFacts, pod_facts, pods_in, read_json, version_of
+from collector.pods.book import PodBook
+from collector.pods.facts import Garbled, PodFacts, pod_facts, pods_in, read_json, version_of
 from collector.readings import Absent, Why
 
 UNKNOWN = Absent(Why.NAMESPACE_UNKNOWN)

@@ -14,8 +14,8 @@ from support.custody import histories as custodies
 from support.readings import H100, SECOND, a_holder, a_reading, accounts_of, an_interval, histories
 
 from collector.accounting import Absent, Holder, HolderTotals, Why
-from collector.plain import Misfit, from_plain, to_plain
-from collector.state_file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved, from_text, to_text
+from collector.state.file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved, from_text, to_text
+from collector.state.plain import Misfit, from_plain, to_plain
 
 A = a_holder("pod-0")
 HERE = {"node": "node-a", "provenance": "measured"}

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from collector.pods.workloads import Workload, workload_of
 from collector.readings import Absent, Why
-from collector.workloads import Workload, workload_of
 
 UNKNOWN = Absent(Why.NO_DATA)
 JOBSET = {"jobset.sigs.k8s.io/jobset-name": "train", "jobset.sigs.k8s.io/jobset-uid": "uid-js"}

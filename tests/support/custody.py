@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 from support.readings import an_identity
 
-from collector.custody import Custody
 from collector.readings import Absent, DeviceIdentity, Why
+from collector.state.custody import Custody
 
 
 def a_device(uuid: str = "GPU-0", *, serial: str = "", address: str = "00000000:0A:00.0") -> DeviceIdentity:

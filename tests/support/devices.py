@@ -1,7 +1,7 @@
 """A node's devices and containers' claims on them, for tests in which only what matters is written."""
 
-from collector.device_claims import ContainerName, DynamicClaim, PluginClaim
-from collector.device_table import DeviceTable, Gpu, MigInstance, MigPlacement
+from collector.kubelet.claims import ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.table import DeviceTable, Gpu, MigInstance, MigPlacement
 from collector.readings import Absent, Why
 
 NO_DATA = Absent(Why.NO_DATA)

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from support.devices import gpu_uuid
 
-from collector.podresources.api_pb2 import (
+from collector.kubelet.podresources.api_pb2 import (
     ContainerResources,
     ListPodResourcesRequest,
     ListPodResourcesResponse,

@@ -9,7 +9,6 @@ from support.scenarios import Moment, a_script
 
 from collector.devices import NodeDevices
 from collector.holders import HolderSource
-from collector.keeper import Keeper
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.pci import PciGpu
@@ -17,6 +16,7 @@ from collector.readings import Absent
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
 from collector.simulated.sysfs import simulated_pci_gpus
+from collector.state.keeper import Keeper
 
 NODE = "node-a"
 EPOCH = 1_780_272_000.0

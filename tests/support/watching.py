@@ -7,12 +7,12 @@ from pathlib import Path
 from support.api_server import CA_FILE, TOKEN, ApiServerDouble
 from support.http import until
 
-from collector.apiserver import Access, ApiServer
-from collector.claims import DEFAULT_ADAPTERS, adapters_named
 from collector.clock import Clock, SystemClock
-from collector.pace import Pace
-from collector.podfacts import PodFacts
-from collector.pods import NodePods
+from collector.pods.apiserver import Access, ApiServer
+from collector.pods.claims import DEFAULT_ADAPTERS, adapters_named
+from collector.pods.facts import PodFacts
+from collector.pods.pace import Pace
+from collector.pods.watch import NodePods
 from collector.readings import Absent, Why
 
 NODE = "node-a"

@@ -21,7 +21,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 
-from collector.troubles import Refused, Trouble, refusal
+from collector.pods.troubles import Refused, Trouble, refusal
 
 CONNECT_SECONDS = 5.0  # a guess: within a data centre a connection takes milliseconds
 ANSWER_SECONDS = 10.0  # for an answer to begin, and between two parts of it: a guess

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from collector.device_table import Device, DeviceTable, Gpu, MigInstance, MigPlacement
+from collector.kubelet.table import Device, DeviceTable, Gpu, MigInstance, MigPlacement
 from collector.readings import Absent
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from collector.podfacts import PodFacts, PodKey
+from collector.pods.facts import PodFacts, PodKey
 from collector.readings import Absent
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from collector.device_claims import Claim, ContainerName, DynamicClaim, PluginClaim
-from collector.device_table import Device, DeviceTable
-from collector.dialects import DRA_DIALECTS, PLUGIN_DIALECTS, Candidates, Unclear, anything, by_uuid, uuids_in
+from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.dialects import DRA_DIALECTS, PLUGIN_DIALECTS, Candidates, Unclear, anything, by_uuid, uuids_in
+from collector.kubelet.table import Device, DeviceTable
 from collector.readings import Absent
 
 Key = TypeVar("Key")

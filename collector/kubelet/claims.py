@@ -1,8 +1,8 @@
 """
 What the kubelet says about who holds which device, in its own words.
 
-That is a container, and an id that a device plugin or a DRA driver made up. ``collector.device_ids`` knows which device
-an id means.
+That is a container, and an id that a device plugin or a DRA driver made up. ``collector.kubelet.ids`` knows which
+device an id means.
 """
 
 from dataclasses import dataclass

@@ -7,9 +7,9 @@ deleted still says whose its last pods are. Only claims are kept, no labels.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from collector.claims import Adapter, tenant_claim
+from collector.pods.claims import Adapter, tenant_claim
+from collector.pods.troubles import Refused, Trouble
 from collector.readings import Absent, Why
-from collector.troubles import Refused, Trouble
 
 ABOUT_THE_NAMESPACE = frozenset({Trouble.FORBIDDEN, Trouble.NOT_FOUND})
 """Troubles that asking again soon would not mend; all others say that the API server has a bad time."""

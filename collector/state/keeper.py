@@ -19,7 +19,7 @@ from collector import contract
 from collector.clock import Clock
 from collector.contract import Sample
 from collector.readings import Absent
-from collector.state_file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved
+from collector.state.file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved
 
 log = logging.getLogger("flopwatch.collector")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from collector.pods.workloads import ANNOTATIONS, LABELS, Workload, workload_of
 from collector.readings import Absent
-from collector.workloads import ANNOTATIONS, LABELS, Workload, workload_of
 
 PodKey = tuple[str, str]
 """Namespace and name: what the kubelet calls a pod by. A pod that was made anew has the same key and another UID."""
@@ -68,7 +68,7 @@ class PodFacts:
 
     ``deleted``: the API server no longer has it. Its containers may outlive that when it was deleted by force, so
     whoever still sees them may still ask whose they are. ``finished``: it succeeded, failed, or was deleted.
-    ``tenant_id``: what its namespace claims, see collector/claims.py.
+    ``tenant_id``: what its namespace claims, see collector/pods/claims.py.
     """
 
     namespace: str

@@ -27,16 +27,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from collector.apiserver import ApiServer, Stream
-from collector.claims import Adapter
 from collector.clock import Clock
-from collector.namespaces import Namespaces
-from collector.pace import PACE, Pace
-from collector.podbook import PodBook
-from collector.podfacts import Garbled, PodFacts, labels_of, namespace_of, pod_facts, pods_in, read_json, version_of
-from collector.podview import ApiCounters, NodeView, Stale
+from collector.pods.apiserver import ApiServer, Stream
+from collector.pods.book import PodBook
+from collector.pods.claims import Adapter
+from collector.pods.facts import Garbled, PodFacts, labels_of, namespace_of, pod_facts, pods_in, read_json, version_of
+from collector.pods.namespaces import Namespaces
+from collector.pods.pace import PACE, Pace
+from collector.pods.troubles import Refused, Trouble, refusal
+from collector.pods.view import ApiCounters, NodeView, Stale
 from collector.readings import Absent
-from collector.troubles import Refused, Trouble, refusal
 
 log = logging.getLogger("flopwatch.collector")
 
@@ -54,7 +54,7 @@ class NodePods:
     """
     Watches the pods of one node in a thread of its own, from :meth:`start` to :meth:`stop`.
 
-    ``api`` belongs to it from then on. ``site_key``: for claims that are names, see collector/claims.py.
+    ``api`` belongs to it from then on. ``site_key``: for claims that are names, see collector/pods/claims.py.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class NodePods:
         """
         End the watch and wait for its thread.
 
-        An answer under way is waited for, which takes the time-outs of collector/apiserver.py at most.
+        An answer under way is waited for, which takes the time-outs of collector/pods/apiserver.py at most.
         """
         self._stop.set()
         while self._thread.is_alive():

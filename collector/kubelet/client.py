@@ -4,7 +4,7 @@ The one door to gRPC: asks the kubelet, over its pod-resources socket, which con
 Only ``List`` of version v1 is called: v1alpha1 has no DRA and leaves out native sidecars (NVIDIA/dcgm-exporter#498),
 and ``Get`` would be one call a pod. Every failure is a reason with what to do next, is counted, and is tried again by
 the next call. By hand, from this folder's parent: ``grpcurl -plaintext -unix -proto
-collector/podresources/api.proto <socket> v1.PodResourcesLister/List``
+collector/kubelet/podresources/api.proto <socket> v1.PodResourcesLister/List``
 
 Three things that callers must know. Older kubelets list pods that have ended (kubernetes/kubernetes#132020): only the
 Kubernetes API tells them apart. Before Kubernetes 1.34 devices held through DRA are listed only with the feature gate
@@ -25,8 +25,8 @@ from urllib.parse import quote
 import grpc
 from google.protobuf.message import DecodeError
 
-from collector.device_claims import Claim, ContainerName, DynamicClaim, PluginClaim
-from collector.podresources.api_pb2 import (
+from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.podresources.api_pb2 import (
     ClaimResource,
     ContainerResources,
     DynamicResource,

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from collector.accounting import Books, Holder
-from collector.custody import Custody
-from collector.plain import Misfit, from_plain, to_plain
 from collector.readings import Absent, Why
+from collector.state.custody import Custody
+from collector.state.plain import Misfit, from_plain, to_plain
 
 log = logging.getLogger("flopwatch.collector")
 
 FORMAT = "flopwatch collector state"
 VERSION = 1
-"""Of the format. A field that is added needs no new one, see ``collector/plain.py``; another meaning does."""
+"""Of the format. A field that is added needs no new one, see ``collector/state/plain.py``; another meaning does."""
 
 Held = Mapping[str, tuple[Holder, ...]] | Absent
 """Holders by GPU UUID."""

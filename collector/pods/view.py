@@ -5,8 +5,8 @@ What a collector knows of the pods of its node at one moment. Frozen, and free o
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collector.podfacts import PodFacts, PodKey
-from collector.troubles import Trouble
+from collector.pods.facts import PodFacts, PodKey
+from collector.pods.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
