@@ -5,19 +5,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from collector.clock import Clock, ScenarioClock, SystemClock
-from collector.contract import Provenance
+from collector.contract import Provenance, Sample
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.pci import PciGpu, pci_gpus
-from collector.readings import Absent
+from collector.readings import Absent, Why
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
 from collector.state.file import StateFile
@@ -30,6 +31,12 @@ LOOK_SECONDS = 1.0  # how often to see whether the loop still lives while no sig
 GRACE_SECONDS = 5.0  # for the tick under way; one that hangs in the driver cannot be interrupted
 
 
+Samples = Callable[[tuple[str, str]], Iterable[Sample]]
+"""Further series of this process, for the first two label values of each."""
+Parts = tuple[Clock, HolderSource, Callable[[], tuple[PciGpu, ...] | Absent], Provenance]
+"""What differs between hardware and a scenario."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code that ``--help`` lists."""
     settings = read_settings(sys.argv[1:] if arguments is None else arguments)
@@ -37,30 +44,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # two instructions of the main thread, and setting an event there can deadlock with a wait for the same event.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    try:
-        collector, token = _collector(settings), settings.token()
-    except (HoldersError, ValueError, OSError) as error:
-        return _refuse(error, UNUSABLE_SETTINGS)
-    try:
-        server = make_server(collector, host=settings.listen_host, port=settings.listen_port, bearer_token=token)
-    except NotLoopback as error:
-        return _refuse(error, UNUSABLE_SETTINGS)
-    except OSError as error:
-        where = f"{settings.listen_host}:{settings.listen_port}"
-        return _refuse(
-            f"cannot listen on {where} ({error}); choose another --listen-host or --listen-port", CANNOT_SERVE
-        )
-    with server:
-        return _serve(collector, server)
+    with ExitStack() as stack:
+        try:
+            collector, token = _collector(settings, stack), settings.token()
+        except (HoldersError, ValueError, OSError) as error:
+            return _refuse(error, UNUSABLE_SETTINGS)
+        try:
+            server = make_server(collector, host=settings.listen_host, port=settings.listen_port, bearer_token=token)
+        except NotLoopback as error:
+            return _refuse(error, UNUSABLE_SETTINGS)
+        except OSError as error:
+            where = f"{settings.listen_host}:{settings.listen_port}"
+            return _refuse(
+                f"cannot listen on {where} ({error}); choose another --listen-host or --listen-port", CANNOT_SERVE
+            )
+        with server:
+            return _serve(collector, server)
 
 
-def _collector(settings: Settings) -> Collector:
+def _collector(settings: Settings, stack: ExitStack) -> Collector:
+    """The collector; what has to be stopped with it goes onto the stack."""
     clock, holders, pci, provenance = _simulated(settings) if settings.simulate else _real(settings)
     facts = NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch"))
+    devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci)
+    also: Samples = _nothing
+    if settings.kubelet_socket:
+        holders, also = _kubernetes(settings, devices, clock, stack)
     return Collector(
         facts=facts,
-        devices=NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci),
+        devices=devices,
         holders=holders,
+        also=also,
         clock=clock,
         timing=Timing(
             interval_seconds=settings.interval_seconds,
@@ -71,15 +85,42 @@ def _collector(settings: Settings) -> Collector:
     )
 
 
+def _nothing(_: tuple[str, str]) -> Iterable[Sample]:
+    return ()
+
+
+def _kubernetes(
+    settings: Settings, devices: NodeDevices, clock: Clock, stack: ExitStack
+) -> tuple[HolderSource, Samples]:
+    # Imported here: a node without Kubernetes does not carry its clients, which are half of the memory.
+    from collector.cluster import KubernetesHolders
+    from collector.kubelet.client import Kubelet
+    from collector.pods.apiserver import Access, ApiServer
+    from collector.pods.claims import adapters_named
+    from collector.pods.site_key import read_site_key
+    from collector.pods.watch import NodePods
+
+    access = Access(
+        server=settings.api_server,
+        kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig else None,
+        token_file=Path(settings.api_token_file),
+        ca_file=Path(settings.api_ca_file),
+    )
+    site_key = read_site_key(Path(settings.site_key_file)) if settings.site_key_file else Absent(Why.NO_SITE_KEY)
+    adapters = adapters_named([name.strip() for name in settings.tenant_adapters.split(",")])
+    kubelet = stack.enter_context(Kubelet(Path(settings.kubelet_socket)))
+    pods = NodePods(ApiServer(access), node=settings.node_name(), adapters=adapters, site_key=site_key, clock=clock)
+    pods.start()
+    stack.callback(pods.stop)
+    found = KubernetesHolders(kubelet, pods, devices=devices.identities, clock=clock)
+    return found, found.samples
+
+
 def _keeper(settings: Settings, facts: NodeFacts) -> Keeper | None:
     if not settings.state_file:
         return None
     file = StateFile(Path(settings.state_file), node=facts.node, provenance=facts.provenance)
     return Keeper(file, interval_seconds=settings.state_interval_seconds)
-
-
-Parts = tuple[Clock, HolderSource, Callable[[], tuple[PciGpu, ...] | Absent], Provenance]
-"""What differs between hardware and a scenario."""
 
 
 def _real(settings: Settings) -> Parts:

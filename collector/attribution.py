@@ -44,14 +44,26 @@ def attribute(
 
     ``last_known``: who held it when that was last known; counts only where ``holders`` is Absent.
     """
-    certain = not isinstance(holders, Absent)
-    known = tuple(dict.fromkeys(sorted(last_known if isinstance(holders, Absent) else holders, key=repr)))
+    known = _once(last_known if isinstance(holders, Absent) else holders)
+    doubt = holders if isinstance(holders, Absent) else _doubt(known)
+    certain = doubt is None
     if isinstance(reading, Absent):
         state = GpuState.BLIND if reading.reason in NOTHING_READS_IT else GpuState.LOST
         return Attribution(state=state, reason=reading.reason, holders=known, certain=certain)
-    if not certain:
-        return Attribution(state=GpuState.AMBIGUOUS, reason=Why.HOLDERS_UNKNOWN, holders=known, certain=False)
+    if doubt is not None:
+        return Attribution(state=GpuState.AMBIGUOUS, reason=doubt.reason, holders=known, certain=False)
     return _of_read_device(known)
+
+
+def _once(holders: Iterable[Holder]) -> tuple[Holder, ...]:
+    """Each holder once, in a fixed order; without doubt if it is there without doubt as well."""
+    certain_first = sorted(holders, key=lambda each: (each.doubt is not None, repr(each)))
+    return tuple(sorted(dict.fromkeys(certain_first), key=repr))
+
+
+def _doubt(holders: Iterable[Holder]) -> Absent | None:
+    """The first reason why it is not certain who holds the device."""
+    return next((each.doubt for each in holders if each.doubt is not None), None)
 
 
 def _of_read_device(holders: tuple[Holder, ...]) -> Attribution:

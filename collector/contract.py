@@ -6,8 +6,9 @@ by it, and dashboards are checked against it. Standard library only, so that any
 
 Three rules hold for the whole table. Units are base units and stand in the name. A counter only grows while
 ``flopwatch_collector_start_timestamp_seconds`` stays the same (with a state file, over restarts too); the series of a
-holder that ended are dropped after the retention time, and begin at 0 should it come back. For every counter of active
-time there is one of observed time beside it, so that what was not seen is never read as zero.
+holder that ended are dropped after the retention time, and begin at 0 should it come back. Counters of talk with the
+kubelet and the API server begin with each process. For every counter of active time there is one of observed time
+beside it, so that what was not seen is never read as zero.
 
 No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
 any series (policy/decisions/0002).
@@ -138,6 +139,42 @@ NVML_ERRORS = _counter(
     "",
     (*NODE_LABELS, "call", "code"),
     "Calls into NVML that failed, by call and by NVML's own error code.",
+)
+KUBELET_CONNECTIONS = _counter(
+    "collector_kubelet_connections",
+    "",
+    NODE_LABELS,
+    "Connections to the kubelet since this process began; one more after each failure and each kubelet restart.",
+)
+KUBELET_ERRORS = _counter(
+    "collector_kubelet_errors",
+    "",
+    (*NODE_LABELS, "code"),
+    "Calls to the kubelet's pod-resources API that failed since this process began, by gRPC status code.",
+)
+API_REQUESTS = _counter(
+    "collector_api_requests",
+    "",
+    (*NODE_LABELS, "request"),
+    "Requests to the Kubernetes API server since this process began: list, watch, namespace.",
+)
+API_WATCH_RESTARTS = _counter(
+    "collector_api_watch_restarts",
+    "",
+    (*NODE_LABELS, "reason"),
+    "Watches of this node's pods that were opened anew since this process began, by why the one before ended.",
+)
+PODS_STALE = _gauge(
+    "collector_pods_stale",
+    "",
+    (*NODE_LABELS, "reason"),
+    "1 while the Kubernetes API server does not tell, with the reason: pods that came since are unknown; else 0.",
+)
+DEVICE_CLAIMS = _gauge(
+    "collector_device_claims",
+    "",
+    (*NODE_LABELS, "meaning", "reason"),
+    "Devices that the kubelet says containers were given: held, unresolved (with why), or other than NVIDIA GPUs.",
 )
 GPUS = _gauge(
     "gpus",
@@ -293,6 +330,12 @@ METRICS: tuple[Metric, ...] = (
     STATE_SAVED,
     STATE_UNSAVED,
     NVML_ERRORS,
+    KUBELET_CONNECTIONS,
+    KUBELET_ERRORS,
+    API_REQUESTS,
+    API_WATCH_RESTARTS,
+    PODS_STALE,
+    DEVICE_CLAIMS,
     GPUS,
     GPU_INFO,
     GPU_BUSY,

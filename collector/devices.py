@@ -167,6 +167,10 @@ class NodeDevices:
             errors=dict(self._errors),
         )
 
+    def identities(self) -> tuple[DeviceIdentity, ...]:
+        """Every GPU ever seen here, and the MIG instances of the last look."""
+        return (*self._known.values(), *(look.identity for look in self._instances.values()))
+
     def close(self) -> None:
         """Let go of the driver."""
         if self._driver is not None:

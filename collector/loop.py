@@ -17,7 +17,7 @@ until the next save: a reader that comes at least as often as states are saved a
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from collector import contract
@@ -93,8 +93,13 @@ class Collector:
         clock: Clock,
         timing: Timing,
         keeper: Keeper | None = None,
+        also: Callable[[tuple[str, str]], Iterable[Sample]] = lambda _: (),
     ) -> None:
-        """Without a keeper the counters begin now, and a scrape gets what the last tick left."""
+        """
+        Without a keeper the counters begin now, and a scrape gets what the last tick left.
+
+        ``also`` gives further series of this process, for the first two label values of each.
+        """
         resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._facts = facts
         self._devices = devices
@@ -102,6 +107,7 @@ class Collector:
         self._clock = clock
         self._timing = timing
         self._keeper = keeper
+        self._also = also
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
@@ -179,7 +185,7 @@ class Collector:
         with self._lock:
             page = self._page_now() if self._page is None else self._page
             kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
-            return (*page, *kept)
+            return (*page, *kept, *self._also(self._facts.where))
 
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""

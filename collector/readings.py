@@ -30,6 +30,9 @@ class Why(StrEnum):
     NO_SITE_KEY = "no_site_key"
     HOLDERS_UNKNOWN = "holders_unknown"
     SHARED = "shared"
+    POD_UNKNOWN = "pod_unknown"
+    CLAIM_UNRESOLVED = "claim_unresolved"
+    MIG_INSTANCE = "mig_instance"
     KUBELET_GONE = "kubelet_gone"
     KUBELET_SLOW = "kubelet_slow"
     KUBELET_REPLY_TOO_LARGE = "kubelet_reply_too_large"
@@ -156,7 +159,8 @@ class Holder:
     The container that holds devices, its workload (the Kubernetes owner) and the tenant its namespace claims.
 
     ``tenant_id`` is an opaque account id; ``Absent(NOT_CLAIMED)`` where nothing names one. Two values that differ in
-    the workload alone are the same holder: its counters go on when a workload adopts or renames it.
+    the workload alone are the same holder: its counters go on when a workload adopts or renames it. ``doubt`` says why
+    it is not certain that it holds the device, if so.
     """
 
     namespace: str
@@ -167,3 +171,4 @@ class Holder:
     workload_name: str = field(compare=False)
     workload_uid: str = field(compare=False)
     tenant_id: str | Absent
+    doubt: Absent | None = field(compare=False, default=None)

@@ -20,6 +20,7 @@ LISTEN_HOST = (
     "address to serve on; any but loopback needs --bearer-token-file, and the token travels in clear text unless TLS "
     "is put in front"
 )
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # where Kubernetes mounts it
 LARGEST = {
     "interval_seconds": 86_400.0,
     "max_gap_seconds": 315_360_000.0,  # ten years
@@ -59,6 +60,31 @@ class Settings:
         10.0, float, "seconds", "between saves of the state file; /metrics shows the counters as last saved"
     )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
+    kubelet_socket: str = _setting(
+        "",
+        str,
+        "path",
+        "the kubelet's pod-resources socket, mostly /var/lib/kubelet/pod-resources/kubelet.sock; with it the kubelet "
+        "and the Kubernetes API say who holds which GPU, and --node must be the node's name in Kubernetes",
+    )
+    api_server: str = _setting(
+        "", str, "URL", "of the Kubernetes API server; default: what the pod's environment or the kubeconfig says"
+    )
+    kubeconfig: str = _setting("", str, "path", "kubeconfig file to reach it with, where no service account is mounted")
+    api_token_file: str = _setting(
+        f"{SERVICE_ACCOUNT}/token", str, "path", "the service account's token, read again when it changes"
+    )
+    api_ca_file: str = _setting(f"{SERVICE_ACCOUNT}/ca.crt", str, "path", "who may speak for the API server")
+    tenant_adapters: str = _setting(
+        "flopwatch",
+        str,
+        "",
+        "whose labels on a namespace name its tenant: flopwatch, capsule, rancher, vcluster, vcluster-platform, with "
+        "commas between",
+    )
+    site_key_file: str = _setting(
+        "", str, "path", "key under which tenant names, where a label has no opaque id, leave the node as digests"
+    )
     sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
         "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"
@@ -97,6 +123,8 @@ class Settings:
 EXAMPLES = """examples:
   flopwatch-collector                                  read this node's GPUs, serve on 127.0.0.1:9478
   flopwatch-collector --holders-file holders.toml      … and attribute them to the holders in a file
+  flopwatch-collector --kubelet-socket /var/lib/kubelet/pod-resources/kubelet.sock --node "$NODE_NAME"
+                                                       … or as the kubelet and the Kubernetes API say
   flopwatch-collector --simulate scenario.toml --node node-a --speed 60
                                                        play a scenario, sixty times as fast
 
@@ -182,6 +210,10 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
         ),
         (given.speed != 1.0 and not given.simulate, "--speed needs --simulate: real GPUs run on real time"),
         (given.begins_at != 0.0 and not given.simulate, "--begins-at needs --simulate: it is a scenario that begins"),
+        (
+            bool(given.kubelet_socket and given.holders_file),
+            "--holders-file and --kubelet-socket exclude each other: one of them says who holds the GPUs",
+        ),
         (
             bool(given.simulate and given.holders_file),
             "--holders-file and --simulate exclude each other: a scenario says who holds its GPUs",

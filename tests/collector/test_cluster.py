@@ -1,0 +1,255 @@
+"""Kubelet and API server together: who holds which device, and what is known while one of them is silent."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from support.api_server import ApiServerDouble, an_api_server
+from support.api_server import a_pod as an_api_pod
+from support.collectors import Running, samples
+from support.devices import a_dra_claim, a_plugin_claim, gpu_uuid, mig_uuid
+from support.http import until
+from support.kubelet import a_container, a_kubelet, a_reply, a_socket_path
+from support.kubelet import a_pod as a_kubelet_pod
+from support.nodes import ToldClock
+from support.readings import a_reading, an_identity
+from support.scenarios import Moment, a_node, a_scenario
+from support.watching import a_token_file
+
+from collector import contract
+from collector.attribution import attribute
+from collector.cluster import GRACE_SECONDS, SETTLE_SECONDS, KubernetesHolders
+from collector.contract import GpuState
+from collector.kubelet.claims import Claim
+from collector.pods.facts import ContainerKind, PodContainer, PodFacts
+from collector.pods.troubles import Trouble
+from collector.pods.view import ApiCounters, NodeView, Stale
+from collector.pods.workloads import Workload
+from collector.readings import Absent, DeviceIdentity, Holder, MigInstance, Why
+
+STALE = Stale(since_unix_seconds=0.0, reason=Trouble.UNREACHABLE)
+CROSSED = tuple(an_identity(gpu_uuid(number), index=number, minor_number=1 - number) for number in range(2))
+"""Two GPUs that NVML and the kernel number the other way round, so that a DRA device called by its number may be either."""
+MAIN = PodContainer(name="main", kind=ContainerKind.ORDINARY, ended=False)
+
+
+def a_pod(name: str = "pod-0", **other: object) -> PodFacts:
+    """A running pod of a Job whose namespace claims a tenant."""
+    pod = PodFacts(
+        namespace="tenant-a",
+        name=name,
+        uid=f"uid-{name}",
+        finished=False,
+        deleted=False,
+        containers=(MAIN,),
+        workload=Workload(kind="Job", name="train", uid="uid-train"),
+        tenant_id="t-0001",
+    )
+    return replace(pod, **other)  # type: ignore[arg-type]
+
+
+@dataclass
+class Node:
+    """What the kubelet and the API server say, in memory, and the holders upon them."""
+
+    answer: tuple[Claim, ...] | Absent = (a_plugin_claim(gpu_uuid(0)),)
+    view: NodeView = field(default_factory=lambda: a_view(a_pod()))
+    devices: tuple[DeviceIdentity, ...] = tuple(an_identity(gpu_uuid(n), index=n, minor_number=n) for n in range(2))
+    errors: Counter[str] = field(default_factory=Counter)
+    connections: int = 1
+    moment: Moment = field(default_factory=Moment)
+
+    def __post_init__(self) -> None:
+        self.source = KubernetesHolders(self, self, devices=lambda: self.devices, clock=ToldClock(self.moment))
+        self.source.holders()
+        self.moment.seconds += SETTLE_SECONDS
+
+    def pods(self) -> NodeView:
+        """The API server's."""
+        return self.view
+
+    def counters(self) -> ApiCounters:
+        """One list and one watch."""
+        return ApiCounters(requests={"list": 1, "watch": 1}, watch_restarts={"expired": 0}, relists=0)
+
+    def holders(self) -> Mapping[str, tuple[Holder, ...]]:
+        """Who holds what now."""
+        found = self.source.holders()
+        assert not isinstance(found, Absent), found
+        return found
+
+    def names(self) -> dict[int, list[tuple[str, str]]]:
+        """By GPU: pod and doubt of each holder."""
+        numbers = {gpu_uuid(number): number for number in range(4)}
+        return {
+            numbers[uuid]: [(each.pod, each.doubt.reason if each.doubt else "") for each in holders]
+            for uuid, holders in self.holders().items()
+        }
+
+    def list(self) -> tuple[Claim, ...] | Absent:
+        """The kubelet's answer. The last method, because its name hides the built-in one."""
+        return self.answer
+
+
+def a_view(*pods: PodFacts, stale: Stale | None = None) -> NodeView:
+    """These pods, up to date unless said otherwise."""
+    return NodeView(pods=MappingProxyType({pod.key: pod for pod in pods}), stale=stale)
+
+
+def test_a_holder_is_the_claims_container_and_the_pods_facts() -> None:
+    """The kubelet gives device and container, the API server UID, workload and tenant; a free device is missing."""
+    (holder,) = Node().holders()[gpu_uuid(0)]
+    assert holder == Holder(
+        namespace="tenant-a",
+        pod="pod-0",
+        pod_uid="uid-pod-0",
+        container="main",
+        workload_kind="Job",
+        workload_name="train",
+        workload_uid="uid-train",
+        tenant_id="t-0001",
+    )
+    assert (holder.workload_kind, holder.workload_uid, holder.doubt) == ("Job", "uid-train", None)
+    assert Node().names() == {0: [("pod-0", "")]}
+
+
+@pytest.mark.parametrize(
+    ("pod", "holds"),
+    [
+        (a_pod(finished=True), False),
+        (a_pod(finished=True, deleted=True), True),
+        (a_pod(containers=(replace(MAIN, kind=ContainerKind.INIT, ended=True),)), False),
+        (a_pod(containers=(replace(MAIN, kind=ContainerKind.INIT),)), True),
+        (a_pod(containers=(replace(MAIN, kind=ContainerKind.SIDECAR),)), True),
+        (a_pod(containers=(replace(MAIN, ended=True),)), True),
+    ],
+    ids=["finished", "deleted by force", "init ended", "init runs", "sidecar", "between two starts"],
+)
+def test_what_has_ended_holds_nothing(pod: PodFacts, *, holds: bool) -> None:
+    """The kubelet may list what has ended; a pod deleted by force and a container that restarts hold on."""
+    assert bool(Node(view=a_view(pod)).holders()) is holds
+
+
+@pytest.mark.parametrize("stale", [None, STALE])
+def test_a_pod_that_nobody_told_of_holds_in_doubt(stale: Stale | None) -> None:
+    """While the API server is silent known pods go on as they are, and a new one makes its device ambiguous."""
+    node = Node(
+        answer=(a_plugin_claim(gpu_uuid(0)), a_plugin_claim(gpu_uuid(1), pod="new")),
+        view=a_view(a_pod(), stale=stale),
+    )
+    assert node.names() == {0: [("pod-0", "")], 1: [("new", "pod_unknown")]}
+    found = attribute(a_reading(), node.holders()[gpu_uuid(1)])
+    assert (found.state, found.reason, found.is_sole) == (GpuState.AMBIGUOUS, "pod_unknown", False)
+    (stranger,) = node.holders()[gpu_uuid(1)]
+    assert stranger.tenant_id == Absent(Why.NAMESPACE_UNKNOWN), "nobody's"
+
+
+def test_a_claim_that_means_no_certain_device_makes_each_that_it_may_be_ambiguous() -> None:
+    """A GPU that an unresolved claim may mean is not free."""
+    node = Node(answer=(a_dra_claim("gpu-0"),), devices=CROSSED)
+    assert node.names() == {0: [("pod-0", "claim_unresolved")], 1: [("pod-0", "claim_unresolved")]}
+
+
+def test_a_holder_of_an_instance_has_a_part_of_the_card_in_doubt() -> None:
+    """A card whose MIG instance somebody holds is ambiguous, not all theirs and not free."""
+    mig = MigInstance(
+        parent_uuid=gpu_uuid(1), gpu_instance_id=1, compute_instance_id=0,
+        profile="3g.40gb", multiprocessors=60, memory_bytes=1,
+    )  # fmt: skip
+    cards = (an_identity(gpu_uuid(0), index=0), an_identity(gpu_uuid(1), index=1))
+    node = Node(
+        answer=(a_plugin_claim(mig_uuid(7), resource="nvidia.com/mig-3g.40gb"),),
+        devices=(*cards, an_identity(mig_uuid(7), index=1, mig=mig)),
+    )
+    assert node.names() == {1: [("pod-0", "mig_instance")]}
+
+
+def test_of_two_claims_on_one_device_the_certain_one_stays() -> None:
+    """A container that holds a device for certain is not in doubt about it because of another claim."""
+    node = Node(answer=(a_plugin_claim(gpu_uuid(0)), a_dra_claim("gpu-0")), devices=CROSSED)
+    assert node.names() == {0: [("pod-0", "")], 1: [("pod-0", "claim_unresolved")]}
+
+
+def test_while_the_kubelet_is_away_its_last_answer_counts_on_for_a_while() -> None:
+    """A kubelet restart changes nothing for those who hold; after the grace holders are unknown, with its reason."""
+    node = Node()
+    node.holders()
+    node.answer = Absent(Why.KUBELET_GONE)
+    node.moment.seconds += GRACE_SECONDS
+    assert node.names() == {0: [("pod-0", "")]}
+    node.view = a_view(a_pod(finished=True))
+    assert node.names() == {}, "a pod that has finished meanwhile holds nothing"
+    node.moment.seconds += 1
+    assert node.source.holders() == Absent(Why.KUBELET_GONE)
+
+
+def test_a_kubelet_that_never_answered_leaves_holders_unknown() -> None:
+    """Without a first answer nobody is said to hold nothing."""
+    assert Node(answer=Absent(Why.KUBELET_SLOW)).source.holders() == Absent(Why.KUBELET_SLOW)
+
+
+def test_a_kubelet_that_has_just_come_back_only_adds() -> None:
+    """A restarted kubelet answers before it knows its pods again: what is missing right then has not ended."""
+    node = Node()
+    node.answer, node.connections = (), 2
+    assert node.names() == {0: [("pod-0", "")]}
+    node.answer = (a_plugin_claim(gpu_uuid(1)),)
+    assert node.names() == {0: [("pod-0", "")], 1: [("pod-0", "")]}
+    node.moment.seconds += SETTLE_SECONDS
+    assert node.names() == {1: [("pod-0", "")]}
+
+
+def test_a_workload_without_uid_goes_by_its_name() -> None:
+    """Where only a label names the workload its namespace, kind and name stand for its UID."""
+    workload = Workload(kind="JobSet", name="set", uid=Absent(Why.NO_DATA))
+    (holder,) = Node(view=a_view(a_pod(workload=workload))).holders()[gpu_uuid(0)]
+    assert holder.workload_uid == "tenant-a/JobSet/set"
+
+
+# The whole, as a process
+
+
+@pytest.fixture
+def api() -> ApiServerDouble:  # type: ignore[misc]  # a generator, which pytest takes for what it yields
+    """An API server that knows one pod of this node."""
+    with an_api_server() as server:
+        server.put(an_api_pod())
+        yield server
+
+
+def flags(scenario: Path, socket: Path, api: ApiServerDouble) -> tuple[str, ...]:
+    """The command on a simulated driver, with holders from this kubelet and this API server."""
+    token = a_token_file(scenario.parent)
+    return (
+        f"--simulate={scenario}", "--node=node-a", f"--kubelet-socket={socket}", f"--api-server={api.url}",
+        f"--api-token-file={token}", f"--api-ca-file={Path(__file__).parents[1] / 'support' / 'tls' / 'ca.pem'}",
+    )  # fmt: skip
+
+
+def test_the_command_attributes_by_kubelet_and_api_server(tmp_path: Path, api: ApiServerDouble) -> None:
+    """Over a real unix socket and real HTTP a pod's seconds are its tenant's; when it finishes it holds nothing."""
+    scenario = a_scenario(tmp_path, a_node())
+    with a_socket_path() as socket, Running(*flags(scenario, socket, api)) as running:
+
+        def of(metric: contract.Metric, **labels: str) -> float:
+            wanted = labels.items()
+            found = [s for s in samples(running.page()) if s.name == metric.name and wanted <= s.labels.items()]
+            return sum(sample.value for sample in found)
+
+        until(lambda: of(contract.GPU_SECONDS, reason="kubelet_gone") > 0, "the kubelet is missed")
+        gpus = [s.labels["gpu_uuid"] for s in samples(running.page()) if s.name == contract.GPU_INFO.name]
+        with a_kubelet(socket, a_reply(a_kubelet_pod("pod-0", a_container(devices=(gpus[0],))))):
+            until(lambda: of(contract.HELD, tenant_id="t-0001", pod_uid="uid-pod-0") > 0.3, "the tenant holds it")
+            assert of(contract.HOLDER_INFO, workload_kind="Job", workload_name="train") == 1
+            assert of(contract.PODS_STALE) == 0
+            assert of(contract.DEVICE_CLAIMS, meaning="held") == 1
+            assert of(contract.GPU_RESIDUAL) == 0
+            api.put(an_api_pod(phase="Succeeded"), "MODIFIED")
+            until(lambda: of(contract.HOLDER_DEVICES) == 0, "the pod holds nothing")
+        assert (api.count("list"), api.count("watch"), api.count("namespace")) == (1, 1, 1), "and nothing more"
+        code, errors = running.stop(15)
+    assert code == 0, errors
+    assert "Traceback" not in errors
