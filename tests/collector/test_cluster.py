@@ -32,7 +32,7 @@ from collector.readings import Absent, DeviceIdentity, Holder, MigInstance, Why
 
 STALE = Stale(since_unix_seconds=0.0, reason=Trouble.UNREACHABLE)
 CROSSED = tuple(an_identity(gpu_uuid(number), index=number, minor_number=1 - number) for number in range(2))
-"""Two GPUs that NVML and the kernel number the other way round, so that a DRA device called by its number may be either."""
+"""Two GPUs that NVML and the kernel number the other way round: a DRA device called by its number may be either."""
 MAIN = PodContainer(name="main", kind=ContainerKind.ORDINARY, ended=False)
 
 
