@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from collector import contract
 from collector.attribution import Attribution, attribute
 from collector.contract import GpuState, Metric, Sample
+from collector.meters import MICROJOULES, NANOSECONDS, MeteredTotals, Meters
 from collector.readings import Absent, Holder, Reading, Why
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
     "attribute",
 ]
 
-NANOSECONDS = 1_000_000_000
-MICROJOULES = 1_000_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInterval:
@@ -45,9 +43,9 @@ class DeviceInterval:
 
 
 @dataclass(slots=True)
-class HolderTotals:
+class HolderTotals(MeteredTotals):
     """
-    What one holder has used of one accelerator model: nanoseconds, microjoules, byte-nanoseconds.
+    What one holder has used of one accelerator model: nanoseconds, byte-nanoseconds, and what meters tell.
 
     ``workload`` is the kind, name and uid it was last said to belong to.
 
@@ -59,8 +57,6 @@ class HolderTotals:
     sole_ns: int = 0
     sole_observed_ns: int = 0
     sole_busy_ns: int = 0
-    energy_uj: int = 0
-    energy_observed_ns: int = 0
     memory_byte_ns: int = 0
     memory_observed_ns: int = 0
     shared_ns: int = 0
@@ -72,7 +68,7 @@ class HolderTotals:
     begun: bool = False
 
     def values(self) -> tuple[tuple[Metric, float], ...]:
-        """The totals in the contract's units."""
+        """The totals that every holder has, in the contract's units."""
         return (
             (contract.HELD, self.sole_ns / NANOSECONDS),
             (contract.OBSERVED, self.sole_observed_ns / NANOSECONDS),
@@ -113,8 +109,8 @@ class Books:
     """
     All that accounts have added up, as a value that can be kept: :meth:`Accounts.books`, :meth:`Accounts.of`.
 
-    The energy meter is not in it: a counter read before a restart says nothing about whom the energy since was for. The
-    first interval afterwards has power times time.
+    The meters are not in it: a counter read before a restart says nothing about whom the energy since was for. The
+    first interval afterwards has power times time, and so for bytes.
     """
 
     elapsed_ns: int = 0
@@ -122,27 +118,6 @@ class Books:
     physical_ns: Mapping[str, int] = field(default_factory=dict)
     states: tuple[StateTime, ...] = ()
     holders: tuple[HolderBook, ...] = ()
-
-
-@dataclass(slots=True)
-class EnergyMeter:
-    """Energy per device and interval: from the driver's counter where there is one, else power times time."""
-
-    _last_joules: dict[str, float] = field(default_factory=dict)
-
-    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> int | Absent:
-        """Microjoules drawn over the interval that ends with this reading. A counter that fell began anew."""
-        if isinstance(reading, Absent):
-            self._last_joules.pop(gpu_uuid, None)
-            return reading
-        before = self._last_joules.pop(gpu_uuid, None)
-        if not isinstance(reading.energy_joules, Absent):
-            self._last_joules[gpu_uuid] = reading.energy_joules
-            if before is not None and reading.energy_joules >= before:
-                return round((reading.energy_joules - before) * MICROJOULES)
-        if isinstance(reading.power_watts, Absent):
-            return reading.power_watts
-        return round(reading.power_watts * MICROJOULES * elapsed_ns / NANOSECONDS)
 
 
 @dataclass(slots=True)
@@ -160,7 +135,7 @@ class Accounts:
     _holders: dict[tuple[Holder, str], HolderTotals] = field(default_factory=dict)
     _devices_now: Counter[tuple[Holder, str]] = field(default_factory=Counter)
     _inventory: dict[str, int] = field(default_factory=dict)
-    _energy: EnergyMeter = field(default_factory=EnergyMeter)
+    _meters: Meters = field(default_factory=Meters)
 
     @classmethod
     def of(cls, books: Books) -> "Accounts":
@@ -213,11 +188,12 @@ class Accounts:
         for interval in intervals:
             attribution = interval.attribution
             self._state_ns[interval.accelerator, attribution.state, attribution.reason] += elapsed_ns
-            energy_uj = self._energy.over(interval.gpu_uuid, elapsed_ns, interval.reading)
+            amounts = self._meters.over(interval.gpu_uuid, elapsed_ns, interval.reading)
             for holder in attribution.holders:
                 totals = self._held_by(holder, interval.accelerator)
                 if attribution.is_sole:
-                    _add_sole(totals, elapsed_ns, interval.reading, energy_uj)
+                    _add_sole(totals, elapsed_ns, interval.reading)
+                    totals.add(amounts)
                 else:
                     _add_shared(totals, elapsed_ns, interval.reading)
 
@@ -286,6 +262,8 @@ class Accounts:
             shown = HolderTotals() if newcomers_at_zero and not totals.begun else totals
             for metric, value in shown.values():
                 yield Sample(metric, labels, value)
+            for metric, beside, value in totals.activity(shown):
+                yield Sample(metric, (*labels, *beside), value)
 
 
 def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
@@ -294,16 +272,13 @@ def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
     return (holder.namespace, holder.pod, holder.pod_uid, holder.container, tenant_id)
 
 
-def _add_sole(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent, energy_uj: int | Absent) -> None:
+def _add_sole(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent) -> None:
     totals.sole_ns += elapsed_ns
     if isinstance(reading, Absent):
         return
     if not isinstance(reading.busy_ratio, Absent):
         totals.sole_observed_ns += elapsed_ns
         totals.sole_busy_ns += round(reading.busy_ratio * elapsed_ns)
-    if not isinstance(energy_uj, Absent):
-        totals.energy_observed_ns += elapsed_ns
-        totals.energy_uj += energy_uj
     if not isinstance(reading.memory_used_bytes, Absent):
         totals.memory_observed_ns += elapsed_ns
         totals.memory_byte_ns += reading.memory_used_bytes * elapsed_ns

@@ -66,6 +66,11 @@ def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric
     return Metric(name=f"flopwatch_{name}_total", kind="counter", unit=unit, labels=labels, help=text)
 
 
+def _observed(name: str, what: str, *labels: str) -> Metric:
+    text = f"Of the held device-seconds, those whose {what} is known."
+    return _counter(f"holder_{name}_observed_seconds", "seconds", (*HOLDER_LABELS, *labels), text)
+
+
 def _gauge(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
     return Metric(name=f"flopwatch_{name}", kind="gauge", unit=unit, labels=labels, help=text)
 
@@ -193,9 +198,56 @@ GPU_BUSY = _gauge(
     "gpu_busy_ratio",
     "ratio",
     GPU_LABELS,
-    "Share of the driver's last sample period in which a kernel ran, 0 to 1. Absent while it cannot be read.",
+    "Share of the time since the last reading in which a kernel ran, 0 to 1. Absent while it cannot be read.",
 )
 GPU_POWER = _gauge("gpu_power_watts", "watts", GPU_LABELS, "Draw of the board. Absent while it cannot be read.")
+GPU_SM_ACTIVE = _gauge(
+    "gpu_sm_active_ratio",
+    "ratio",
+    GPU_LABELS,
+    "Share of its multiprocessors that had work, mean since the last reading, 0 to 1. Absent where it cannot be told.",
+)
+GPU_TENSOR_ACTIVE = _gauge(
+    "gpu_tensor_active_ratio",
+    "ratio",
+    GPU_LABELS,
+    "Share of the time in which its tensor pipes worked, mean since the last reading, 0 to 1; at which rate, and in "
+    "which format, it does not say. Absent where it cannot be told.",
+)
+GPU_DRAM_ACTIVE = _gauge(
+    "gpu_dram_active_ratio",
+    "ratio",
+    GPU_LABELS,
+    "Share of its memory bandwidth in use, mean since the last reading, 0 to 1. Absent where it cannot be told.",
+)
+GPU_SM_CLOCK = _gauge("gpu_sm_clock_hertz", "hertz", GPU_LABELS, "Clock of the multiprocessors at the last reading.")
+GPU_CLOCK_EVENT = _gauge(
+    "gpu_clock_event",
+    "",
+    (*GPU_LABELS, "reason"),
+    "1 for everything that held the clock back at the last reading, by NVML's own reason.",
+)
+GPU_ECC_UNCORRECTED = _gauge(
+    "gpu_ecc_uncorrected_errors",
+    "",
+    GPU_LABELS,
+    "Memory errors that could not be corrected, since the driver was loaded.",
+)
+GPU_MEMORY_REPAIRS = _gauge(
+    "gpu_memory_repairs",
+    "",
+    GPU_LABELS,
+    "Rows remapped (before Ampere pages retired) for uncorrectable errors in the life of the board.",
+)
+GPU_MEMORY_REPAIR_PENDING = _gauge(
+    "gpu_memory_repair_pending", "", GPU_LABELS, "1 while such a repair waits for a reset of the GPU, else 0."
+)
+GPU_UNSUPPORTED = _gauge(
+    "gpu_unsupported",
+    "",
+    (*GPU_LABELS, "field", "reason"),
+    "1 for everything that a reading of this GPU cannot tell, or not to this collector, and why.",
+)
 GPU_HELD = _gauge(
     "gpu_held",
     "",
@@ -304,6 +356,57 @@ UNWATCHED = _counter(
     "Device-seconds in which no collector ran and that this holder may have held. Not in the held or shared seconds.",
 )
 
+SM_ACTIVE = _counter(
+    "holder_sm_active_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Held device-seconds times the share of multiprocessors that had work.",
+)
+SM_OBSERVED = _observed("sm", "share of multiprocessors at work")
+TENSOR_ACTIVE = _counter(
+    "holder_tensor_active_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Of the held device-seconds, those in which the tensor pipes worked, at whatever rate and in whatever format.",
+)
+TENSOR_OBSERVED = _observed("tensor", "tensor activity")
+TENSOR_PIPE_ACTIVE = _counter(
+    "holder_tensor_pipe_active_seconds",
+    "seconds",
+    (*HOLDER_LABELS, "pipe"),
+    "The same for one pipe: hmma, floating point of 16 bits and fewer; imma, integers; dfma, doubles.",
+)
+TENSOR_PIPE_OBSERVED = _observed("tensor_pipe", "activity of this pipe", "pipe")
+DRAM_ACTIVE = _counter(
+    "holder_dram_active_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Held device-seconds times the share of memory bandwidth in use.",
+)
+DRAM_OBSERVED = _observed("dram", "memory bandwidth in use")
+NVLINK = _counter(
+    "holder_nvlink_bytes",
+    "bytes",
+    (*HOLDER_LABELS, "direction"),
+    "Bytes over all NVLinks of the held devices, as the devices see it: receive, transmit.",
+)
+NVLINK_OBSERVED = _observed("nvlink", "NVLink traffic in this direction", "direction")
+PCIE = _counter(
+    "holder_pcie_bytes",
+    "bytes",
+    (*HOLDER_LABELS, "direction"),
+    "Bytes over PCIe of the held devices, as the devices see it: receive, transmit.",
+)
+PCIE_OBSERVED = _observed("pcie", "PCIe traffic in this direction", "direction")
+POWER_SQUARE = _counter(
+    "holder_power_square_watt2_seconds",
+    "watt2_seconds",
+    HOLDER_LABELS,
+    "Power of the boards squared, times the time. By its observed seconds, less the square of the mean power, it is "
+    "the variance of power from reading to reading.",
+)
+POWER_OBSERVED = _observed("power", "power")
+
 HOLDER_COUNTERS = (
     HELD,
     OBSERVED,
@@ -317,6 +420,24 @@ HOLDER_COUNTERS = (
     SHARED_BUSY,
     UNWATCHED,
 )
+"""What every page has for every holder; the centre refuses one that lacks any."""
+HOLDER_ACTIVITY = (
+    SM_ACTIVE,
+    SM_OBSERVED,
+    TENSOR_ACTIVE,
+    TENSOR_OBSERVED,
+    TENSOR_PIPE_ACTIVE,
+    TENSOR_PIPE_OBSERVED,
+    DRAM_ACTIVE,
+    DRAM_OBSERVED,
+    NVLINK,
+    NVLINK_OBSERVED,
+    PCIE,
+    PCIE_OBSERVED,
+    POWER_SQUARE,
+    POWER_OBSERVED,
+)
+"""What a page has for the holders of devices that could tell it once: a series that is not there is not 0."""
 METRICS: tuple[Metric, ...] = (
     COLLECTOR_INFO,
     COLLECTOR_START,
@@ -340,6 +461,15 @@ METRICS: tuple[Metric, ...] = (
     GPU_INFO,
     GPU_BUSY,
     GPU_POWER,
+    GPU_SM_ACTIVE,
+    GPU_TENSOR_ACTIVE,
+    GPU_DRAM_ACTIVE,
+    GPU_SM_CLOCK,
+    GPU_CLOCK_EVENT,
+    GPU_ECC_UNCORRECTED,
+    GPU_MEMORY_REPAIRS,
+    GPU_MEMORY_REPAIR_PENDING,
+    GPU_UNSUPPORTED,
     GPU_HELD,
     GPU_PHYSICAL,
     GPU_SECONDS,
@@ -350,8 +480,20 @@ METRICS: tuple[Metric, ...] = (
     HOLDER_INFO,
     HOLDER_DEVICES,
     *HOLDER_COUNTERS,
+    *HOLDER_ACTIVITY,
 )
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+DETAIL = frozenset(metric for metric in METRICS if "gpu_uuid" in metric.labels) | {
+    TENSOR_PIPE_ACTIVE,
+    TENSOR_PIPE_OBSERVED,
+    NVLINK,
+    NVLINK_OBSERVED,
+    PCIE,
+    PCIE_OBSERVED,
+    POWER_SQUARE,
+    POWER_OBSERVED,
+}
+"""What a page of the minimal profile leaves out: every series of a single GPU, and of holders what explains."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.readings import (
     H100,
     MODELS,
+    NOT_SUPPORTED,
     SECOND,
     a_holder,
     a_reading,
@@ -27,6 +28,7 @@ from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Holde
 from collector.contract import GpuState, Sample
 
 A, B = a_holder("pod-0"), a_holder("pod-1")
+ONE_UNIT = {"joules": 1e-6, "watt2_seconds": 1e-6, "bytes": 1.0}
 History = list[tuple[int, list[DeviceInterval]]]
 
 
@@ -107,21 +109,23 @@ def test_the_order_of_devices_and_holders_does_not_matter(history: History, seed
 def test_splitting_an_interval_changes_nothing(
     first: int, second: int, reading: Reading | Absent, holders: list[Holder], counter: bool, at: float
 ) -> None:
-    """Two intervals with the same reading count as one of their length, to 1 ns and 1 µJ for each holder."""
+    """Two intervals with the same reading count as one of their length, to one unit of what is added up."""
     before, middle, after = (an_interval(_metered(reading, counter, at + more), *holders) for more in (0.0, 1.5, 4.0))
     whole = series(accounts_of((SECOND, [before]), (first + second, [after])))
     split = series(accounts_of((SECOND, [before]), (first, [middle]), (second, [after])))
     assert whole.keys() == split.keys()
     for key, value in whole.items():
-        one_unit = 1e-6 if key[0] == contract.ENERGY.name else 1e-9
+        one_unit = ONE_UNIT.get(contract.BY_NAME[key[0]].unit, 1e-9)
         assert split[key] == pytest.approx(value, rel=1e-12, abs=1.01 * one_unit)
 
 
 def _metered(reading: Reading | Absent, counter: bool, energy: float) -> Reading | Absent:
-    """The reading with an energy counter at this value, or without one."""
+    """The reading with its counters at this value, or without any."""
     if isinstance(reading, Absent):
         return reading
-    return replace(reading, energy_joules=energy if counter else Absent(Why.NOT_SUPPORTED))
+    if not counter:
+        return replace(reading, energy_joules=NOT_SUPPORTED, nvlink_received_bytes=NOT_SUPPORTED)
+    return replace(reading, energy_joules=energy, nvlink_received_bytes=int(energy))
 
 
 @given(histories)

@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 from support.usage import OPENMETRICS, ANode, Cycles, Handler, a_holder, a_moment, serving
 
-from collector.contract import Provenance
+from collector import contract
+from collector.contract import Provenance, Sample
+from collector.exposition import render
+from collector.readings import FIELD_NAMES
 from policy.engine import Engine, Horizon
 from policy.facts.facts import load_facts
 from policy.frames import empty
@@ -24,6 +27,8 @@ from policy.usage.sources.scrape import Limits, scrape
 from policy.usage.sources.target import WHAT_NEXT, Heard, TargetState, Unusable, one_for_each_node
 
 PATIENCE_SECONDS = 0.4
+OF_ONE_GPU = tuple(metric for metric in contract.METRICS if "gpu_uuid" in metric.labels)
+EVERYTHING = {name: 0.5 for name in FIELD_NAMES if name.endswith(("_active_ratio", "_bytes_per_second"))}
 LIMITS = Limits(timeout_seconds=PATIENCE_SECONDS, page_bytes=200_000)
 POD = a_holder("pod-a")
 
@@ -209,6 +214,16 @@ def test_a_page_and_the_collectors_own_counters_agree() -> None:
     node = ANode().run(61.5, [POD], [POD, a_holder("pod-b", tenant_id=None)])
     read = parse_page("http://node-a/metrics", node.page(), Provenance.MEASURED)
     assert read.sort(read.columns).equals(node.snapshot().sort(read.columns))
+
+
+def test_a_page_with_more_series_reads_the_same() -> None:
+    """A page of a board that tells everything has the same counters as one of a board that tells busy time alone."""
+    plain, telling = ANode().run(60, [POD]), ANode(reads=EVERYTHING).run(60, [POD])
+    single = [Sample(metric, ("node-a", "measured", *"x" * (len(metric.labels) - 2)), 1) for metric in OF_ONE_GPU]
+    page = render((*telling.samples(), *single), OPENMETRICS)[1].decode()
+    assert all(f"\n{metric.name}{{" in page for metric in (*contract.HOLDER_ACTIVITY, *OF_ONE_GPU))
+    read, expected = (parse_page("t", each, Provenance.MEASURED) for each in (page, plain.page()))
+    assert read.sort(read.columns).equals(expected.sort(read.columns))
 
 
 def test_a_closed_port_is_down() -> None:

@@ -109,12 +109,20 @@ def total(samples: Iterable[Sample], name: str, **labels: str) -> float:
 absences = st.sampled_from([Absent(Why.NOT_SUPPORTED), Absent(Why.DRIVER_ERROR), Absent(Why.GPU_LOST)])
 ratios = st.floats(0, 1) | absences
 joules = st.floats(0, 1e9)
+rates = st.floats(0, 1e12) | absences
 readings = absences | st.builds(
     a_reading,
     busy=ratios,
     power=st.floats(0, 1500) | absences,
     energy=joules | absences,
     memory=st.integers(0, 2**38) | absences,
+    sm_active_ratio=ratios,
+    tensor_active_ratio=ratios,
+    tensor_hmma_active_ratio=ratios,
+    dram_active_ratio=ratios,
+    nvlink_receive_bytes_per_second=rates,
+    nvlink_received_bytes=st.integers(0, 2**50) | absences,
+    pcie_transmit_bytes_per_second=rates,
 )
 held_by = st.lists(st.sampled_from([a_holder("pod-0"), a_holder("pod-1"), a_holder("pod-2")]), max_size=3)
 durations_ns = st.integers(0, 30 * SECOND)

@@ -1,6 +1,6 @@
 """Nodes, snapshots, windows and pages to test with, where only what matters is written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -56,12 +56,12 @@ class ANode:
     contract_version: str = CONTRACT_VERSION
     blind: str = ""
     accounts: Accounts = field(default_factory=Accounts)
+    reads: Mapping[str, float] = field(default_factory=dict)  # what its devices tell besides, by field
 
     def run(self, seconds: float, *gpus: Iterable[Holder], busy: float = BUSY) -> "ANode":
         """Let time pass; one entry for each GPU says who holds it."""
-        reading = replace(
-            Reading.absent(Why.NOT_SUPPORTED), busy_ratio=busy, power_watts=400.0, memory_used_bytes=1 << 30
-        )
+        told: dict[str, Any] = {"busy_ratio": busy, "power_watts": 400.0, "memory_used_bytes": 1 << 30, **self.reads}
+        reading = replace(Reading.absent(Why.NOT_SUPPORTED), **told)
         elapsed_ns = round(seconds * 1e9)
         self.accounts.advance(elapsed_ns, {self.accelerator: len(gpus)})
         self.accounts.integrate(

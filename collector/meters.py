@@ -1,0 +1,201 @@
+"""
+How much of everything a device did in an interval. Pure: no clock, no driver, no file.
+
+A meter takes the difference of the driver's own counter where there is one and it has not fallen, else a rate times the
+time. Amounts are integers, nanoseconds of activity or bytes, so that adding is exact and the order of adding does not
+matter; beside every amount stands the time for which it is known. What a reading cannot tell adds to neither.
+
+Left out: what several holders share. Who of them did how much nobody can say, and of these amounts no upper bound is
+used by anyone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from collector import contract
+from collector.contract import Metric
+from collector.readings import Absent, Reading, Why
+
+NANOSECONDS = 1_000_000_000
+MICROJOULES = 1_000_000
+MICROSECONDS = 1_000_000
+
+_NO_COUNTER = Absent(Why.NOT_SUPPORTED)
+
+
+def _no_counter(_: Reading) -> Absent:
+    return _NO_COUNTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """
+    Something that is metered: the fields of the totals it goes to, and what it is read from.
+
+    ``unit`` is how many of the total make one of ``rate`` over a second, and one of ``counter``.
+    """
+
+    total: str
+    observed: str
+    unit: int
+    rate: Callable[[Reading], float | Absent]
+    counter: Callable[[Reading], float | Absent] = _no_counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity(Quantity):
+    """A quantity that has series of its own, with labels beside the holder's."""
+
+    metric: Metric
+    observed_metric: Metric
+    labels: tuple[str, ...] = ()
+
+
+def _share(name: str, metric: Metric, observed: Metric, *labels: str) -> Activity:
+    return Activity(
+        total=f"{name}_active_ns",
+        observed=f"{name}_observed_ns",
+        unit=NANOSECONDS,
+        rate=attrgetter(f"{name}_active_ratio"),
+        metric=metric,
+        observed_metric=observed,
+        labels=labels,
+    )
+
+
+def _pipe(pipe: str) -> Activity:
+    return _share(f"tensor_{pipe}", contract.TENSOR_PIPE_ACTIVE, contract.TENSOR_PIPE_OBSERVED, pipe)
+
+
+def _traffic(link: str, direction: str, metric: Metric, observed: Metric) -> Activity:
+    done = {"receive": "received", "transmit": "transmitted"}[direction]
+    return Activity(
+        total=f"{link}_{done}_bytes",
+        observed=f"{link}_{done}_observed_ns",
+        unit=1,
+        rate=attrgetter(f"{link}_{direction}_bytes_per_second"),
+        counter=attrgetter(f"{link}_{done}_bytes"),
+        metric=metric,
+        observed_metric=observed,
+        labels=(direction,),
+    )
+
+
+def _power_squared(reading: Reading) -> float | Absent:
+    watts = reading.power_watts
+    return watts if isinstance(watts, Absent) else watts * watts
+
+
+ENERGY = Quantity(
+    total="energy_uj",
+    observed="energy_observed_ns",
+    unit=MICROJOULES,
+    rate=attrgetter("power_watts"),
+    counter=attrgetter("energy_joules"),
+)
+ACTIVITIES = (
+    _share("sm", contract.SM_ACTIVE, contract.SM_OBSERVED),
+    _share("tensor", contract.TENSOR_ACTIVE, contract.TENSOR_OBSERVED),
+    _pipe("hmma"),
+    _pipe("imma"),
+    _pipe("dfma"),
+    _share("dram", contract.DRAM_ACTIVE, contract.DRAM_OBSERVED),
+    _traffic("nvlink", "receive", contract.NVLINK, contract.NVLINK_OBSERVED),
+    _traffic("nvlink", "transmit", contract.NVLINK, contract.NVLINK_OBSERVED),
+    _traffic("pcie", "receive", contract.PCIE, contract.PCIE_OBSERVED),
+    _traffic("pcie", "transmit", contract.PCIE, contract.PCIE_OBSERVED),
+    Activity(
+        total="power_square_watt2_us",
+        observed="power_observed_ns",
+        unit=MICROSECONDS,
+        rate=_power_squared,
+        metric=contract.POWER_SQUARE,
+        observed_metric=contract.POWER_OBSERVED,
+    ),
+)
+
+
+@dataclass(slots=True)
+class MeteredTotals:
+    """
+    Amounts added up while one holder alone had the devices, each with the nanoseconds for which it is known.
+
+    Nanoseconds of activity, bytes, microjoules, and watt² times microseconds.
+    """
+
+    energy_uj: int = 0
+    energy_observed_ns: int = 0
+    sm_active_ns: int = 0
+    sm_observed_ns: int = 0
+    tensor_active_ns: int = 0
+    tensor_observed_ns: int = 0
+    tensor_hmma_active_ns: int = 0
+    tensor_hmma_observed_ns: int = 0
+    tensor_imma_active_ns: int = 0
+    tensor_imma_observed_ns: int = 0
+    tensor_dfma_active_ns: int = 0
+    tensor_dfma_observed_ns: int = 0
+    dram_active_ns: int = 0
+    dram_observed_ns: int = 0
+    nvlink_received_bytes: int = 0
+    nvlink_received_observed_ns: int = 0
+    nvlink_transmitted_bytes: int = 0
+    nvlink_transmitted_observed_ns: int = 0
+    pcie_received_bytes: int = 0
+    pcie_received_observed_ns: int = 0
+    pcie_transmitted_bytes: int = 0
+    pcie_transmitted_observed_ns: int = 0
+    power_square_watt2_us: int = 0
+    power_observed_ns: int = 0
+
+    def add(self, amounts: Mapping[str, int]) -> None:
+        """Add amounts by the names of their fields."""
+        for name, amount in amounts.items():
+            setattr(self, name, getattr(self, name) + amount)
+
+    def activity(self, shown: "MeteredTotals") -> Iterator[tuple[Metric, tuple[str, ...], float]]:
+        """Metric, labels beside the holder's, and value in ``shown``, of all that was ever observed here."""
+        for each in ACTIVITIES:
+            if getattr(self, each.observed):
+                yield each.metric, each.labels, getattr(shown, each.total) / each.unit
+                yield each.observed_metric, each.labels, getattr(shown, each.observed) / NANOSECONDS
+
+
+@dataclass(slots=True)
+class Meter:
+    """The meter of one quantity, for every device."""
+
+    quantity: Quantity
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> int | Absent:
+        """The amount in the interval that ends with this reading. A counter that fell began anew."""
+        before = self._last.pop(gpu_uuid, None)
+        if isinstance(reading, Absent):
+            return reading
+        counter = self.quantity.counter(reading)
+        if not isinstance(counter, Absent):
+            self._last[gpu_uuid] = counter
+            if before is not None and counter >= before:
+                return round((counter - before) * self.quantity.unit)
+        rate = self.quantity.rate(reading)
+        if isinstance(rate, Absent):
+            return rate
+        return round(rate * self.quantity.unit * elapsed_ns / NANOSECONDS)
+
+
+@dataclass(slots=True)
+class Meters:
+    """One meter for each quantity. What they remember is of readings that follow each other in one process."""
+
+    _meters: tuple[Meter, ...] = field(default_factory=lambda: tuple(map(Meter, (ENERGY, *ACTIVITIES))))
+
+    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> dict[str, int]:
+        """What to add to the totals of whoever held this device; nothing for what the reading cannot tell."""
+        found: dict[str, int] = {}
+        for meter in self._meters:
+            amount = meter.over(gpu_uuid, elapsed_ns, reading)
+            if not isinstance(amount, Absent):
+                found |= {meter.quantity.total: amount, meter.quantity.observed: elapsed_ns}
+        return found
