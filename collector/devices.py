@@ -12,7 +12,7 @@ layout that was changed is the operator's doing and no loss.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR
@@ -53,7 +53,8 @@ class Survey:
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
     counted and has no UUID. ``instances`` are the MIG instances there are now, by their own UUIDs. ``unreadable`` are
     the GPUs on the PCI bus that no driver here names. ``blind`` says why no GPU at all could be read, if so. ``errors``
-    are failed calls into NVML since the start, by call and code.
+    are failed calls into NVML since the start, by call and code. ``unsupported`` has, for each device that was read,
+    the fields that it cannot tell, or not to us.
     """
 
     readings: Mapping[str, Reading | Absent]
@@ -64,6 +65,7 @@ class Survey:
     blind: Absent | None
     driver_version: str | Absent
     errors: Mapping[tuple[str, str], int]
+    unsupported: Mapping[str, Mapping[str, Absent]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -123,6 +125,7 @@ class NodeDevices:
         self._unidentified: tuple[Absent, ...] = ()
         self._instances: dict[DeviceHandle, InstanceLook] = {}
         self._errors: Counter[tuple[str, str]] = Counter()
+        self._unsupported: dict[str, Mapping[str, Absent]] = {}
         self._blind: Absent | None = None
         self._is_absent = False
 
@@ -141,10 +144,12 @@ class NodeDevices:
     def survey(self) -> Survey:
         """A reading, or the reason for none, for every GPU ever seen here."""
         self._look_at_pci()
+        self._unsupported = {}
         try:
             readings, otherwise, self._is_absent = self._read(), Why.NO_GPUS, False
         except NoDriver as error:
             readings, otherwise = dict.fromkeys(self._known, Absent(Why.DRIVER_GONE)), Why.NO_DRIVER
+            self._unsupported = {}
             self._unidentified = (Absent(Why.DRIVER_GONE),) * len(self._unidentified)
             if not self._is_absent:
                 log.warning("driver.absent code=%s next=%r", error.code, error.reason)
@@ -165,6 +170,7 @@ class NodeDevices:
             blind=blind,
             driver_version=self._driver_version,
             errors=dict(self._errors),
+            unsupported=self._unsupported,
         )
 
     def identities(self) -> tuple[DeviceIdentity, ...]:
@@ -241,6 +247,8 @@ class NodeDevices:
                 self._known[identity.gpu_uuid] = identity
                 reading = driver.reading(handle)
                 found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
+                if not isinstance(reading, Absent):
+                    self._unsupported[identity.gpu_uuid] = driver.cannot_tell(handle)
         self._instances = dict(self._look_at_instances(driver, cards))
         return found, unnamed
 

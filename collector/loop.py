@@ -94,11 +94,13 @@ class Collector:
         timing: Timing,
         keeper: Keeper | None = None,
         also: Callable[[tuple[str, str]], Iterable[Sample]] = lambda _: (),
+        left_out: frozenset[Metric] = frozenset(),
     ) -> None:
         """
         Without a keeper the counters begin now, and a scrape gets what the last tick left.
 
-        ``also`` gives further series of this process, for the first two label values of each.
+        ``also`` gives further series of this process, for the first two label values of each; ``left_out`` are counted
+        and not served.
         """
         resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._facts = facts
@@ -108,6 +110,7 @@ class Collector:
         self._timing = timing
         self._keeper = keeper
         self._also = also
+        self._left_out = left_out
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
@@ -185,7 +188,8 @@ class Collector:
         with self._lock:
             page = self._page_now() if self._page is None else self._page
             kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
-            return (*page, *kept, *self._also(self._facts.where))
+            whole = (*page, *kept, *self._also(self._facts.where))
+            return tuple(sample for sample in whole if sample.metric not in self._left_out)
 
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""

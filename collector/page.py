@@ -8,9 +8,22 @@ from collector import contract
 from collector.accounting import holder_labels
 from collector.contract import Metric, Sample
 from collector.devices import Survey
-from collector.readings import Absent, DeviceIdentity, Holder
+from collector.readings import Absent, DeviceIdentity, Holder, Reading
 from collector.state.custody import Custody, Event
 from collector.state.file import Held
+
+OF_READINGS: dict[str, Metric] = {
+    "busy_ratio": contract.GPU_BUSY,
+    "power_watts": contract.GPU_POWER,
+    "sm_active_ratio": contract.GPU_SM_ACTIVE,
+    "tensor_active_ratio": contract.GPU_TENSOR_ACTIVE,
+    "dram_active_ratio": contract.GPU_DRAM_ACTIVE,
+    "sm_clock_hertz": contract.GPU_SM_CLOCK,
+    "ecc_uncorrected_errors": contract.GPU_ECC_UNCORRECTED,
+    "memory_repairs": contract.GPU_MEMORY_REPAIRS,
+    "memory_repair_pending": contract.GPU_MEMORY_REPAIR_PENDING,
+}
+"""Fields of a reading that are a gauge as they are."""
 
 
 def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
@@ -19,10 +32,21 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
         yield Sample(contract.GPU_INFO, (*where, uuid, *_about(identity)), 1)
         reading = survey.readings[uuid]
         if not isinstance(reading, Absent):
-            yield from _present(contract.GPU_BUSY, (*where, uuid), reading.busy_ratio)
-            yield from _present(contract.GPU_POWER, (*where, uuid), reading.power_watts)
+            yield from _read_samples((*where, uuid), reading)
+        for name, absent in survey.unsupported.get(uuid, {}).items():
+            yield Sample(contract.GPU_UNSUPPORTED, (*where, uuid, name, absent.reason), 1)
         for names in _names(known_holders(uuid, held)):
             yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
+
+
+def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]:
+    for name, metric in OF_READINGS.items():
+        value = getattr(reading, name)
+        if not isinstance(value, Absent):
+            yield Sample(metric, labels, value)
+    if not isinstance(reading.clock_event_reasons, Absent):
+        for reason in reading.clock_event_reasons:
+            yield Sample(contract.GPU_CLOCK_EVENT, (*labels, reason), 1)
 
 
 def custody_samples(where: tuple[str, str], custody: Custody) -> Iterator[Sample]:
@@ -57,8 +81,3 @@ def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]
     """Holders by name, each once: pods that differ in nothing but their UID have one series."""
     labels = map(holder_labels, holders)
     return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))
-
-
-def _present(metric: Metric, labels: tuple[str, ...], value: float | Absent) -> Iterator[Sample]:
-    if not isinstance(value, Absent):
-        yield Sample(metric, labels, value)

@@ -7,7 +7,7 @@ import pytest
 from support.drivers import ADriver, Device, no_driver, well
 from support.nodes import EPOCH, ASource, ToldClock, a_collector, a_played_collector
 from support.readings import H100, a_holder, a_reading, total, values
-from support.scenarios import CONSTANT, Moment, a_fault, a_node, a_pod, a_workload
+from support.scenarios import CONSTANT, TRAINING, Moment, a_fault, a_node, a_pod, a_workload
 
 from collector import contract
 from collector.holders import UnknownHolders
@@ -162,6 +162,79 @@ def test_what_is_not_read_has_no_number(tmp_path: Path) -> None:
         assert of(collector, contract.GPU_INFO) == of(collector, contract.GPU_HELD) == 1
         tick_at(collector, moment, 20)
         assert of(collector, contract.GPU_BUSY) == 0.5
+
+
+OF_A_HOPPER = {
+    contract.GPU_SM_ACTIVE,
+    contract.GPU_TENSOR_ACTIVE,
+    contract.GPU_DRAM_ACTIVE,
+    contract.GPU_SM_CLOCK,
+    contract.GPU_ECC_UNCORRECTED,
+    contract.GPU_MEMORY_REPAIRS,
+    contract.GPU_MEMORY_REPAIR_PENDING,
+}
+
+
+def test_what_a_board_can_tell_is_served_and_counted(tmp_path: Path) -> None:
+    """From the second look on an H100 has every gauge and its holder every kind of activity; little is unsupported."""
+    moment = Moment()
+    with a_played_collector(tmp_path, a_node(gpus=1), a_workload(a_pod(signal=TRAINING)), moment=moment) as collector:
+        tick_at(collector, moment, 0, 10, 20)
+        assert {metric.name for metric in (*OF_A_HOPPER, *contract.HOLDER_ACTIVITY)} <= names(collector)
+        assert 0 < of(collector, contract.TENSOR_ACTIVE) < of(collector, contract.TENSOR_OBSERVED) == 20
+        assert of(collector, contract.SM_ACTIVE) > of(collector, contract.TENSOR_ACTIVE)
+        assert of(collector, contract.GPU_UNSUPPORTED, field="sm_active_ratio") == 0
+
+
+def test_what_a_board_cannot_tell_is_said_and_is_not_zero(tmp_path: Path) -> None:
+    """A T4 has no tensor activity, neither as a gauge nor of its holder, and says field by field what it lacks."""
+    moment = Moment()
+    tables = (a_node(gpus=1, product="Tesla T4"), a_workload(a_pod(signal=TRAINING)))
+    with a_played_collector(tmp_path, *tables, moment=moment) as collector:
+        tick_at(collector, moment, 0, 10, 20)
+        assert not {contract.GPU_TENSOR_ACTIVE.name, contract.TENSOR_ACTIVE.name, contract.NVLINK.name} & names(
+            collector
+        )
+        assert of(collector, contract.GPU_UNSUPPORTED, field="tensor_active_ratio", reason="not_supported") == 1
+        assert of(collector, contract.GPU_UNSUPPORTED, field="busy_ratio") == 0
+        assert of(collector, contract.HELD) == 20
+
+
+def test_a_lost_board_says_nothing_of_what_it_supports(tmp_path: Path) -> None:
+    """What a device lacks is known while it can be read, and not while it or the driver is gone."""
+    moment = Moment()
+    faults = (a_fault("gpu_lost", "10s", "20s", gpus=[0]), a_fault("driver_gone", "30s", "40s"))
+    tables = (a_node(*faults, gpus=1, product="Tesla T4"), a_workload(a_pod()))
+    with a_played_collector(tmp_path, *tables, moment=moment) as collector:
+        for at, is_read in {0: True, 10: False, 20: True, 30: False}.items():
+            tick_at(collector, moment, at)
+            assert (of(collector, contract.GPU_UNSUPPORTED) > 0) == is_read
+
+
+def test_what_holds_the_clock_back_has_a_series_each() -> None:
+    """Every reason is 1; a repair that waits is 1 and one that does not is 0."""
+    reading = a_reading(clock_event_reasons=("hw_slowdown", "sw_power_cap"), memory_repair_pending=True)
+    collector = an_odd_collector(Moment(), lambda: [("GPU-0", reading)])
+    collector.tick()
+    for reason in ("hw_slowdown", "sw_power_cap"):
+        assert of(collector, contract.GPU_CLOCK_EVENT, reason=reason) == 1
+    assert of(collector, contract.GPU_CLOCK_EVENT) == 2
+    assert of(collector, contract.GPU_MEMORY_REPAIR_PENDING) == 1
+
+
+def test_the_minimal_profile_leaves_detail_out_and_nothing_that_is_required(tmp_path: Path) -> None:
+    """Without the detail every other series stands as it is, and every holder has all its counters."""
+
+    def page(left_out: frozenset[contract.Metric]) -> tuple[contract.Sample, ...]:
+        moment, tables = Moment(), (a_node(), a_workload(a_pod(signal=TRAINING)))
+        with a_played_collector(tmp_path, *tables, moment=moment, left_out=left_out) as collector:
+            tick_at(collector, moment, 0, 10)
+            return collector.samples()
+
+    full, minimal = page(frozenset()), page(contract.DETAIL)
+    assert not contract.DETAIL & set(contract.HOLDER_COUNTERS)
+    assert [each for each in full if each.metric not in contract.DETAIL] == list(minimal)
+    assert {contract.TENSOR_ACTIVE, *contract.HOLDER_COUNTERS} <= {sample.metric for sample in minimal}
 
 
 @pytest.mark.parametrize("ticks", [1, 5])

@@ -1,7 +1,7 @@
 """A driver in memory, for what no scripted one does: answers that change under the collector."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from support.readings import a_reading, an_identity
 
@@ -46,6 +46,10 @@ class ADriver(Driver):
         """As it says."""
         reading: Reading | Absent = device.pointer[1]
         return reading
+
+    def cannot_tell(self, device: DeviceHandle) -> Mapping[str, Absent]:
+        """Nothing is known of it."""
+        return {}
 
     def close(self) -> None:
         """Counted."""

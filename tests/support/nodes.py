@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.scenarios import Moment, a_script
 
+from collector.contract import Metric
 from collector.devices import NodeDevices
 from collector.holders import HolderSource
 from collector.loop import Collector, NodeFacts, Timing
@@ -65,6 +66,7 @@ def a_collector(
     retention_seconds: float = 86400.0,
     keeper: Keeper | None = None,
     pci: Callable[[], tuple[PciGpu, ...] | Absent] = tuple,
+    left_out: frozenset[Metric] = frozenset(),
 ) -> Collector:
     """A collector of node-a that has not ticked yet."""
     return Collector(
@@ -76,13 +78,21 @@ def a_collector(
             interval_seconds=interval_seconds, max_gap_seconds=max_gap_seconds, retention_seconds=retention_seconds
         ),
         keeper=keeper,
+        left_out=left_out,
     )
 
 
 @contextmanager
-def a_played_collector(folder: Path, *tables: str, moment: Moment) -> Iterator[Collector]:
+def a_played_collector(
+    folder: Path,
+    *tables: str,
+    moment: Moment,
+    keeper: Keeper | None = None,
+    left_out: frozenset[Metric] = frozenset(),
+) -> Iterator[Collector]:
     """A collector on the first node of a scenario, through the real pynvml."""
     script = a_script(folder, *tables)
     with installed(SimulatedDriver(script, moment)):
         pci = simulated_pci_gpus(script)
-        yield a_collector(ToldClock(moment), ScriptedHolders(script, moment), pci=lambda: pci)
+        holders = ScriptedHolders(script, moment)
+        yield a_collector(ToldClock(moment), holders, pci=lambda: pci, keeper=keeper, left_out=left_out)
