@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from collector.clock import Clock, ScenarioClock, SystemClock
-from collector.contract import Provenance, Sample
+from collector.contract import DETAIL, Provenance, Sample
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector, NodeFacts, Timing
@@ -82,6 +82,7 @@ def _collector(settings: Settings, stack: ExitStack) -> Collector:
             retention_seconds=settings.retention_seconds,
         ),
         keeper=_keeper(settings, facts),
+        left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ENVIRONMENT_PREFIX = "FLOPWATCH_COLLECTOR_"
+PROFILES = ("minimal", "full")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 KINDS = {int: "an int", float: "a float", str: "a text"}
 LISTEN_HOST = (
@@ -58,6 +59,12 @@ class Settings:
     )
     state_interval_seconds: float = _setting(
         10.0, float, "seconds", "between saves of the state file; /metrics shows the counters as last saved"
+    )
+    metrics: str = _setting(
+        "full",
+        str,
+        "",
+        "full, or minimal: without the series of single GPUs, tensor pipes, NVLink, PCIe and the spread of power",
     )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
     kubelet_socket: str = _setting(
@@ -195,6 +202,7 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
     too_large = [name for name, number in numbers.items() if number > LARGEST[name]]
     return (
         (given.log_level.lower() not in LOG_LEVELS, f"--log-level must be one of {', '.join(LOG_LEVELS)}"),
+        (given.metrics not in PROFILES, f"--metrics must be one of {', '.join(PROFILES)}"),
         (not 0 <= given.listen_port <= 65535, "--listen-port must be from 0 to 65535"),
         (not given.node.isprintable(), "--node must be printable text in UTF-8"),
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),

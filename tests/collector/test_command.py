@@ -171,3 +171,11 @@ def test_promtool_has_nothing_to_say(playing: Running) -> None:
         [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False, timeout=60
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_the_minimal_profile_has_no_series_of_a_single_gpu(scenario: Path) -> None:
+    """With --metrics minimal holders are served as ever, and no series names a GPU."""
+    with Running(f"--simulate={scenario}", "--node=node-a", "--metrics=minimal") as running:
+        found = samples(running.page())
+    assert contract.HELD.name in {sample.name for sample in found}
+    assert not any("gpu_uuid" in sample.labels for sample in found)

@@ -69,6 +69,7 @@ def test_defaults_are_usable() -> None:
         (["--simulate=s.toml"], {}, "--simulate needs --node"),
         ([*PLAYED, "--holders-file=h"], {}, "--holders-file and --simulate exclude each other"),
         (["--log-level=loud"], {}, "--log-level must be one of debug, info, warning, error"),
+        (["--metrics=some"], {}, "--metrics must be one of minimal, full"),
         (["--sim=s.toml"], {}, "unrecognized arguments: --sim=s.toml"),
         (["--nonsense"], {}, "unrecognized arguments: --nonsense"),
     ],
