@@ -7,7 +7,7 @@ from grpc_tools import protoc
 
 from collector.kubelet.podresources import api_pb2
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(api_pb2.__file__).parents[3]  # where collector/ is, in a checkout or installed
 FOLDER = Path("collector/kubelet/podresources")
 UPSTREAM_SHA256 = "f65bc77eb41334effc87fdd8c234bdcdbf01a64122010dca50a6fecfaed9390c"  # in k8s.io/kubelet v0.36.3
 
