@@ -17,23 +17,35 @@ NOTHING_READS_IT = (Why.NO_DRIVER, Why.PASSED_THROUGH, Why.FOREIGN_VENDOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one holder gets of an interval: ``busy_ns`` of the ``held_ns``; absent when the device does not tell."""
+
+    holder: Holder
+    held_ns: int
+    busy_ns: int | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
     """
     The state of one device, the reason (empty for ``attributed`` and ``unallocated``), and who may have held it.
 
     A lost or blind device keeps its holders: they had it, whether it could be read or not. ``certain``: they are known
     to have held it, not only to have held it before.
+
+    ``parts``: how the interval is divided among the holders, where that is known; they add up to it exactly.
     """
 
     state: GpuState
     reason: str
     holders: tuple[Holder, ...]
     certain: bool = True
+    parts: tuple[Part, ...] = ()
 
     @property
     def is_sole(self) -> bool:
         """Whether one holder had the device, and nobody else can have had it."""
-        return self.certain and len(self.holders) == 1
+        return self.certain and len(self.holders) == 1 and self.state is not GpuState.AMBIGUOUS
 
 
 def attribute(

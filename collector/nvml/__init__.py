@@ -5,9 +5,9 @@ Base units from here on: watts, joules, bytes, hertz, ratios from 0 to 1. Each c
 nowhere else. A call that fails becomes ``Absent(reason)`` and is counted under NVML's own names; nothing fails into a
 zero. What a device cannot tell is found out by its first reading, and not asked again while the driver stays open.
 
-Left out on purpose: process lists (who holds a device is the kubelet's to say); Xid errors, which come only to a
-thread that waits for events; PCIe throughput by ``nvmlDeviceGetPcieThroughput``, which blocks 20 ms a direction; and
-every call that changes the state of a device.
+Which processes are on a device is asked in ``processes``, and only where a check is asked for. Left out on purpose: Xid
+errors, which come only to a thread that waits for events; PCIe throughput by ``nvmlDeviceGetPcieThroughput``, which
+blocks 20 ms a direction; and every call that changes the state of a device.
 
 A call into a driver that hangs cannot be ended from outside: a thread for each call would leave threads behind, and
 the handles they hold. So it hangs the tick, which the loop's health shows, and ``Driver.asking`` names the call.

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.cgroups import BESIDE_US, IN_PODS, ON_HOSTS, Recorded
 from support.procs import AProc, a_pod_cgroup, a_uid
 
-from collector.processes import Container, GpuProcess, ProcessLook, origin_of, start_of, use_of
+from collector.processes.look import Container, GpuProcess, ProcessLook, origin_of, start_of, use_of
+from collector.processes.sharing import DeviceUse, Outside
 from collector.readings import Absent, Why
-from collector.sharing import DeviceUse, Outside
 
 NO_SHARE = Absent(Why.NOT_SUPPORTED)
 LISTED_S = 1000  # seconds after boot at which the driver's lists are made
@@ -166,6 +166,26 @@ def test_an_id_given_away_since_the_list_is_unknown(tmp_path: Path) -> None:
     proc.put(11, a_pod_cgroup(a_uid(2)), started_s=LISTED_S - 0.5)
     found = a_look(proc, gpu=(a_process(10, 0.7), a_process(11, 0.1))).use()
     assert found == {"gpu": DeviceUse(pods={a_uid(2): 0.1}, outside={Outside.UNKNOWN: 0.7})}
+
+
+class LookDuringHandover(ProcessLook):
+    """A look during which process 10 ends and its id is given away, after its start was read and before its cgroup."""
+
+    def __init__(self, proc: AProc) -> None:
+        super().__init__(Lists(gpu=(a_process(10),)), proc=proc.path, boot_ns=lambda: LISTED_S * 1_000_000_000)
+        self._folder = proc
+
+    def _read(self, pid: int, name: str) -> str:
+        if name == "cgroup":
+            self._folder.put(pid, a_pod_cgroup(a_uid(2)), started_s=LISTED_S - 1)
+        return super()._read(pid, name)
+
+
+def test_an_id_given_away_during_the_look_is_unknown(tmp_path: Path) -> None:
+    """A cgroup that was read of another process than the start is nobody's, and is not remembered as anybody's."""
+    proc = AProc(tmp_path)
+    proc.put(10, a_pod_cgroup(a_uid(1)), started_s=5)
+    assert LookDuringHandover(proc).use() == {"gpu": DeviceUse(pods={}, outside={Outside.UNKNOWN: 0.5})}
 
 
 def test_what_is_remembered_is_keyed_by_id_and_start(tmp_path: Path) -> None:

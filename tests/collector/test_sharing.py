@@ -7,8 +7,8 @@ from support.readings import SECOND, a_holder
 
 from collector.attribution import Attribution
 from collector.contract import GpuState
+from collector.processes.sharing import Part, Shares, add_shares, apportion, divide, divide_instances
 from collector.readings import Absent, Holder, Why
-from collector.sharing import Part, Shares, add_shares, apportion, divide, divide_instances
 
 A, B, C = a_holder("pod-0"), a_holder("pod-1"), a_holder("pod-2")
 A2 = a_holder("pod-0", container="second")

@@ -85,7 +85,7 @@ IN_PODS = (
         container_id="9bca8d63d5fa610783847915bcff0ecac1273e5b4bed3f6fa1b07350e0135961",
     ),
     Recorded(
-        source="public test data of a docker cluster",
+        source="TestCGroupParentExtraction in a public repository whose name was not kept",
         wrote="docker, cgroup v1, systemd, guaranteed",
         text=(
             "3:cpu:/kubepods.slice/kubepods-podd0d034ed_5204_11e7_9710_507b9d27b5d9.slice/"

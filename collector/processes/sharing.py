@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
 
-from collector.attribution import Attribution
+from collector.attribution import Attribution, Part
 from collector.contract import GpuState
 from collector.readings import Absent, Holder, Why
 
@@ -56,15 +56,6 @@ class DeviceUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What one holder gets of an interval: ``busy_ns`` of the ``held_ns``; absent when the device does not tell."""
-
-    holder: Holder
-    held_ns: int
-    busy_ns: int | Absent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTimes:
     """A GPU's interval over its MIG instances, by their UUID, and what no instance has. They add up to the interval."""
 
@@ -86,7 +77,7 @@ def divide(
     used_ns = _used_ns(pods, elapsed_ns, busy_ns, shares)
     if isinstance(used_ns, Absent) or isinstance(busy_ns, Absent):
         everybody = tuple(holder for containers in pods.values() for holder in containers)
-        return Attribution(state=GpuState.AMBIGUOUS, reason=Why.SHARED, holders=_in_order(everybody))
+        return Attribution(state=GpuState.AMBIGUOUS, reason=Why.SHARED, holders=in_order(everybody))
     idle_ns = apportion(elapsed_ns - busy_ns, [1] * len(pods))
     parts = [
         part
@@ -139,6 +130,11 @@ def add_shares(shares: Iterable[float | Absent]) -> float | Absent:
     return fsum(known)
 
 
+def in_order(holders: Iterable[Holder]) -> tuple[Holder, ...]:
+    """Holders, each once, in an order that depends on nothing but themselves."""
+    return tuple(dict.fromkeys(sorted(holders, key=repr)))
+
+
 def _used_ns(
     pods: Mapping[str, tuple[Holder, ...]], elapsed_ns: int, busy_ns: int | Absent, shares: Shares | Absent
 ) -> tuple[int, ...] | Absent:
@@ -170,15 +166,11 @@ def _parts(containers: Sequence[Holder], held_ns: int, busy_ns: int | Absent) ->
 
 def _by_pod(holders: Iterable[Holder]) -> dict[str, tuple[Holder, ...]]:
     pods: dict[str, tuple[Holder, ...]] = {}
-    for holder in _in_order(holders):
+    for holder in in_order(holders):
         pods[holder.pod_uid] = (*pods.get(holder.pod_uid, ()), holder)
     if not pods:
         raise ValueError("nobody holds the device: its time is unallocated, there is nothing to divide")
     return dict(sorted(pods.items()))
-
-
-def _in_order(holders: Iterable[Holder]) -> tuple[Holder, ...]:
-    return tuple(dict.fromkeys(sorted(holders, key=repr)))
 
 
 def _claims(containers: Iterable[Holder]) -> int:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from collector.processes.sharing import DeviceUse, Outside, add_shares
 from collector.readings import Absent, Why
-from collector.sharing import DeviceUse, Outside, add_shares
 
 _UUID = r"[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}"
 _STATIC = r"[0-9a-f]{32}"  # a static pod has the hash of its file for a UID
