@@ -18,6 +18,7 @@ from collector.holders import HoldersError, HolderSource, StaticHolders, Unknown
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.pci import PciGpu, pci_gpus
+from collector.processes.port import Check
 from collector.readings import Absent, Why
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
@@ -83,6 +84,7 @@ def _collector(settings: Settings, stack: ExitStack) -> Collector:
         ),
         keeper=_keeper(settings, facts),
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
+        check=_process_check(settings, devices) if settings.process_check == "on" else None,
     )
 
 
@@ -115,6 +117,16 @@ def _kubernetes(
     stack.callback(pods.stop)
     found = KubernetesHolders(kubelet, pods, devices=devices.identities, clock=clock)
     return found, found.samples
+
+
+def _process_check(settings: Settings, devices: NodeDevices) -> Check:
+    # Imported here: without the check nothing that sees process ids is loaded.
+    from collector.nvml.processes import NvmlProcesses
+    from collector.processes.check import ProcessCheck
+    from collector.processes.look import ProcessLook
+
+    lists = NvmlProcesses(devices.whole_cards, devices.errors)
+    return ProcessCheck(ProcessLook(lists, proc=Path(settings.proc_path)))
 
 
 def _keeper(settings: Settings, facts: NodeFacts) -> Keeper | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from collector import contract
-from collector.attribution import Attribution, attribute
+from collector.attribution import Attribution, Part, attribute
 from collector.contract import GpuState, Metric, Sample
 from collector.meters import MICROJOULES, NANOSECONDS, MeteredTotals, Meters
 from collector.readings import Absent, Holder, Reading, Why
@@ -49,7 +49,8 @@ class HolderTotals(MeteredTotals):
 
     ``workload`` is the kind, name and uid it was last said to belong to.
 
-    ``sole`` is what it held alone, ``shared`` what it shared or may have held, whole for each of the holders.
+    ``sole`` is what it held alone, and its parts of divided devices; ``shared`` what it shared or may have held, whole
+    for each of the holders.
     ``unwatched`` is time in which no collector ran and it may have held a device; none of it is in the others.
     ``begun`` says whether its series have been published with 0, see :meth:`Accounts.begin`.
     """
@@ -189,7 +190,9 @@ class Accounts:
             attribution = interval.attribution
             self._state_ns[interval.accelerator, attribution.state, attribution.reason] += elapsed_ns
             amounts = self._meters.over(interval.gpu_uuid, elapsed_ns, interval.reading)
-            for holder in attribution.holders:
+            for part in attribution.parts:
+                _add_part(self._held_by(part.holder, interval.accelerator), part)
+            for holder in () if attribution.parts else attribution.holders:
                 totals = self._held_by(holder, interval.accelerator)
                 if attribution.is_sole:
                     _add_sole(totals, elapsed_ns, interval.reading)
@@ -282,6 +285,14 @@ def _add_sole(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent) 
     if not isinstance(reading.memory_used_bytes, Absent):
         totals.memory_observed_ns += elapsed_ns
         totals.memory_byte_ns += reading.memory_used_bytes * elapsed_ns
+
+
+def _add_part(totals: HolderTotals, part: Part) -> None:
+    """A holder's part of a divided interval. Of what the device's meters tell no part is measured, so none is given."""
+    totals.sole_ns += part.held_ns
+    if not isinstance(part.busy_ns, Absent):
+        totals.sole_observed_ns += part.held_ns
+        totals.sole_busy_ns += part.busy_ns
 
 
 def _add_shared(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent) -> None:

@@ -33,7 +33,8 @@ class GpuState(StrEnum):
     """
     Where a physical GPU-second went. The states add up to the physical GPU-seconds.
 
-    ``attributed``: one known holder, and the device was read. ``unallocated``: nobody holds it.
+    ``attributed``: one known holder, or several whose parts are known, and the device was read. ``unallocated``: nobody
+    holds it.
     ``ambiguous``: held, but by whom or by how much cannot be said. ``lost``: the device was there and was not read.
     ``blind``: it is on the PCI bus and nothing on the node can read it: passed_through, no_driver, foreign_vendor.
     """
@@ -290,6 +291,20 @@ CUSTODY_LAST_SEEN = _gauge(
     (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
     "When it was last read, as Unix time.",
 )
+PROCESS_CHECK = _gauge(
+    "process_check",
+    "",
+    (*NODE_LABELS, "reason"),
+    "1 while every GPU that was read is held against the processes on it; else 0, with the reason. Cards that are cut "
+    "into MIG instances are left out. Absent without --process-check, as the next one.",
+)
+PROCESS_MISMATCHES = _counter(
+    "process_mismatches",
+    "",
+    (*NODE_LABELS, "kind"),
+    "GPUs on which the processes did not fit the holders, added up over the ticks: other_device, not_held, mps_server, "
+    "unknown_pod, host_process, unknown_process, hidden_process, no_process.",
+)
 HOLDER_INFO = _gauge(
     "holder_info",
     "",
@@ -298,7 +313,11 @@ HOLDER_INFO = _gauge(
 )
 HOLDER_DEVICES = _gauge("holder_devices", "", HOLDER_LABELS, "Devices that the holder has now, alone or shared.")
 HELD = _counter(
-    "holder_held_seconds", "seconds", HOLDER_LABELS, "Device-seconds for which this holder alone held the device."
+    "holder_held_seconds",
+    "seconds",
+    HOLDER_LABELS,
+    "Device-seconds for which this holder alone held "
+    "the device, and of a shared one its part where the use of each holder is known. They add up over holders.",
 )
 OBSERVED = _counter(
     "holder_observed_seconds",
@@ -310,7 +329,10 @@ BUSY = _counter(
     "holder_busy_seconds", "seconds", HOLDER_LABELS, "Of the observed device-seconds, those in which a kernel ran."
 )
 ENERGY = _counter(
-    "holder_energy_joules", "joules", HOLDER_LABELS, "Energy drawn by the boards while held by this holder alone."
+    "holder_energy_joules",
+    "joules",
+    HOLDER_LABELS,
+    "Energy drawn by the boards while held by this holder alone; that of a divided device is nobody's.",
 )
 ENERGY_OBSERVED = _counter(
     "holder_energy_observed_seconds",
@@ -322,7 +344,7 @@ MEMORY = _counter(
     "holder_memory_byte_seconds",
     "byte_seconds",
     HOLDER_LABELS,
-    "Device memory in use, times the time it was in use.",
+    "Device memory in use, times the time it was in use; that of a divided device is nobody's.",
 )
 MEMORY_OBSERVED = _counter(
     "holder_memory_observed_seconds",
@@ -477,6 +499,8 @@ METRICS: tuple[Metric, ...] = (
     CUSTODY_EVENTS,
     CUSTODY_FIRST_SEEN,
     CUSTODY_LAST_SEEN,
+    PROCESS_CHECK,
+    PROCESS_MISMATCHES,
     HOLDER_INFO,
     HOLDER_DEVICES,
     *HOLDER_COUNTERS,

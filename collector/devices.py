@@ -106,7 +106,11 @@ NOT_YET = Survey(
 
 
 class NodeDevices:
-    """Looks at every GPU of the node. For one thread. ``pci`` says what is on the PCI bus now."""
+    """
+    Looks at every GPU of the node. For one thread. ``pci`` says what is on the PCI bus now.
+
+    ``errors`` counts failed calls into NVML since the start; who asks the driver further adds its own.
+    """
 
     def __init__(
         self, open_driver: Callable[[], Driver], clock: Clock, *, pci: Callable[[], tuple[PciGpu, ...] | Absent]
@@ -124,7 +128,8 @@ class NodeDevices:
         self._known: dict[str, DeviceIdentity] = {}
         self._unidentified: tuple[Absent, ...] = ()
         self._instances: dict[DeviceHandle, InstanceLook] = {}
-        self._errors: Counter[tuple[str, str]] = Counter()
+        self._answering: dict[str, DeviceHandle] = {}
+        self.errors: Counter[tuple[str, str]] = Counter()
         self._unsupported: dict[str, Mapping[str, Absent]] = {}
         self._blind: Absent | None = None
         self._is_absent = False
@@ -132,7 +137,8 @@ class NodeDevices:
     def remember(self, known: Iterable[DeviceIdentity], errors: Mapping[tuple[str, str], int]) -> Survey:
         """Know these from before, as if they had been seen; what is known before the first look."""
         self._known = {identity.gpu_uuid: identity for identity in known}
-        self._errors = Counter(errors)
+        self.errors.clear()
+        self.errors.update(errors)
         readings = dict.fromkeys(self._known, Absent(Why.NO_DATA))
         return replace(NOT_YET, readings=readings, known=dict(self._known), errors=dict(errors))
 
@@ -169,7 +175,7 @@ class NodeDevices:
             unreadable=unreadable,
             blind=blind,
             driver_version=self._driver_version,
-            errors=dict(self._errors),
+            errors=dict(self.errors),
             unsupported=self._unsupported,
         )
 
@@ -177,13 +183,19 @@ class NodeDevices:
         """Every GPU ever seen here, and the MIG instances of the last look."""
         return (*self._known.values(), *(look.identity for look in self._instances.values()))
 
+    def whole_cards(self) -> Mapping[str, DeviceHandle]:
+        """The GPUs that answered at the last look, by UUID, but for those that are cut into MIG instances."""
+        cut = {instance.parent for instance in self._instances}
+        return {uuid: handle for uuid, handle in self._answering.items() if handle not in cut}
+
     def close(self) -> None:
         """Let go of the driver."""
         if self._driver is not None:
             self._driver.close()
-            self._errors.update(self._driver.errors)
+            self.errors.update(self._driver.errors)
         self._driver, self._driver_version = None, Absent(Why.DRIVER_GONE)
         self._by_handle.clear()
+        self._answering = {}
         self._instances = {}
 
     def _look_at_pci(self) -> None:
@@ -230,7 +242,7 @@ class NodeDevices:
         except NoDriver:
             self.close()
             raise
-        self._errors.update(driver.errors)
+        self.errors.update(driver.errors)
         driver.errors.clear()
         return self._with_vanished(found, unnamed)
 
@@ -238,6 +250,7 @@ class NodeDevices:
         """Readings of the devices that say who they are, and for each of the others why it does not."""
         found: dict[str, Reading | Absent] = {}
         unnamed: list[Absent] = []
+        answering: dict[str, DeviceHandle] = {}
         cards = driver.devices()
         for handle in cards:
             identity = self._identity(driver, handle)
@@ -249,7 +262,10 @@ class NodeDevices:
                 found[identity.gpu_uuid] = reading if isinstance(reading, Absent) else reading.or_absent()
                 if not isinstance(reading, Absent):
                     self._unsupported[identity.gpu_uuid] = driver.cannot_tell(handle)
+                if isinstance(reading, Reading):
+                    answering[identity.gpu_uuid] = handle
         self._instances = dict(self._look_at_instances(driver, cards))
+        self._answering = answering
         return found, unnamed
 
     def _look_at_instances(
@@ -283,7 +299,7 @@ class NodeDevices:
         except NoDriver as error:
             self._retry_at_ns = self._clock.elapsed_ns() + round(self._retry_seconds * 1e9)
             self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
-            self._errors["nvmlInit", error.code] += 1
+            self.errors["nvmlInit", error.code] += 1
             raise
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._driver, self._driver_version = driver, driver.driver_version()

@@ -17,8 +17,9 @@ until the next save: a reader that comes at least as often as states are saved a
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector import contract
 from collector.accounting import Accounts, DeviceInterval
@@ -27,7 +28,8 @@ from collector.clock import Clock
 from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.page import custody_samples, gpu_samples, holders_of, known_holders
+from collector.page import check_samples, custody_samples, gpu_samples, holders_of, known_holders
+from collector.processes.port import Check, Checked
 from collector.readings import Absent, Why
 from collector.state.file import CallFailures, Held, State
 from collector.state.keeper import Keeper, Resumed, begun
@@ -95,12 +97,14 @@ class Collector:
         keeper: Keeper | None = None,
         also: Callable[[tuple[str, str]], Iterable[Sample]] = lambda _: (),
         left_out: frozenset[Metric] = frozenset(),
+        check: Check | None = None,
     ) -> None:
         """
         Without a keeper the counters begin now, and a scrape gets what the last tick left.
 
         ``also`` gives further series of this process, for the first two label values of each; ``left_out`` are counted
-        and not served.
+        and not served. ``check`` holds the claims against the processes; without one they are taken at their
+        word.
         """
         resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._facts = facts
@@ -111,6 +115,8 @@ class Collector:
         self._keeper = keeper
         self._also = also
         self._left_out = left_out
+        self._check = check
+        self._checked: Checked | None = None
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
@@ -122,6 +128,7 @@ class Collector:
     def _go_on(self, state: State) -> None:
         self._accounts = Accounts.of(state.books)
         self._custody = state.custody
+        self._mismatches = Counter(state.process_mismatches)
         self._held, self._last_known = state.held, state.last_known
         failures = {(each.call, each.code): each.count for each in state.nvml_failures}
         self._survey = self._devices.remember(state.custody.present(), failures)
@@ -135,10 +142,12 @@ class Collector:
         began_ns = self._clock.elapsed_ns()
         survey = self._devices.survey()
         held = self._holders.holders()
+        checked = None if self._check is None else self._check.look(survey.readings, held)
         self._tell_strangers(survey, held)
         now_ns, now_unix = self._clock.elapsed_ns(), self._clock.unix_seconds()
         with self._lock:
             elapsed_ns = now_ns - self._last_tick_ns
+            self._note_check(checked)
             self._add_down(held)
             self._add(elapsed_ns, survey, held)
             self._look(survey, now_unix, elapsed_ns)
@@ -198,6 +207,7 @@ class Collector:
             *self._collector_samples(),
             *gpu_samples(where, self._survey, self._held),
             *custody_samples(where, self._custody),
+            *self._check_samples(),
             *self._accounts.samples(*where, newcomers_at_zero=at_zero),
         )
 
@@ -228,7 +238,18 @@ class Collector:
             held=self._held,
             last_known=self._last_known,
             custody=self._custody,
+            process_mismatches=dict(self._mismatches),
         )
+
+    def _note_check(self, checked: Checked | None) -> None:
+        self._checked = checked
+        self._mismatches.update({} if checked is None else checked.mismatches)
+
+    def _check_samples(self) -> Iterator[Sample]:
+        """Nothing without a check; before its first look it has no data."""
+        if self._check is not None:
+            failure = Absent(Why.NO_DATA) if self._checked is None else self._checked.failure
+            yield from check_samples(self._facts.where, self._check.kinds, self._mismatches, failure)
 
     def _add_down(self, held: Held) -> None:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
@@ -264,7 +285,8 @@ class Collector:
 
     def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         self._accounts.advance(elapsed_ns, survey.inventory())
-        self._accounts.integrate(elapsed_ns, _intervals(survey, held, self._last_known))
+        intervals = _intervals(survey, held, self._last_known)
+        self._accounts.integrate(elapsed_ns, (_checked(each, elapsed_ns, self._checked) for each in intervals))
 
     def _unseen_ns(self, elapsed_ns: int) -> int:
         """How much of the interval nobody can speak for: all but its last part, if it was too long."""
@@ -315,6 +337,14 @@ def _intervals(survey: Survey, held: Held, last_known: Held) -> Iterator[DeviceI
             reading=gpu.why,
             attribution=attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN)),
         )
+
+
+def _checked(interval: DeviceInterval, elapsed_ns: int, checked: Checked | None) -> DeviceInterval:
+    """The interval with who held the device after the check, if there is one."""
+    if checked is None:
+        return interval
+    after = checked.attribution(interval.gpu_uuid, interval.reading, elapsed_ns, interval.attribution)
+    return replace(interval, attribution=after)
 
 
 def _either(before: Held, now: Held) -> Held:

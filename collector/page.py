@@ -1,8 +1,10 @@
 """
-What a node's devices and their custody are on the page: values become samples of the wire contract. Pure.
+What a node's devices, their custody and the check on their holders are on the page. Pure.
+
+Values become samples of the wire contract.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from collector import contract
 from collector.accounting import holder_labels
@@ -58,6 +60,15 @@ def custody_samples(where: tuple[str, str], custody: Custody) -> Iterator[Sample
         about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
         yield Sample(contract.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
         yield Sample(contract.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
+
+
+def check_samples(
+    where: tuple[str, str], kinds: Iterable[str], mismatches: Mapping[str, int], failure: Absent | None
+) -> Iterator[Sample]:
+    """How the check on the holders goes, and what it has found; each kind from 0 on."""
+    yield Sample(contract.PROCESS_CHECK, (*where, failure.reason if failure else ""), 0 if failure else 1)
+    for kind in kinds:
+        yield Sample(contract.PROCESS_MISMATCHES, (*where, kind), mismatches.get(kind, 0))
 
 
 def holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:

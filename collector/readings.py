@@ -33,6 +33,8 @@ class Why(StrEnum):
     POD_UNKNOWN = "pod_unknown"
     CLAIM_UNRESOLVED = "claim_unresolved"
     MIG_INSTANCE = "mig_instance"
+    PROCESSES_HIDDEN = "processes_hidden"
+    CHECK_FAILED = "check_failed"
     KUBELET_GONE = "kubelet_gone"
     KUBELET_SLOW = "kubelet_slow"
     KUBELET_REPLY_TOO_LARGE = "kubelet_reply_too_large"

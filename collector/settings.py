@@ -92,6 +92,13 @@ class Settings:
     site_key_file: str = _setting(
         "", str, "path", "key under which tenant names, where a label has no opaque id, leave the node as digests"
     )
+    process_check: str = _setting(
+        "off",
+        str,
+        "",
+        "on or off: hold who is said to hold a GPU against the processes on it; needs the host's process ids",
+    )
+    proc_path: str = _setting("/proc", str, "path", "with --process-check: where the host's /proc is")
     sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
         "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"
@@ -203,6 +210,11 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
     return (
         (given.log_level.lower() not in LOG_LEVELS, f"--log-level must be one of {', '.join(LOG_LEVELS)}"),
         (given.metrics not in PROFILES, f"--metrics must be one of {', '.join(PROFILES)}"),
+        (given.process_check not in ("on", "off"), "--process-check must be on or off"),
+        (
+            given.process_check == "on" and bool(given.simulate),
+            "--process-check and --simulate exclude each other: a scenario has no processes",
+        ),
         (not 0 <= given.listen_port <= 65535, "--listen-port must be from 0 to 65535"),
         (not given.node.isprintable(), "--node must be printable text in UTF-8"),
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),

@@ -111,6 +111,7 @@ class State:
     ``began_unix`` is when the counters began, ``clock_unix`` up to when they have been added up, which was
     ``elapsed_ns`` on the monotonic clock that counts from ``epoch``. ``last_success_unix`` is when every GPU was last
     read (0: not yet). ``held`` is who held what then; ``last_known`` who did when that was last known.
+    ``process_mismatches`` are counted by kind.
     """
 
     began_unix: float
@@ -125,6 +126,7 @@ class State:
     held: Held = field(default_factory=lambda: Absent(Why.HOLDERS_UNKNOWN))
     last_known: Held = field(default_factory=lambda: Absent(Why.HOLDERS_UNKNOWN))
     custody: Custody = field(default_factory=Custody)
+    process_mismatches: Mapping[str, int] = field(default_factory=dict)
 
 
 def to_text(state: State, *, node: str, provenance: str) -> str:

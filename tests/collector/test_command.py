@@ -16,6 +16,7 @@ from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
 from collector.nvml import Driver, NoDriver
+from collector.processes.reality import Mismatch
 from collector.simulated.sysfs import write_sysfs
 
 
@@ -83,6 +84,16 @@ def test_without_driver_it_is_blind(tmp_path: Path) -> None:
     assert code == 0
     assert "driver.absent" in errors
     assert "Traceback" not in errors
+
+
+def test_the_process_check_says_what_it_cannot_see(tmp_path: Path) -> None:
+    """With the check on and no GPU to look at, it says that it has no data, and every kind of mismatch is at 0."""
+    with Running("--node=bare", f"--sysfs-root={tmp_path}", "--process-check=on", f"--proc-path={tmp_path}") as running:
+        found = samples(running.page())
+    check = [sample for sample in found if sample.name == contract.PROCESS_CHECK.name]
+    mismatches = [sample for sample in found if sample.name == contract.PROCESS_MISMATCHES.name]
+    assert [(sample.value, sample.labels["reason"]) for sample in check] == [(0, "no_data")]
+    assert {sample.labels["kind"]: sample.value for sample in mismatches} == dict.fromkeys(Mismatch, 0)
 
 
 def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: Path) -> None:

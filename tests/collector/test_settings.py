@@ -68,6 +68,8 @@ def test_defaults_are_usable() -> None:
         (["--begins-at=1"], {}, "--begins-at needs --simulate"),
         (["--simulate=s.toml"], {}, "--simulate needs --node"),
         ([*PLAYED, "--holders-file=h"], {}, "--holders-file and --simulate exclude each other"),
+        (["--process-check=yes"], {}, "--process-check must be on or off"),
+        ([*PLAYED, "--process-check=on"], {}, "--process-check and --simulate exclude each other"),
         (["--log-level=loud"], {}, "--log-level must be one of debug, info, warning, error"),
         (["--metrics=some"], {}, "--metrics must be one of minimal, full"),
         (["--sim=s.toml"], {}, "unrecognized arguments: --sim=s.toml"),

@@ -13,6 +13,7 @@ from collector.holders import HolderSource
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
 from collector.pci import PciGpu
+from collector.processes.port import Check
 from collector.readings import Absent
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
@@ -67,11 +68,13 @@ def a_collector(
     keeper: Keeper | None = None,
     pci: Callable[[], tuple[PciGpu, ...] | Absent] = tuple,
     left_out: frozenset[Metric] = frozenset(),
+    check: Callable[[NodeDevices], Check] | None = None,
 ) -> Collector:
     """A collector of node-a that has not ticked yet."""
+    devices = NodeDevices(open_driver or partial(Driver.open, clock.elapsed_ns), clock, pci=pci)
     return Collector(
         facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
-        devices=NodeDevices(open_driver or partial(Driver.open, clock.elapsed_ns), clock, pci=pci),
+        devices=devices,
         holders=holders,
         clock=clock,
         timing=Timing(
@@ -79,6 +82,7 @@ def a_collector(
         ),
         keeper=keeper,
         left_out=left_out,
+        check=check(devices) if check else None,
     )
 
 
