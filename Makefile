@@ -21,7 +21,7 @@ demo: $(READY)  ## a simulated data centre, from GPU readings to tickets, in und
 	$(BIN)/flopwatch demo
 
 test: $(READY)  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile
 
 check: $(READY)  ## lint, types, import contracts, boards, wheel
 	$(BIN)/ruff check .
