@@ -42,3 +42,8 @@ def conform(frame: pl.DataFrame, declared: pl.Schema, name: str) -> pl.DataFrame
 def empty(declared: pl.Schema) -> pl.DataFrame:
     """No rows, with the schema's columns."""
     return pl.DataFrame(schema=declared)
+
+
+def plain_zero(number: pl.Expr) -> pl.Expr:
+    """The same number, and 0 where it was -0. Adding 0.0 does not do it: polars leaves that out."""
+    return pl.when(number == 0).then(0.0).otherwise(number)

@@ -18,6 +18,7 @@ from policy.commands.options import (
     settings_of,
     shown,
 )
+from policy.frames import plain_zero
 from policy.usage.ledger import Ledger
 
 EXAMPLES = """  flopwatch status --ledger /var/lib/flopwatch/ledger
@@ -74,8 +75,9 @@ def balance_sheet(ledger: Ledger) -> pl.DataFrame:
         for state in ("physical", *states)
     )
     residual = pl.col("physical") - pl.sum_horizontal(states)
-    rounded = hours.with_columns(residual=residual).with_columns(pl.selectors.float().round(3) + 0.0)
-    return rounded.sort("accelerator")
+    sheet = hours.with_columns(residual=residual)
+    numbers = ("physical", *states, "residual")
+    return sheet.with_columns(plain_zero(pl.col(name).round(3)).alias(name) for name in numbers).sort("accelerator")
 
 
 def _newest(ledger: Ledger) -> datetime | None:

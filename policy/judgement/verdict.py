@@ -16,7 +16,7 @@ from enum import StrEnum
 import polars as pl
 
 from policy.facts.training_signals import TrainingSignals
-from policy.frames import conform, schema
+from policy.frames import conform, plain_zero, schema
 
 
 class Verdict(StrEnum):
@@ -61,7 +61,7 @@ def judge_training(runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
             lacking=pl.concat_list(_lacking(signals)).list.drop_nulls(),
         )
         .with_columns(score=pl.col("evidence").list.eval(pl.element().struct.field("weight")).list.sum())
-        .with_columns(score=pl.col("score").round(SCORE_DECIMALS) + 0.0)  # adding 0.0 makes -0.0 plain
+        .with_columns(score=plain_zero(pl.col("score").round(SCORE_DECIMALS)))
         .with_columns(
             verdict=pl.when(enough & (pl.col("score") >= threshold))
             .then(pl.lit(Verdict.TRAINING.value))
