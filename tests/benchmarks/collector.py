@@ -34,6 +34,7 @@ from collector.simulated.playback import NodeScript  # noqa: E402
 from collector.simulated.scenario import load_scenario  # noqa: E402
 
 GPUS, HOLDERS, SCRAPE_SECONDS, SETTLING_SECONDS = 8, 16, 5.0, 10.0
+SCRAPES_PER_BOOKMARK = 12  # one each minute, as the API server sends them: a watch without one counts as broken
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -77,6 +78,8 @@ def measure(pid: int, url: str, seconds: float, api: ApiServerDouble) -> None:
     cpu, began, pages = cpu_seconds(pid), time.monotonic(), []
     while time.monotonic() - began < seconds:
         pages.append(scrape(url))
+        if len(pages) % SCRAPES_PER_BOOKMARK == 0:
+            api.bookmark()
         time.sleep(max(0.0, began + len(pages) * SCRAPE_SECONDS - time.monotonic()))
     elapsed = time.monotonic() - began
     times = sorted(milliseconds for milliseconds, _ in pages)
