@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from collector import contract
 from collector.attribution import Attribution, Part, attribute
-from collector.contract import GpuState, Metric, Sample
+from collector.contract import GpuState, Metric, Sample, gpu_metrics, holder_metrics
 from collector.meters import MICROJOULES, NANOSECONDS, MeteredTotals, Meters
 from collector.readings import Absent, Holder, Reading, Why
 
@@ -71,17 +70,17 @@ class HolderTotals(MeteredTotals):
     def values(self) -> tuple[tuple[Metric, float], ...]:
         """The totals that every holder has, in the contract's units."""
         return (
-            (contract.HELD, self.sole_ns / NANOSECONDS),
-            (contract.OBSERVED, self.sole_observed_ns / NANOSECONDS),
-            (contract.BUSY, self.sole_busy_ns / NANOSECONDS),
-            (contract.ENERGY, self.energy_uj / MICROJOULES),
-            (contract.ENERGY_OBSERVED, self.energy_observed_ns / NANOSECONDS),
-            (contract.MEMORY, self.memory_byte_ns / NANOSECONDS),
-            (contract.MEMORY_OBSERVED, self.memory_observed_ns / NANOSECONDS),
-            (contract.SHARED, self.shared_ns / NANOSECONDS),
-            (contract.SHARED_OBSERVED, self.shared_observed_ns / NANOSECONDS),
-            (contract.SHARED_BUSY, self.shared_busy_ns / NANOSECONDS),
-            (contract.UNWATCHED, self.unwatched_ns / NANOSECONDS),
+            (holder_metrics.HELD, self.sole_ns / NANOSECONDS),
+            (holder_metrics.OBSERVED, self.sole_observed_ns / NANOSECONDS),
+            (holder_metrics.BUSY, self.sole_busy_ns / NANOSECONDS),
+            (holder_metrics.ENERGY, self.energy_uj / MICROJOULES),
+            (holder_metrics.ENERGY_OBSERVED, self.energy_observed_ns / NANOSECONDS),
+            (holder_metrics.MEMORY, self.memory_byte_ns / NANOSECONDS),
+            (holder_metrics.MEMORY_OBSERVED, self.memory_observed_ns / NANOSECONDS),
+            (holder_metrics.SHARED, self.shared_ns / NANOSECONDS),
+            (holder_metrics.SHARED_OBSERVED, self.shared_observed_ns / NANOSECONDS),
+            (holder_metrics.SHARED_BUSY, self.shared_busy_ns / NANOSECONDS),
+            (holder_metrics.UNWATCHED, self.unwatched_ns / NANOSECONDS),
         )
 
 
@@ -250,18 +249,18 @@ class Accounts:
 
     def _gpu_samples(self, where: tuple[str, str]) -> Iterator[Sample]:
         for accelerator, count in self._inventory.items():
-            yield Sample(contract.GPUS, (*where, accelerator), count)
+            yield Sample(gpu_metrics.GPUS, (*where, accelerator), count)
         for accelerator in dict.fromkeys([*self._physical_ns, *(model for model, _, _ in self._state_ns)]):
-            yield Sample(contract.GPU_PHYSICAL, (*where, accelerator), self._physical_ns[accelerator] / NANOSECONDS)
-            yield Sample(contract.GPU_RESIDUAL, (*where, accelerator), self.residual_ns(accelerator) / NANOSECONDS)
+            yield Sample(gpu_metrics.GPU_PHYSICAL, (*where, accelerator), self._physical_ns[accelerator] / NANOSECONDS)
+            yield Sample(gpu_metrics.GPU_RESIDUAL, (*where, accelerator), self.residual_ns(accelerator) / NANOSECONDS)
         for (accelerator, state, reason), ns in self._state_ns.items():
-            yield Sample(contract.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
+            yield Sample(gpu_metrics.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
 
     def _holder_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
         for (holder, accelerator), totals in self._holders.items():
             labels = (*where, *holder_labels(holder), accelerator)
-            yield Sample(contract.HOLDER_INFO, (*labels, *totals.workload), 1)
-            yield Sample(contract.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
+            yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
+            yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
             shown = HolderTotals() if newcomers_at_zero and not totals.begun else totals
             for metric, value in shown.values():
                 yield Sample(metric, labels, value)

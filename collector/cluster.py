@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector import contract
 from collector.clock import Clock
-from collector.contract import Sample
+from collector.contract import Sample, node_metrics
 from collector.kubelet.claims import Claim, ContainerName
 from collector.kubelet.ids import Resolution, resolve
 from collector.kubelet.table import DeviceTable, Gpu, MigInstance
@@ -89,18 +88,18 @@ class KubernetesHolders:
     def samples(self, where: Where) -> Iterator[Sample]:
         """How the two are heard, since this process began; may be called from another thread."""
         counters, view = self._pods.counters(), self._pods.pods()
-        yield Sample(contract.KUBELET_CONNECTIONS, where, self._kubelet.connections)
+        yield Sample(node_metrics.KUBELET_CONNECTIONS, where, self._kubelet.connections)
         for code, count in dict(self._kubelet.errors).items():
-            yield Sample(contract.KUBELET_ERRORS, (*where, code), count)
+            yield Sample(node_metrics.KUBELET_ERRORS, (*where, code), count)
         for request, count in counters.requests.items():
-            yield Sample(contract.API_REQUESTS, (*where, request), count)
+            yield Sample(node_metrics.API_REQUESTS, (*where, request), count)
         for reason, count in counters.watch_restarts.items():
             if count:
-                yield Sample(contract.API_WATCH_RESTARTS, (*where, reason), count)
+                yield Sample(node_metrics.API_WATCH_RESTARTS, (*where, reason), count)
         stale = view.stale
-        yield Sample(contract.PODS_STALE, (*where, stale.reason if stale else ""), 1 if stale else 0)
+        yield Sample(node_metrics.PODS_STALE, (*where, stale.reason if stale else ""), 1 if stale else 0)
         for (meaning, reason), count in _meanings(self._resolution).items():
-            yield Sample(contract.DEVICE_CLAIMS, (*where, meaning, reason), count)
+            yield Sample(node_metrics.DEVICE_CLAIMS, (*where, meaning, reason), count)
 
     def _claims(self) -> tuple[Claim, ...] | Absent:
         now_ns, found = self._clock.elapsed_ns(), self._kubelet.list()

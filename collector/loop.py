@@ -19,16 +19,16 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from collector import contract
-from collector.accounting import Accounts, DeviceInterval
-from collector.attribution import attribute
+from collector.accounting import Accounts
 from collector.clock import Clock
-from collector.contract import UNKNOWN_ACCELERATOR, Metric, Sample
+from collector.contract import Metric, Sample, node_metrics
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.page import check_samples, custody_samples, gpu_samples, holders_of, known_holders
+from collector.intervals import after_check, device_intervals, either, known_holders
+from collector.page import check_samples, custody_samples, gpu_samples
 from collector.processes.port import Check, Checked
 from collector.readings import Absent, Why
 from collector.state.file import CallFailures, Held, State
@@ -254,8 +254,8 @@ class Collector:
     def _add_down(self, held: Held) -> None:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
         if self._down_ns:
-            either, known = _either(self._last_known, held), self._survey.known
-            at_either_end = [(known[uuid].accelerator, known_holders(uuid, either)) for uuid in known]
+            known, may_have = self._survey.known, either(self._last_known, held)
+            at_either_end = [(known[uuid].accelerator, known_holders(uuid, may_have)) for uuid in known]
             self._accounts.pass_unwatched(self._down_ns, at_either_end)
         self._down_ns = 0
 
@@ -279,14 +279,14 @@ class Collector:
     def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         unseen_ns = self._unseen_ns(elapsed_ns)
         if unseen_ns:
-            self._account(unseen_ns, survey.unread(Why.LATE_TICK), _either(self._last_known, held))
+            self._account(unseen_ns, survey.unread(Why.LATE_TICK), either(self._last_known, held))
         self._account(elapsed_ns - unseen_ns, survey, held)
         self._accounts.retire(round(self._timing.retention_seconds * NANOSECONDS))
 
     def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         self._accounts.advance(elapsed_ns, survey.inventory())
-        intervals = _intervals(survey, held, self._last_known)
-        self._accounts.integrate(elapsed_ns, (_checked(each, elapsed_ns, self._checked) for each in intervals))
+        intervals = device_intervals(survey, held, self._last_known)
+        self._accounts.integrate(elapsed_ns, (after_check(each, elapsed_ns, self._checked) for each in intervals))
 
     def _unseen_ns(self, elapsed_ns: int) -> int:
         """How much of the interval nobody can speak for: all but its last part, if it was too long."""
@@ -297,58 +297,19 @@ class Collector:
     def _collector_samples(self) -> Iterator[Sample]:
         where, blind, version = self._facts.where, self._survey.blind, self._survey.driver_version
         driver = "" if isinstance(version, Absent) else version
-        yield Sample(contract.COLLECTOR_INFO, (*where, self._facts.version, contract.CONTRACT_VERSION, driver), 1)
-        yield Sample(contract.COLLECTOR_BLIND, (*where, blind.reason if blind else ""), 1 if blind else 0)
+        yield Sample(node_metrics.COLLECTOR_INFO, (*where, self._facts.version, contract.CONTRACT_VERSION, driver), 1)
+        yield Sample(node_metrics.COLLECTOR_BLIND, (*where, blind.reason if blind else ""), 1 if blind else 0)
         for metric, value in self._own_numbers():
             yield Sample(metric, where, value)
         for (call, code), count in self._survey.errors.items():
-            yield Sample(contract.NVML_ERRORS, (*where, call, code), count)
+            yield Sample(node_metrics.NVML_ERRORS, (*where, call, code), count)
 
     def _own_numbers(self) -> tuple[tuple[Metric, float], ...]:
         return (
-            (contract.COLLECTOR_START, self._began_unix),
-            (contract.COLLECTOR_CLOCK, self._ticked_unix),
-            (contract.COLLECTOR_TICKS, self._ticks),
-            (contract.COLLECTOR_LATENESS, self._lateness_ns / NANOSECONDS),
-            (contract.COLLECTOR_DURATION, self._duration_seconds),
-            (contract.COLLECTOR_LAST_SUCCESS, self._last_success_unix),
+            (node_metrics.COLLECTOR_START, self._began_unix),
+            (node_metrics.COLLECTOR_CLOCK, self._ticked_unix),
+            (node_metrics.COLLECTOR_TICKS, self._ticks),
+            (node_metrics.COLLECTOR_LATENESS, self._lateness_ns / NANOSECONDS),
+            (node_metrics.COLLECTOR_DURATION, self._duration_seconds),
+            (node_metrics.COLLECTOR_LAST_SUCCESS, self._last_success_unix),
         )
-
-
-def _intervals(survey: Survey, held: Held, last_known: Held) -> Iterator[DeviceInterval]:
-    for uuid, reading in survey.readings.items():
-        yield DeviceInterval(
-            gpu_uuid=uuid,
-            accelerator=survey.known[uuid].accelerator,
-            reading=reading,
-            attribution=attribute(reading, holders_of(uuid, held), known_holders(uuid, last_known)),
-        )
-    for number, why in enumerate(survey.unidentified):
-        yield DeviceInterval(
-            gpu_uuid=f"unidentified-{number}",
-            accelerator=UNKNOWN_ACCELERATOR,
-            reading=why,
-            attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
-        )
-    for gpu in survey.unreadable:
-        yield DeviceInterval(
-            gpu_uuid=f"pci-{gpu.pci_bus_id}",
-            accelerator=gpu.accelerator,
-            reading=gpu.why,
-            attribution=attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN)),
-        )
-
-
-def _checked(interval: DeviceInterval, elapsed_ns: int, checked: Checked | None) -> DeviceInterval:
-    """The interval with who held the device after the check, if there is one."""
-    if checked is None:
-        return interval
-    after = checked.attribution(interval.gpu_uuid, interval.reading, elapsed_ns, interval.attribution)
-    return replace(interval, attribution=after)
-
-
-def _either(before: Held, now: Held) -> Held:
-    """Whoever may have held a device between two moments: the holders at both."""
-    if isinstance(before, Absent) or isinstance(now, Absent):
-        return now if isinstance(before, Absent) else before
-    return {uuid: (*before.get(uuid, ()), *now.get(uuid, ())) for uuid in {**before, **now}}

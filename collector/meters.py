@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from collector import contract
-from collector.contract import Metric
+from collector.contract import Metric, holder_metrics
 from collector.readings import Absent, Reading, Why
 
 NANOSECONDS = 1_000_000_000
@@ -65,7 +64,7 @@ def _share(name: str, metric: Metric, observed: Metric, *labels: str) -> Activit
 
 
 def _pipe(pipe: str) -> Activity:
-    return _share(f"tensor_{pipe}", contract.TENSOR_PIPE_ACTIVE, contract.TENSOR_PIPE_OBSERVED, pipe)
+    return _share(f"tensor_{pipe}", holder_metrics.TENSOR_PIPE_ACTIVE, holder_metrics.TENSOR_PIPE_OBSERVED, pipe)
 
 
 def _traffic(link: str, direction: str, metric: Metric, observed: Metric) -> Activity:
@@ -95,23 +94,23 @@ ENERGY = Quantity(
     counter=attrgetter("energy_joules"),
 )
 ACTIVITIES = (
-    _share("sm", contract.SM_ACTIVE, contract.SM_OBSERVED),
-    _share("tensor", contract.TENSOR_ACTIVE, contract.TENSOR_OBSERVED),
+    _share("sm", holder_metrics.SM_ACTIVE, holder_metrics.SM_OBSERVED),
+    _share("tensor", holder_metrics.TENSOR_ACTIVE, holder_metrics.TENSOR_OBSERVED),
     _pipe("hmma"),
     _pipe("imma"),
     _pipe("dfma"),
-    _share("dram", contract.DRAM_ACTIVE, contract.DRAM_OBSERVED),
-    _traffic("nvlink", "receive", contract.NVLINK, contract.NVLINK_OBSERVED),
-    _traffic("nvlink", "transmit", contract.NVLINK, contract.NVLINK_OBSERVED),
-    _traffic("pcie", "receive", contract.PCIE, contract.PCIE_OBSERVED),
-    _traffic("pcie", "transmit", contract.PCIE, contract.PCIE_OBSERVED),
+    _share("dram", holder_metrics.DRAM_ACTIVE, holder_metrics.DRAM_OBSERVED),
+    _traffic("nvlink", "receive", holder_metrics.NVLINK, holder_metrics.NVLINK_OBSERVED),
+    _traffic("nvlink", "transmit", holder_metrics.NVLINK, holder_metrics.NVLINK_OBSERVED),
+    _traffic("pcie", "receive", holder_metrics.PCIE, holder_metrics.PCIE_OBSERVED),
+    _traffic("pcie", "transmit", holder_metrics.PCIE, holder_metrics.PCIE_OBSERVED),
     Activity(
         total="power_square_watt2_us",
         observed="power_observed_ns",
         unit=MICROSECONDS,
         rate=_power_squared,
-        metric=contract.POWER_SQUARE,
-        observed_metric=contract.POWER_OBSERVED,
+        metric=holder_metrics.POWER_SQUARE,
+        observed_metric=holder_metrics.POWER_OBSERVED,
     ),
 )
 

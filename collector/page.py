@@ -6,24 +6,24 @@ Values become samples of the wire contract.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from collector import contract
 from collector.accounting import holder_labels
-from collector.contract import Metric, Sample
+from collector.contract import Metric, Sample, gpu_metrics, node_metrics
 from collector.devices import Survey
+from collector.intervals import known_holders
 from collector.readings import Absent, DeviceIdentity, Holder, Reading
 from collector.state.custody import Custody, Event
 from collector.state.file import Held
 
 OF_READINGS: dict[str, Metric] = {
-    "busy_ratio": contract.GPU_BUSY,
-    "power_watts": contract.GPU_POWER,
-    "sm_active_ratio": contract.GPU_SM_ACTIVE,
-    "tensor_active_ratio": contract.GPU_TENSOR_ACTIVE,
-    "dram_active_ratio": contract.GPU_DRAM_ACTIVE,
-    "sm_clock_hertz": contract.GPU_SM_CLOCK,
-    "ecc_uncorrected_errors": contract.GPU_ECC_UNCORRECTED,
-    "memory_repairs": contract.GPU_MEMORY_REPAIRS,
-    "memory_repair_pending": contract.GPU_MEMORY_REPAIR_PENDING,
+    "busy_ratio": gpu_metrics.GPU_BUSY,
+    "power_watts": gpu_metrics.GPU_POWER,
+    "sm_active_ratio": gpu_metrics.GPU_SM_ACTIVE,
+    "tensor_active_ratio": gpu_metrics.GPU_TENSOR_ACTIVE,
+    "dram_active_ratio": gpu_metrics.GPU_DRAM_ACTIVE,
+    "sm_clock_hertz": gpu_metrics.GPU_SM_CLOCK,
+    "ecc_uncorrected_errors": gpu_metrics.GPU_ECC_UNCORRECTED,
+    "memory_repairs": gpu_metrics.GPU_MEMORY_REPAIRS,
+    "memory_repair_pending": gpu_metrics.GPU_MEMORY_REPAIR_PENDING,
 }
 """Fields of a reading that are a gauge as they are."""
 
@@ -31,14 +31,14 @@ OF_READINGS: dict[str, Metric] = {
 def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
     """Every identified device: what it is, what it does as far as it can be read, and who holds it."""
     for uuid, identity in survey.known.items():
-        yield Sample(contract.GPU_INFO, (*where, uuid, *_about(identity)), 1)
+        yield Sample(gpu_metrics.GPU_INFO, (*where, uuid, *_about(identity)), 1)
         reading = survey.readings[uuid]
         if not isinstance(reading, Absent):
             yield from _read_samples((*where, uuid), reading)
         for name, absent in survey.unsupported.get(uuid, {}).items():
-            yield Sample(contract.GPU_UNSUPPORTED, (*where, uuid, name, absent.reason), 1)
+            yield Sample(gpu_metrics.GPU_UNSUPPORTED, (*where, uuid, name, absent.reason), 1)
         for names in _names(known_holders(uuid, held)):
-            yield Sample(contract.GPU_HELD, (*where, uuid, *names), 1)
+            yield Sample(gpu_metrics.GPU_HELD, (*where, uuid, *names), 1)
 
 
 def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]:
@@ -48,38 +48,27 @@ def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]
             yield Sample(metric, labels, value)
     if not isinstance(reading.clock_event_reasons, Absent):
         for reason in reading.clock_event_reasons:
-            yield Sample(contract.GPU_CLOCK_EVENT, (*labels, reason), 1)
+            yield Sample(gpu_metrics.GPU_CLOCK_EVENT, (*labels, reason), 1)
 
 
 def custody_samples(where: tuple[str, str], custody: Custody) -> Iterator[Sample]:
     """The inventory and its events, also of devices that have vanished. Nothing before the first device."""
     if custody.entries:
         for event in Event:
-            yield Sample(contract.CUSTODY_EVENTS, (*where, event), custody.count(event))
+            yield Sample(gpu_metrics.CUSTODY_EVENTS, (*where, event), custody.count(event))
     for entry in custody.entries:
         about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
-        yield Sample(contract.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
-        yield Sample(contract.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
+        yield Sample(gpu_metrics.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)
+        yield Sample(gpu_metrics.CUSTODY_LAST_SEEN, about, entry.last_seen_unix)
 
 
 def check_samples(
     where: tuple[str, str], kinds: Iterable[str], mismatches: Mapping[str, int], failure: Absent | None
 ) -> Iterator[Sample]:
     """How the check on the holders goes, and what it has found; each kind from 0 on."""
-    yield Sample(contract.PROCESS_CHECK, (*where, failure.reason if failure else ""), 0 if failure else 1)
+    yield Sample(node_metrics.PROCESS_CHECK, (*where, failure.reason if failure else ""), 0 if failure else 1)
     for kind in kinds:
-        yield Sample(contract.PROCESS_MISMATCHES, (*where, kind), mismatches.get(kind, 0))
-
-
-def holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
-    """Who holds a device; nobody, or not known."""
-    return held if isinstance(held, Absent) else held.get(uuid, ())
-
-
-def known_holders(uuid: str, held: Held) -> tuple[Holder, ...]:
-    """Who is known to hold a device."""
-    holders = holders_of(uuid, held)
-    return () if isinstance(holders, Absent) else holders
+        yield Sample(node_metrics.PROCESS_MISMATCHES, (*where, kind), mismatches.get(kind, 0))
 
 
 def _about(identity: DeviceIdentity) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from board import Board, Panel, Query, Row
 from recording_rules import BOUNDS, ESTIMATED, INTERVAL_SECONDS, PEAK, UNESTIMATED
 
 from collector import contract
-from collector.contract import GpuState, Metric
+from collector.contract import GpuState, Metric, gpu_metrics, node_metrics
 
 SELECTED = 'node=~"$node",provenance=~"$provenance"'
 PHYSICAL = "physical"
@@ -20,13 +20,16 @@ def _here(metric: Metric, more: str = "") -> str:
     return f"{metric.name}{{{SELECTED}{',' if more else ''}{more}}}"
 
 
+KNOWN = _here(gpu_metrics.GPUS)
+
+
 def _rate(metric: Metric, more: str = "") -> str:
     return f"rate({_here(metric, more)}[$__rate_interval])"
 
 
 def _counted(expr: str) -> str:
     """The count, and 0 where it found nothing although collectors are heard. Without collectors nothing is known."""
-    return f"{expr} or 0 * count({_here(contract.COLLECTOR_INFO)})"
+    return f"{expr} or 0 * count({_here(node_metrics.COLLECTOR_INFO)})"
 
 
 def _claimed(expr: str) -> str:
@@ -55,7 +58,7 @@ BASIS = Row(
             height=4,
             queries=(
                 Query(
-                    expr=f'count by (provenance) ({contract.COLLECTOR_INFO.name}{{node=~"$node"}})',
+                    expr=f'count by (provenance) ({node_metrics.COLLECTOR_INFO.name}{{node=~"$node"}})',
                     name="{{provenance}}",
                 ),
             ),
@@ -66,7 +69,7 @@ BASIS = Row(
             description="Collectors whose last scrape succeeded. How many there should be is not known here.",
             unit="short",
             height=4,
-            queries=(Query(expr=f"count({_here(contract.COLLECTOR_INFO)})", name="heard"),),
+            queries=(Query(expr=f"count({_here(node_metrics.COLLECTOR_INFO)})", name="heard"),),
         ),
         Panel(
             title="Silent collectors",
@@ -80,8 +83,8 @@ BASIS = Row(
                 Query(
                     expr=_counted(
                         f"count(count by ({', '.join(contract.NODE_LABELS)}) "
-                        f"(last_over_time({_here(contract.COLLECTOR_CLOCK)}[$__range]))"
-                        f" unless on ({', '.join(contract.NODE_LABELS)}) {_here(contract.COLLECTOR_CLOCK)})"
+                        f"(last_over_time({_here(node_metrics.COLLECTOR_CLOCK)}[$__range]))"
+                        f" unless on ({', '.join(contract.NODE_LABELS)}) {_here(node_metrics.COLLECTOR_CLOCK)})"
                     ),
                     name="silent",
                 ),
@@ -115,9 +118,9 @@ HOLDERS = Row(
             queries=(
                 Query(
                     expr=_claimed(
-                        f"max by ({', '.join(contract.GPU_HELD.labels)}) ({_here(contract.GPU_HELD)})"
+                        f"max by ({', '.join(gpu_metrics.GPU_HELD.labels)}) ({_here(gpu_metrics.GPU_HELD)})"
                         f" * on ({', '.join(contract.GPU_LABELS)}) group_left (accelerator)"
-                        f" max by ({', '.join(contract.GPU_LABELS)}, accelerator) ({_here(contract.GPU_INFO)})"
+                        f" max by ({', '.join(contract.GPU_LABELS)}, accelerator) ({_here(gpu_metrics.GPU_INFO)})"
                     ),
                     name="",
                 ),
@@ -140,8 +143,8 @@ BALANCE = Row(
             width=11,
             stacked=True,
             queries=(
-                Query(expr=f"sum by (state) ({_rate(contract.GPU_SECONDS)})", name="{{state}}"),
-                Query(expr=f"sum({_rate(contract.GPU_PHYSICAL)})", name=PHYSICAL),
+                Query(expr=f"sum by (state) ({_rate(gpu_metrics.GPU_SECONDS)})", name="{{state}}"),
+                Query(expr=f"sum({_rate(gpu_metrics.GPU_PHYSICAL)})", name=PHYSICAL),
             ),
         ),
         Panel(
@@ -153,7 +156,7 @@ BALANCE = Row(
             width=7,
             queries=(
                 Query(
-                    expr=_counted(f"sum by (state, reason) ({_rate(contract.GPU_SECONDS, UNSEEN)})"),
+                    expr=_counted(f"sum by (state, reason) ({_rate(gpu_metrics.GPU_SECONDS, UNSEEN)})"),
                     name="{{state}} {{reason}}",
                 ),
             ),
@@ -166,7 +169,7 @@ BALANCE = Row(
             unit="s",
             width=3,
             good=0,
-            queries=(Query(expr=f"max(abs({_here(contract.GPU_RESIDUAL)}))", name="residual"),),
+            queries=(Query(expr=f"max(abs({_here(gpu_metrics.GPU_RESIDUAL)}))", name="residual"),),
         ),
         Panel(
             title="Blind nodes",
@@ -176,7 +179,7 @@ BALANCE = Row(
             unit="short",
             width=3,
             good=0,
-            queries=(Query(expr=f"sum({_here(contract.COLLECTOR_BLIND)})", name="blind"),),
+            queries=(Query(expr=f"sum({_here(node_metrics.COLLECTOR_BLIND)})", name="blind"),),
         ),
     ),
 )
@@ -191,8 +194,8 @@ DEVICES = Row(
             "the last tick. The difference is in none of the two panels beside this one.",
             unit="short",
             queries=(
-                Query(expr=f"sum by (accelerator) ({_here(contract.GPUS)})", name="known {{accelerator}}"),
-                Query(expr=_counted(f"count({_here(contract.GPU_BUSY)})"), name="read"),
+                Query(expr=f"sum by (accelerator) ({KNOWN})", name="known {{accelerator}}"),
+                Query(expr=_counted(f"count({_here(gpu_metrics.GPU_BUSY)})"), name="read"),
             ),
         ),
         Panel(
@@ -201,7 +204,7 @@ DEVICES = Row(
             description="Mean over the GPUs that were read: the share of time in which a kernel ran. GPUs that were "
             "not read are left out, not counted as idle. Busy is not arithmetic: waiting for a checkpoint is busy too.",
             unit="percentunit",
-            queries=(Query(expr=f"avg by (node) ({_here(contract.GPU_BUSY)})", name="{{node}}"),),
+            queries=(Query(expr=f"avg by (node) ({_here(gpu_metrics.GPU_BUSY)})", name="{{node}}"),),
         ),
         Panel(
             title="Power, by node",
@@ -209,7 +212,7 @@ DEVICES = Row(
             description="Sum over the boards whose draw could be read. It falls when a GPU is no longer read: compare "
             "with the GPUs read. Hosts, network and cooling are not in it.",
             unit="watt",
-            queries=(Query(expr=f"sum by (node) ({_here(contract.GPU_POWER)})", name="{{node}}"),),
+            queries=(Query(expr=f"sum by (node) ({_here(gpu_metrics.GPU_POWER)})", name="{{node}}"),),
         ),
     ),
 )
@@ -272,7 +275,7 @@ COMPUTE = Row(
             columns={"accelerator": "Accelerator", "format": "Format", "evidence": "Evidence"},
             queries=(
                 Query(
-                    expr=f"max by (accelerator, format, evidence) ({PEAK} and on (accelerator) {_here(contract.GPUS)})",
+                    expr=f"max by (accelerator, format, evidence) ({PEAK} and on (accelerator) {KNOWN})",
                     name="FLOP per second",
                 ),
             ),
@@ -287,7 +290,7 @@ COMPUTE = Row(
             good=0,
             queries=(
                 Query(
-                    expr=_counted(f'sum({_here(contract.GPUS)} unless on (accelerator) {PEAK}{{format="training"}})'),
+                    expr=_counted(f'sum({KNOWN} unless on (accelerator) {PEAK}{{format="training"}})'),
                     name="without a peak",
                 ),
             ),
@@ -297,7 +300,7 @@ COMPUTE = Row(
 
 
 def _mean_lateness() -> str:
-    late, ticks = _rate(contract.COLLECTOR_LATENESS), _rate(contract.COLLECTOR_TICKS)
+    late, ticks = _rate(node_metrics.COLLECTOR_LATENESS), _rate(node_metrics.COLLECTOR_TICKS)
     return f"sum by (node) ({late}) / sum by (node) ({ticks})"
 
 
@@ -320,7 +323,7 @@ HEALTH = Row(
             "seconds become lost at its next tick.",
             unit="short",
             width=6,
-            queries=(Query(expr=f"sum by (node) ({_rate(contract.COLLECTOR_TICKS)})", name="{{node}}"),),
+            queries=(Query(expr=f"sum by (node) ({_rate(node_metrics.COLLECTOR_TICKS)})", name="{{node}}"),),
         ),
         Panel(
             title="Duration of the last tick",
@@ -328,7 +331,7 @@ HEALTH = Row(
             description="Seconds of work. A tick longer than the collector's interval makes the next one late.",
             unit="s",
             width=6,
-            queries=(Query(expr=f"max by (node) ({_here(contract.COLLECTOR_DURATION)})", name="{{node}}"),),
+            queries=(Query(expr=f"max by (node) ({_here(node_metrics.COLLECTOR_DURATION)})", name="{{node}}"),),
         ),
         Panel(
             title="Since every GPU was read",
@@ -339,8 +342,8 @@ HEALTH = Row(
             width=6,
             queries=(
                 Query(
-                    expr=f"max by (node) ({_here(contract.COLLECTOR_CLOCK)} - "
-                    f"({_here(contract.COLLECTOR_LAST_SUCCESS)} > 0 or {_here(contract.COLLECTOR_START)}))",
+                    expr=f"max by (node) ({_here(node_metrics.COLLECTOR_CLOCK)} - "
+                    f"({_here(node_metrics.COLLECTOR_LAST_SUCCESS)} > 0 or {_here(node_metrics.COLLECTOR_START)}))",
                     name="{{node}}",
                 ),
             ),
@@ -353,7 +356,7 @@ HEALTH = Row(
             unit="short",
             queries=(
                 Query(
-                    expr=_counted(f"sum by (node, call, code) ({_rate(contract.NVML_ERRORS)})"),
+                    expr=_counted(f"sum by (node, call, code) ({_rate(node_metrics.NVML_ERRORS)})"),
                     name="{{node}} {{call}} {{code}}",
                 ),
             ),
@@ -366,7 +369,7 @@ HEALTH = Row(
             unit="short",
             columns={"node": "Node", "call": "Call", "code": "Code"},
             queries=(
-                Query(expr=_counted(f"sum by (node, call, code) ({_here(contract.NVML_ERRORS)})"), name="Errors"),
+                Query(expr=_counted(f"sum by (node, call, code) ({_here(node_metrics.NVML_ERRORS)})"), name="Errors"),
             ),
         ),
         Panel(
@@ -384,9 +387,9 @@ HEALTH = Row(
             },
             queries=(
                 Query(
-                    expr=f"max by (node, reason) ({_here(contract.COLLECTOR_BLIND)})"
+                    expr=f"max by (node, reason) ({_here(node_metrics.COLLECTOR_BLIND)})"
                     " * on (node) group_left (version, contract_version, driver_version)"
-                    f" max by (node, version, contract_version, driver_version) ({_here(contract.COLLECTOR_INFO)})",
+                    f" max by (node, version, contract_version, driver_version) ({_here(node_metrics.COLLECTOR_INFO)})",
                     name="Blind",
                 ),
             ),

@@ -8,8 +8,7 @@ from typing import Any
 from board import Board, Panel, Query
 from fleet import PHYSICAL
 
-from collector import contract
-from collector.contract import Provenance
+from collector.contract import Provenance, node_metrics
 
 SCHEMA_VERSION = 39  # Grafana 10.3; earlier 10s read it, later versions migrate it by themselves
 GRID_WIDTH = 24
@@ -53,7 +52,7 @@ def dashboard(board: Board) -> dict[str, Any]:
 
 
 def _variables() -> list[dict[str, Any]]:
-    info = contract.COLLECTOR_INFO.name
+    info = node_metrics.COLLECTOR_INFO.name
     datasource = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
     data = _variable("provenance", "Data", f"label_values({info}, provenance)")
     node: dict[str, Any] = _variable("node", "Node", f'label_values({info}{{provenance=~"$provenance"}}, node)')

@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from collector import contract
-from collector.contract import Metric
+from collector.contract import Metric, holder_metrics
 from policy.facts.facts import Facts
 
 WINDOW = "5m"  # of every rate in the rules: five scrapes at the usual minute, so that a missed one loses nothing
@@ -49,12 +48,12 @@ def _recent(metric: Metric) -> str:
 
 # Holder by holder: one that lacks a count drops out of all three bounds, as a window with a missing count does.
 POSSIBLY_ACTIVE_HOLDERS = f"""\
-{_recent(contract.BUSY)}
-+ clamp_min({_recent(contract.HELD)} - {_recent(contract.OBSERVED)}, 0)
-+ {_recent(contract.SHARED_BUSY)}
-+ ({_recent(contract.SHARED)} - {_recent(contract.SHARED_OBSERVED)})
-+ {_recent(contract.UNWATCHED)}"""
-HOLDING = f"({_recent(contract.HELD)} + {_recent(contract.SHARED)})"
+{_recent(holder_metrics.BUSY)}
++ clamp_min({_recent(holder_metrics.HELD)} - {_recent(holder_metrics.OBSERVED)}, 0)
++ {_recent(holder_metrics.SHARED_BUSY)}
++ ({_recent(holder_metrics.SHARED)} - {_recent(holder_metrics.SHARED_OBSERVED)})
++ {_recent(holder_metrics.UNWATCHED)}"""
+HOLDING = f"({_recent(holder_metrics.HELD)} + {_recent(holder_metrics.SHARED)})"
 
 
 def rules(facts: Facts) -> list[dict[str, Any]]:
@@ -84,7 +83,7 @@ def _seconds() -> Iterator[dict[str, Any]]:
     of_tenant = f"sum by ({TENANT}, accelerator)"
     counted = _indented(POSSIBLY_ACTIVE_HOLDERS, 4)
     yield _rule(POSSIBLY_ACTIVE, f"{of_tenant} (\n{_indented(POSSIBLY_ACTIVE_HOLDERS)}\n)")
-    yield _rule(BUSY, f"{of_tenant} (\n  {_recent(contract.BUSY)}\n  and (\n{counted}\n  )\n)")
+    yield _rule(BUSY, f"{of_tenant} (\n  {_recent(holder_metrics.BUSY)}\n  and (\n{counted}\n  )\n)")
 
 
 def _estimated(bound: str) -> dict[str, Any]:

@@ -15,9 +15,8 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector import contract
 from collector.clock import Clock
-from collector.contract import Sample
+from collector.contract import Sample, node_metrics
 from collector.readings import Absent
 from collector.state.file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved
 
@@ -91,9 +90,9 @@ class Keeper:
     def samples(self, where: tuple[str, str]) -> Iterator[Sample]:
         """How keeping goes, as it stands now."""
         reason = "" if self._unsaved is None else self._unsaved
-        yield Sample(contract.STATE_FOUND, (*where, self._found), 1)
-        yield Sample(contract.STATE_SAVED, where, self._saved_unix)
-        yield Sample(contract.STATE_UNSAVED, (*where, reason), 0 if self._unsaved is None else 1)
+        yield Sample(node_metrics.STATE_FOUND, (*where, self._found), 1)
+        yield Sample(node_metrics.STATE_SAVED, where, self._saved_unix)
+        yield Sample(node_metrics.STATE_UNSAVED, (*where, reason), 0 if self._unsaved is None else 1)
 
     def _resumed(self, state: State, found: Found, down_ns: int = 0) -> Resumed:
         self._found = found

@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from collector import contract
-from collector.contract import GpuState
+from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from policy.frames import conform, empty, schema
 from policy.usage.window import BALANCE, HOLDER, UTC_TIME, WINDOWS, WORKLOAD, Metering
 
@@ -35,30 +34,30 @@ COUNTERS = schema(
 )
 
 HOLDER_COLUMNS = {
-    contract.HELD.name: "held_seconds",
-    contract.OBSERVED.name: "observed_seconds",
-    contract.BUSY.name: "busy_seconds",
-    contract.ENERGY.name: "energy_joules",
-    contract.ENERGY_OBSERVED.name: "energy_observed_seconds",
-    contract.MEMORY.name: "memory_byte_seconds",
-    contract.MEMORY_OBSERVED.name: "memory_observed_seconds",
-    contract.SHARED.name: "shared_seconds",
-    contract.SHARED_OBSERVED.name: "shared_observed_seconds",
-    contract.SHARED_BUSY.name: "shared_busy_seconds",
-    contract.UNWATCHED.name: "unwatched_seconds",
+    holder_metrics.HELD.name: "held_seconds",
+    holder_metrics.OBSERVED.name: "observed_seconds",
+    holder_metrics.BUSY.name: "busy_seconds",
+    holder_metrics.ENERGY.name: "energy_joules",
+    holder_metrics.ENERGY_OBSERVED.name: "energy_observed_seconds",
+    holder_metrics.MEMORY.name: "memory_byte_seconds",
+    holder_metrics.MEMORY_OBSERVED.name: "memory_observed_seconds",
+    holder_metrics.SHARED.name: "shared_seconds",
+    holder_metrics.SHARED_OBSERVED.name: "shared_observed_seconds",
+    holder_metrics.SHARED_BUSY.name: "shared_busy_seconds",
+    holder_metrics.UNWATCHED.name: "unwatched_seconds",
 }
 RETIRED = "retired_timestamp_seconds"
 """Not on any page: since when a node's target is no longer asked, as Unix time. The engine's own mark in a snapshot."""
 NODE = ("node", "provenance")
 KEPT = (
-    contract.COLLECTOR_START.name,
-    contract.COLLECTOR_CLOCK.name,
-    contract.COLLECTOR_BLIND.name,
-    contract.GPUS.name,
-    contract.GPU_PHYSICAL.name,
-    contract.GPU_SECONDS.name,
-    contract.HOLDER_INFO.name,
-    contract.HOLDER_DEVICES.name,
+    node_metrics.COLLECTOR_START.name,
+    node_metrics.COLLECTOR_CLOCK.name,
+    node_metrics.COLLECTOR_BLIND.name,
+    gpu_metrics.GPUS.name,
+    gpu_metrics.GPU_PHYSICAL.name,
+    gpu_metrics.GPU_SECONDS.name,
+    holder_metrics.HOLDER_INFO.name,
+    holder_metrics.HOLDER_DEVICES.name,
     *HOLDER_COLUMNS,
 )
 
@@ -88,7 +87,7 @@ def retire(counters: pl.DataFrame, asked: Collection[str], at: datetime) -> pl.D
     gone = ~pl.col("target").is_in(list(asked))
     kept = counters.filter(~is_mark | gone)
     marked = kept.filter(is_mark).select(NODE)
-    clocks = _of(kept, contract.COLLECTOR_CLOCK.name).filter(gone).join(marked, on=NODE, how="anti")
+    clocks = _of(kept, node_metrics.COLLECTOR_CLOCK.name).filter(gone).join(marked, on=NODE, how="anti")
     marks = clocks.with_columns(metric=pl.lit(RETIRED), value=pl.lit(at.timestamp()))
     return conform(pl.concat([kept, marks]).sort(COUNTERS.names()), COUNTERS, "counters")
 
@@ -123,12 +122,12 @@ def balance_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """
     spans = _spans(before, after)
     key = (*NODE, "accelerator", "state", "reason")
-    counted = (contract.GPU_SECONDS.name, contract.GPU_PHYSICAL.name)
+    counted = (gpu_metrics.GPU_SECONDS.name, gpu_metrics.GPU_PHYSICAL.name)
     rows = _differences(before, after, spans, counted, key).with_columns(
-        state=pl.when(pl.col("metric") == contract.GPU_PHYSICAL.name).then(pl.lit("physical")).otherwise("state"),
+        state=pl.when(pl.col("metric") == gpu_metrics.GPU_PHYSICAL.name).then(pl.lit("physical")).otherwise("state"),
     )
     down = (
-        _of(before, contract.GPUS.name)
+        _of(before, gpu_metrics.GPUS.name)
         .join(spans.filter(pl.col("gap_seconds") > 0), on=NODE)
         .select(*NODE, "accelerator", gpu_seconds=pl.col("value") * pl.col("gap_seconds"))
     )
@@ -164,7 +163,7 @@ def pending_windows(
     silent = spans.filter(pl.col("unwatched") > stale_after_seconds)
     zeros = {name: pl.lit(0.0) for name in HOLDER_COLUMNS.values() if name != "unwatched_seconds"}
     rows = (
-        _of(latest, contract.HOLDER_DEVICES.name)
+        _of(latest, holder_metrics.HOLDER_DEVICES.name)
         .filter(pl.col("value") > 0)
         .select(*HOLDER, device_count="value")
         .join(_workloads(empty(COUNTERS), latest), on=HOLDER, how="left", nulls_equal=True)
@@ -205,8 +204,8 @@ def _clock(counters: pl.DataFrame) -> pl.DataFrame:
     def moment(metric: str, name: str) -> pl.DataFrame:
         return _of(counters, metric).select(*NODE, _moment("value").alias(name))
 
-    return moment(contract.COLLECTOR_START.name, "start").join(
-        moment(contract.COLLECTOR_CLOCK.name, "clock"), on=NODE, how="inner"
+    return moment(node_metrics.COLLECTOR_START.name, "start").join(
+        moment(node_metrics.COLLECTOR_CLOCK.name, "clock"), on=NODE, how="inner"
     )
 
 
@@ -227,15 +226,15 @@ def _differences(
 
 def _devices(before: pl.DataFrame, after: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Every holder of either snapshot: devices then, devices now (null: no counters of it), and device_count."""
-    then = _of(before, contract.HOLDER_DEVICES.name).select(*HOLDER, devices_then="value")
-    now = _of(after, contract.HOLDER_DEVICES.name).select(*HOLDER, devices_now="value")
+    then = _of(before, holder_metrics.HOLDER_DEVICES.name).select(*HOLDER, devices_then="value")
+    now = _of(after, holder_metrics.HOLDER_DEVICES.name).select(*HOLDER, devices_now="value")
     both = then.join(now, on=HOLDER, how="full", coalesce=True, nulls_equal=True)
     return both.join(spans.select(NODE), on=NODE, how="semi").with_columns(device_count="devices_now")
 
 
 def _workloads(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """The workload of every holder, from the newer snapshot that names it."""
-    both = pl.concat([_of(after, contract.HOLDER_INFO.name), _of(before, contract.HOLDER_INFO.name)])
+    both = pl.concat([_of(after, holder_metrics.HOLDER_INFO.name), _of(before, holder_metrics.HOLDER_INFO.name)])
     return both.select(*HOLDER, *WORKLOAD).unique(subset=HOLDER, keep="first", maintain_order=True)
 
 

@@ -15,13 +15,17 @@ from pathlib import Path
 from support.nodes import a_played_collector
 from support.scenarios import H100, TRAINING, Moment, a_node, a_pod, a_workload
 
-from collector import contract
-from collector.contract import DETAIL, HOLDER_ACTIVITY, HOLDER_COUNTERS, Metric, Sample
+from collector.contract import DETAIL, Metric, Sample, holder_metrics
+from collector.contract.holder_metrics import HOLDER_ACTIVITY, HOLDER_COUNTERS
 from collector.state.file import StateFile
 from collector.state.keeper import Keeper
 
 WANTED = 120  # series on a page of the minimal profile: what a provider of 100,000 GPUs was thought to bear, a guess
-REQUIRED = (contract.HOLDER_INFO, contract.HOLDER_DEVICES, *HOLDER_COUNTERS)  # by the centre, for every holder
+REQUIRED = (
+    holder_metrics.HOLDER_INFO,
+    holder_metrics.HOLDER_DEVICES,
+    *HOLDER_COUNTERS,
+)  # by the centre, for every holder
 
 
 def page(gpus: int, product: str, left_out: frozenset[Metric]) -> Sequence[Sample]:

@@ -25,7 +25,7 @@ from support.readings import (
 
 from collector import contract
 from collector.accounting import Absent, Accounts, DeviceInterval, Holder, HolderTotals, Reading, Why
-from collector.contract import GpuState, Sample
+from collector.contract import GpuState, Sample, gpu_metrics, holder_metrics
 
 A, B = a_holder("pod-0"), a_holder("pod-1")
 ONE_UNIT = {"joules": 1e-6, "watt2_seconds": 1e-6, "bytes": 1.0}
@@ -54,8 +54,8 @@ def test_states_add_up_to_physical_time(history: History) -> None:
     for model in MODELS:
         assert accounts.residual_ns(model) == 0
         physical_ns = sum(ns * sum(each.accelerator == model for each in intervals) for ns, intervals in history)
-        assert of(accounts, contract.GPU_PHYSICAL, accelerator=model) == physical_ns / SECOND
-    assert all(value == 0 for (name, *_), value in series(accounts).items() if name == contract.GPU_RESIDUAL.name)
+        assert of(accounts, gpu_metrics.GPU_PHYSICAL, accelerator=model) == physical_ns / SECOND
+    assert all(value == 0 for (name, *_), value in series(accounts).items() if name == gpu_metrics.GPU_RESIDUAL.name)
 
 
 @given(history=histories, data=st.data())
@@ -73,15 +73,15 @@ def test_a_dropped_interval_shows_as_residual(history: History, data: st.DataObj
         if step == dropped_step:
             missing_ns, model = elapsed_ns, intervals[dropped_device].accelerator
     assert mutant.residual_ns(model) == missing_ns
-    assert of(mutant, contract.GPU_RESIDUAL, accelerator=model) == missing_ns / SECOND
+    assert of(mutant, gpu_metrics.GPU_RESIDUAL, accelerator=model) == missing_ns / SECOND
 
 
 def test_a_device_outside_the_inventory_shows_as_residual() -> None:
     """Time that was integrated and never advanced is a negative residual, and served."""
     accounts = Accounts()
     accounts.integrate(SECOND, [an_interval(a_reading())])
-    assert of(accounts, contract.GPU_RESIDUAL, accelerator=H100) == -1.0
-    assert of(accounts, contract.GPU_PHYSICAL, accelerator=H100) == 0.0
+    assert of(accounts, gpu_metrics.GPU_RESIDUAL, accelerator=H100) == -1.0
+    assert of(accounts, gpu_metrics.GPU_PHYSICAL, accelerator=H100) == 0.0
 
 
 @given(history=histories, seed=st.integers())
@@ -144,10 +144,14 @@ def test_observed_is_within_held_and_busy_within_observed(history: History) -> N
     accounts = series(accounts_of(*history))
     for (name, *labels), held in accounts.items():
         parts: dict[str, tuple[contract.Metric, ...]] = {
-            contract.HELD.name: (contract.OBSERVED, contract.ENERGY_OBSERVED, contract.MEMORY_OBSERVED),
-            contract.OBSERVED.name: (contract.BUSY,),
-            contract.SHARED.name: (contract.SHARED_OBSERVED,),
-            contract.SHARED_OBSERVED.name: (contract.SHARED_BUSY,),
+            holder_metrics.HELD.name: (
+                holder_metrics.OBSERVED,
+                holder_metrics.ENERGY_OBSERVED,
+                holder_metrics.MEMORY_OBSERVED,
+            ),
+            holder_metrics.OBSERVED.name: (holder_metrics.BUSY,),
+            holder_metrics.SHARED.name: (holder_metrics.SHARED_OBSERVED,),
+            holder_metrics.SHARED_OBSERVED.name: (holder_metrics.SHARED_BUSY,),
         }
         assert all(accounts[(part.name, *labels)] <= held for part in parts.get(name, ()))
 
@@ -162,35 +166,45 @@ def test_what_holders_held_alone_is_attributed_or_lost(history: History) -> None
         for each in intervals
         if each.attribution.state is GpuState.LOST and len(each.attribution.holders) == 1
     )
-    attributed = of(accounts, contract.GPU_SECONDS, state="attributed")
-    assert of(accounts, contract.HELD) == pytest.approx(attributed + lost_ns / SECOND, rel=1e-12)
+    attributed = of(accounts, gpu_metrics.GPU_SECONDS, state="attributed")
+    assert of(accounts, holder_metrics.HELD) == pytest.approx(attributed + lost_ns / SECOND, rel=1e-12)
 
 
 def test_a_shared_device_is_counted_once() -> None:
     """Two pods on one device: one ambiguous second a second, the whole of it as each one's upper bound, none alone."""
     accounts = accounts_of((10 * SECOND, [an_interval(a_reading(busy=0.5), A, B)]))
-    assert of(accounts, contract.GPU_SECONDS) == of(accounts, contract.GPU_SECONDS, state="ambiguous") == 10.0
+    assert of(accounts, gpu_metrics.GPU_SECONDS) == of(accounts, gpu_metrics.GPU_SECONDS, state="ambiguous") == 10.0
     for pod in ("pod-0", "pod-1"):
-        assert of(accounts, contract.SHARED, workload_pod=pod) == 10.0
-        assert of(accounts, contract.SHARED_BUSY, workload_pod=pod) == 5.0
-        assert of(accounts, contract.HOLDER_DEVICES, workload_pod=pod) == 1
-    assert of(accounts, contract.HELD) == of(accounts, contract.ENERGY) == 0.0
+        assert of(accounts, holder_metrics.SHARED, workload_pod=pod) == 10.0
+        assert of(accounts, holder_metrics.SHARED_BUSY, workload_pod=pod) == 5.0
+        assert of(accounts, holder_metrics.HOLDER_DEVICES, workload_pod=pod) == 1
+    assert of(accounts, holder_metrics.HELD) == of(accounts, holder_metrics.ENERGY) == 0.0
 
 
 def test_lost_time_is_held_and_never_busy() -> None:
     """A holder of a lost device goes on holding it; nothing is observed, no energy and no memory is made up."""
     accounts = accounts_of((10 * SECOND, [an_interval(Absent(Why.GPU_LOST), A)]))
-    assert of(accounts, contract.HELD) == of(accounts, contract.GPU_SECONDS, state="lost", reason="gpu_lost") == 10.0
-    others = (contract.OBSERVED, contract.BUSY, contract.ENERGY, contract.ENERGY_OBSERVED, contract.MEMORY)
+    assert (
+        of(accounts, holder_metrics.HELD)
+        == of(accounts, gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost")
+        == 10.0
+    )
+    others = (
+        holder_metrics.OBSERVED,
+        holder_metrics.BUSY,
+        holder_metrics.ENERGY,
+        holder_metrics.ENERGY_OBSERVED,
+        holder_metrics.MEMORY,
+    )
     assert [of(accounts, metric) for metric in others] == [0.0] * 5
 
 
 def test_a_field_that_is_absent_is_not_observed() -> None:
     """A card in MIG mode has energy and memory and no observed busy time."""
     accounts = accounts_of((10 * SECOND, [an_interval(a_reading(busy=Absent(Why.NOT_SUPPORTED)), A)]))
-    assert of(accounts, contract.OBSERVED) == of(accounts, contract.BUSY) == 0.0
-    assert of(accounts, contract.ENERGY_OBSERVED) == of(accounts, contract.MEMORY_OBSERVED) == 10.0
-    assert of(accounts, contract.MEMORY) == 10_000.0
+    assert of(accounts, holder_metrics.OBSERVED) == of(accounts, holder_metrics.BUSY) == 0.0
+    assert of(accounts, holder_metrics.ENERGY_OBSERVED) == of(accounts, holder_metrics.MEMORY_OBSERVED) == 10.0
+    assert of(accounts, holder_metrics.MEMORY) == 10_000.0
 
 
 @pytest.mark.parametrize(
@@ -211,31 +225,35 @@ def test_energy_is_metered_or_power_times_time(
 ) -> None:
     """The counter's difference where two readings in a row have it and it did not fall; else power; else nothing."""
     accounts = accounts_of(*[(SECOND, [an_interval(reading, A)]) for reading in readings_in_order])
-    assert of(accounts, contract.ENERGY) == pytest.approx(joules_drawn)
-    assert of(accounts, contract.ENERGY_OBSERVED) == seconds_observed
+    assert of(accounts, holder_metrics.ENERGY) == pytest.approx(joules_drawn)
+    assert of(accounts, holder_metrics.ENERGY_OBSERVED) == seconds_observed
 
 
 def test_energy_counts_for_whoever_holds_the_device() -> None:
     """The counter is read on also while nobody holds the device, so a new holder gets no more than its own."""
     steps: list[tuple[float, tuple[Holder, ...]]] = [(100.0, (A,)), (600.0, ()), (650.0, (B,))]
     accounts = accounts_of(*[(SECOND, [an_interval(a_reading(energy=at), *held)]) for at, held in steps])
-    assert of(accounts, contract.ENERGY, workload_pod="pod-1") == 50.0
+    assert of(accounts, holder_metrics.ENERGY, workload_pod="pod-1") == 50.0
 
 
 def test_a_holder_whose_workload_changes_goes_on() -> None:
     """A workload that adopts or renames a pod changes the info, and not the counters."""
     renamed = a_holder("pod-0", workload_name="renamed")
     accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (SECOND, [an_interval(a_reading(), renamed)]))
-    assert of(accounts, contract.HELD) == 2.0
-    assert of(accounts, contract.HOLDER_INFO) == of(accounts, contract.HOLDER_INFO, workload_name="renamed") == 1
+    assert of(accounts, holder_metrics.HELD) == 2.0
+    assert (
+        of(accounts, holder_metrics.HOLDER_INFO)
+        == of(accounts, holder_metrics.HOLDER_INFO, workload_name="renamed")
+        == 1
+    )
 
 
 def test_models_are_counted_apart() -> None:
     """One holder of two models has its seconds under each of them."""
     intervals = [an_interval(a_reading(), A, gpu=model, accelerator=model) for model in MODELS]
     accounts = accounts_of((SECOND, intervals))
-    assert [of(accounts, contract.HELD, accelerator=model) for model in MODELS] == [1.0, 1.0]
-    assert [of(accounts, contract.GPUS, accelerator=model) for model in MODELS] == [1, 1]
+    assert [of(accounts, holder_metrics.HELD, accelerator=model) for model in MODELS] == [1.0, 1.0]
+    assert [of(accounts, gpu_metrics.GPUS, accelerator=model) for model in MODELS] == [1, 1]
 
 
 def test_holders_are_retired_and_their_seconds_stay() -> None:
@@ -243,16 +261,16 @@ def test_holders_are_retired_and_their_seconds_stay() -> None:
     accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (5 * SECOND, [an_interval(a_reading(), B)]))
     assert accounts.retire(5 * SECOND) == 0
     assert accounts.retire(5 * SECOND - 1) == 1
-    assert of(accounts, contract.HOLDER_INFO, workload_pod="pod-0") == 0
-    assert of(accounts, contract.HELD, workload_pod="pod-1") == 5.0
-    assert of(accounts, contract.GPU_SECONDS, state="attributed") == 6.0
+    assert of(accounts, holder_metrics.HOLDER_INFO, workload_pod="pod-0") == 0
+    assert of(accounts, holder_metrics.HELD, workload_pod="pod-1") == 5.0
+    assert of(accounts, gpu_metrics.GPU_SECONDS, state="attributed") == 6.0
 
 
 def test_an_ended_holder_has_no_devices() -> None:
     """Until it is retired, a holder that ended is served with 0 devices and its last totals."""
     accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]), (SECOND, [an_interval(a_reading())]))
-    assert of(accounts, contract.HOLDER_DEVICES) == 0
-    assert of(accounts, contract.HELD) == 1.0
+    assert of(accounts, holder_metrics.HOLDER_DEVICES) == 0
+    assert of(accounts, holder_metrics.HELD) == 1.0
 
 
 def test_time_does_not_run_backwards() -> None:
@@ -294,15 +312,15 @@ def go_on(accounts: Accounts, history: History) -> None:
 def test_unwatched_time_is_lost_and_nobodys(before: History, after: History, down_ns: int) -> None:
     """Whatever came before and after: the time is lost once a GPU, the books balance, and no holder's use has grown."""
     accounts = accounts_of(*before)
-    states, held = of(accounts, contract.GPU_SECONDS), [book.totals for book in accounts.books().holders]
+    states, held = of(accounts, gpu_metrics.GPU_SECONDS), [book.totals for book in accounts.books().holders]
     gpus = sum(accounts.books().inventory.values())
     accounts.pass_unwatched(down_ns, [(H100, (A, A)), (H100, (B,))])
-    assert of(accounts, contract.GPU_SECONDS) == pytest.approx(states + gpus * down_ns / SECOND)
-    assert of(accounts, contract.GPU_SECONDS, reason="collector_down") == pytest.approx(gpus * down_ns / SECOND)
+    assert of(accounts, gpu_metrics.GPU_SECONDS) == pytest.approx(states + gpus * down_ns / SECOND)
+    assert of(accounts, gpu_metrics.GPU_SECONDS, reason="collector_down") == pytest.approx(gpus * down_ns / SECOND)
     used = [replace(book.totals, last_held_ns=0, unwatched_ns=0) for book in accounts.books().holders]
     assert used[: len(held)] == [replace(each, last_held_ns=0) for each in held]
     assert all(each.values() == HolderTotals().values() for each in used[len(held) :])
-    assert of(accounts, contract.UNWATCHED) == pytest.approx(2 * down_ns / SECOND)
+    assert of(accounts, holder_metrics.UNWATCHED) == pytest.approx(2 * down_ns / SECOND)
     go_on(accounts, after)
     assert all(accounts.residual_ns(model) == 0 for model in MODELS)
 
@@ -311,8 +329,8 @@ def test_newcomers_stand_at_zero_until_they_have_begun() -> None:
     """A holder that was not published yet has all its counters, at 0; once begun it has what it used."""
     accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]))
     found = list(accounts.samples("node-a", "measured", newcomers_at_zero=True))
-    counters = [sample.value for sample in found if sample.metric in contract.HOLDER_COUNTERS]
-    assert counters == [0.0] * len(contract.HOLDER_COUNTERS)
-    assert total(found, contract.HOLDER_DEVICES.name) == 1
+    counters = [sample.value for sample in found if sample.metric in holder_metrics.HOLDER_COUNTERS]
+    assert counters == [0.0] * len(holder_metrics.HOLDER_COUNTERS)
+    assert total(found, holder_metrics.HOLDER_DEVICES.name) == 1
     accounts.begin()
-    assert total(accounts.samples("node-a", "measured", newcomers_at_zero=True), contract.HELD.name) == 1.0
+    assert total(accounts.samples("node-a", "measured", newcomers_at_zero=True), holder_metrics.HELD.name) == 1.0

@@ -22,7 +22,7 @@ from support.watching import a_token_file
 from collector import contract
 from collector.attribution import attribute
 from collector.cluster import GRACE_SECONDS, SETTLE_SECONDS, KubernetesHolders
-from collector.contract import GpuState
+from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.kubelet.claims import Claim
 from collector.pods.facts import ContainerKind, PodContainer, PodFacts
 from collector.pods.troubles import Trouble
@@ -239,16 +239,16 @@ def test_the_command_attributes_by_kubelet_and_api_server(tmp_path: Path, api: A
             found = [s for s in samples(running.page()) if s.name == metric.name and wanted <= s.labels.items()]
             return sum(sample.value for sample in found)
 
-        until(lambda: of(contract.GPU_SECONDS, reason="kubelet_gone") > 0, "the kubelet is missed")
-        gpus = [s.labels["gpu_uuid"] for s in samples(running.page()) if s.name == contract.GPU_INFO.name]
+        until(lambda: of(gpu_metrics.GPU_SECONDS, reason="kubelet_gone") > 0, "the kubelet is missed")
+        gpus = [s.labels["gpu_uuid"] for s in samples(running.page()) if s.name == gpu_metrics.GPU_INFO.name]
         with a_kubelet(socket, a_reply(a_kubelet_pod("pod-0", a_container(devices=(gpus[0],))))):
-            until(lambda: of(contract.HELD, tenant_id="t-0001", pod_uid="uid-pod-0") > 0.3, "the tenant holds it")
-            assert of(contract.HOLDER_INFO, workload_kind="Job", workload_name="train") == 1
-            assert of(contract.PODS_STALE) == 0
-            assert of(contract.DEVICE_CLAIMS, meaning="held") == 1
-            assert of(contract.GPU_RESIDUAL) == 0
+            until(lambda: of(holder_metrics.HELD, tenant_id="t-0001", pod_uid="uid-pod-0") > 0.3, "the tenant holds it")
+            assert of(holder_metrics.HOLDER_INFO, workload_kind="Job", workload_name="train") == 1
+            assert of(node_metrics.PODS_STALE) == 0
+            assert of(node_metrics.DEVICE_CLAIMS, meaning="held") == 1
+            assert of(gpu_metrics.GPU_RESIDUAL) == 0
             api.put(an_api_pod(phase="Succeeded"), "MODIFIED")
-            until(lambda: of(contract.HOLDER_DEVICES) == 0, "the pod holds nothing")
+            until(lambda: of(holder_metrics.HOLDER_DEVICES) == 0, "the pod holds nothing")
         assert (api.count("list"), api.count("watch"), api.count("namespace")) == (1, 1, 1), "and nothing more"
         code, errors = running.stop(15)
     assert code == 0, errors

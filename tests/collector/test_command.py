@@ -15,6 +15,7 @@ from support.http import PATIENCE_SECONDS, get, until
 from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
+from collector.contract import gpu_metrics, holder_metrics, node_metrics
 from collector.nvml import Driver, NoDriver
 from collector.processes.reality import Mismatch
 from collector.simulated.sysfs import write_sysfs
@@ -40,7 +41,7 @@ def test_a_scenario_is_served_as_simulated(playing: Running) -> None:
     assert {sample.labels["provenance"] for sample in found} == {"simulated"}
     assert "measured" not in re.sub(r"^#.*$", "", page, flags=re.MULTILINE)
     assert {sample.labels["node"] for sample in found} == {"node-a"}
-    assert {contract.HELD.name, contract.GPU_BUSY.name} <= {sample.name for sample in found}
+    assert {holder_metrics.HELD.name, gpu_metrics.GPU_BUSY.name} <= {sample.name for sample in found}
     for sample in found:
         assert set(sample.labels) == set(contract.BY_NAME[sample.name].labels)
 
@@ -50,8 +51,8 @@ def test_counters_go_on_between_scrapes(playing: Running) -> None:
 
     def held() -> float:
         found = samples(playing.page())
-        assert sum(sample.value for sample in found if sample.name == contract.GPU_RESIDUAL.name) == 0
-        return sum(sample.value for sample in found if sample.name == contract.HELD.name)
+        assert sum(sample.value for sample in found if sample.name == gpu_metrics.GPU_RESIDUAL.name) == 0
+        return sum(sample.value for sample in found if sample.name == holder_metrics.HELD.name)
 
     before = held()
     until(lambda: held() > before, "the counters have grown")
@@ -79,7 +80,7 @@ def test_without_driver_it_is_blind(tmp_path: Path) -> None:
         found = samples(running.page())
         code, errors = running.stop(signal.SIGTERM)
     assert all(sample.name.startswith("flopwatch_collector_") for sample in found)
-    (blind,) = (sample for sample in found if sample.name == contract.COLLECTOR_BLIND.name)
+    (blind,) = (sample for sample in found if sample.name == node_metrics.COLLECTOR_BLIND.name)
     assert (blind.value, blind.labels["reason"], blind.labels["provenance"]) == (1, "no_driver", "measured")
     assert code == 0
     assert "driver.absent" in errors
@@ -90,8 +91,8 @@ def test_the_process_check_says_what_it_cannot_see(tmp_path: Path) -> None:
     """With the check on and no GPU to look at, it says that it has no data, and every kind of mismatch is at 0."""
     with Running("--node=bare", f"--sysfs-root={tmp_path}", "--process-check=on", f"--proc-path={tmp_path}") as running:
         found = samples(running.page())
-    check = [sample for sample in found if sample.name == contract.PROCESS_CHECK.name]
-    mismatches = [sample for sample in found if sample.name == contract.PROCESS_MISMATCHES.name]
+    check = [sample for sample in found if sample.name == node_metrics.PROCESS_CHECK.name]
+    mismatches = [sample for sample in found if sample.name == node_metrics.PROCESS_MISMATCHES.name]
     assert [(sample.value, sample.labels["reason"]) for sample in check] == [(0, "no_data")]
     assert {sample.labels["kind"]: sample.value for sample in mismatches} == dict.fromkeys(Mismatch, 0)
 
@@ -100,13 +101,13 @@ def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: P
     """A node whose GPUs are passed through serves them as blind, under their PCI name, and the books balance."""
     write_sysfs(a_script(tmp_path, a_node(gpus=8, more="passthrough = true")), tmp_path / "sys")
     with Running("--node=bare", f"--sysfs-root={tmp_path}/sys") as running:
-        until(lambda: contract.GPU_PHYSICAL.name in running.page(), "the first tick")
+        until(lambda: gpu_metrics.GPU_PHYSICAL.name in running.page(), "the first tick")
         found = samples(running.page())
-    (gpus,) = (sample for sample in found if sample.name == contract.GPUS.name)
+    (gpus,) = (sample for sample in found if sample.name == gpu_metrics.GPUS.name)
     assert (gpus.value, gpus.labels["accelerator"]) == (8, "NVIDIA GH100 [H100 SXM5 80GB]")
     (state,) = {sample.labels["state"] + " " + sample.labels["reason"] for sample in found if "state" in sample.labels}
     assert state == "blind passed_through"
-    assert [sample.value for sample in found if sample.name == contract.GPU_RESIDUAL.name] == [0]
+    assert [sample.value for sample in found if sample.name == gpu_metrics.GPU_RESIDUAL.name] == [0]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -188,5 +189,5 @@ def test_the_minimal_profile_has_no_series_of_a_single_gpu(scenario: Path) -> No
     """With --metrics minimal holders are served as ever, and no series names a GPU."""
     with Running(f"--simulate={scenario}", "--node=node-a", "--metrics=minimal") as running:
         found = samples(running.page())
-    assert contract.HELD.name in {sample.name for sample in found}
+    assert holder_metrics.HELD.name in {sample.name for sample in found}
     assert not any("gpu_uuid" in sample.labels for sample in found)

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import contract
-from collector.contract import METRICS, Metric, Sample
+from collector.contract import METRICS, Metric, Sample, gpu_metrics, holder_metrics
 from collector.exposition import render
 
 OPENMETRICS = "application/openmetrics-text"
@@ -55,7 +54,7 @@ def test_kinds_and_help_are_the_contracts(accept: str, parse: Parser) -> None:
 
 def test_openmetrics_ends_with_eof() -> None:
     """A whole OpenMetrics page ends with ``# EOF``, also one without samples."""
-    for samples in ([], [a_sample(contract.GPUS)]):
+    for samples in ([], [a_sample(gpu_metrics.GPUS)]):
         content_type, page = render(samples, OPENMETRICS)
         assert content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
         assert page.endswith(b"# EOF\n")
@@ -79,7 +78,7 @@ def test_there_are_no_created_series(accept: str) -> None:
 )
 def test_the_reader_chooses_the_format_and_nothing_else(accept: str, content_type: str) -> None:
     """OpenMetrics for who names it; no version or escaping that a reader makes up changes a name or breaks a page."""
-    found, page = render([a_sample(contract.GPU_POWER)], accept)
+    found, page = render([a_sample(gpu_metrics.GPU_POWER)], accept)
     assert found.startswith(content_type)
     assert b'\nflopwatch_gpu_power_watts{gpu_uuid="x",node="x",provenance="x"} 1.5\n' in page
 
@@ -88,7 +87,7 @@ def test_the_reader_chooses_the_format_and_nothing_else(accept: str, content_typ
 @given(label=st.text(st.characters(codec="utf-8", exclude_characters="\r\x85\u2028\u2029\x0b\x0c\x1c\x1d\x1e")))
 def test_label_values_survive(accept: str, parse: Parser, label: str) -> None:
     """Any text in a label, with quotes, newlines and backslashes, arrives as it was."""
-    (sample,) = parsed(accept, parse, [a_sample(contract.GPU_POWER, label=label)])
+    (sample,) = parsed(accept, parse, [a_sample(gpu_metrics.GPU_POWER, label=label)])
     assert set(sample.labels.values()) == {label}
 
 
@@ -96,14 +95,14 @@ def test_label_values_survive(accept: str, parse: Parser, label: str) -> None:
 def test_awkward_label_values_are_escaped(accept: str, parse: Parser) -> None:
     """Quote, newline, backslash, and a backslash before an n are four different things."""
     awkward = 'a"b\nc\\d\\ne'
-    (sample,) = parsed(accept, parse, [a_sample(contract.GPU_POWER, label=awkward)])
+    (sample,) = parsed(accept, parse, [a_sample(gpu_metrics.GPU_POWER, label=awkward)])
     assert set(sample.labels.values()) == {awkward}
-    assert b'node="a\\"b\\nc\\\\d\\\\ne"' in render([a_sample(contract.GPU_POWER, label=awkward)], accept)[1]
+    assert b'node="a\\"b\\nc\\\\d\\\\ne"' in render([a_sample(gpu_metrics.GPU_POWER, label=awkward)], accept)[1]
 
 
 @pytest.mark.parametrize(("accept", "parse"), FORMATS)
 @given(value=st.floats(0, 1e15))
 def test_numbers_keep_every_digit(accept: str, parse: Parser, value: float) -> None:
     """A number that is read back is the number that was served."""
-    (sample,) = parsed(accept, parse, [a_sample(contract.HELD, value)])
+    (sample,) = parsed(accept, parse, [a_sample(holder_metrics.HELD, value)])
     assert sample.value == value

@@ -15,6 +15,7 @@ from support.readings import a_holder, total, values
 from support.scenarios import Moment
 
 from collector import contract
+from collector.contract import gpu_metrics, holder_metrics, node_metrics
 from collector.loop import Collector
 from collector.readings import Absent, Holder, Why
 from collector.state.custody import VANISHED_AFTER_SECONDS
@@ -76,16 +77,16 @@ def test_counters_go_on_over_a_restart_and_the_time_between_is_lost(node: Node) 
     node.moment.seconds = 50
     node.start()
     node.held = {"GPU-0": (B,)}
-    assert (node.of(contract.COLLECTOR_START), node.of(contract.COLLECTOR_CLOCK)) == (EPOCH, EPOCH + 20)
+    assert (node.of(node_metrics.COLLECTOR_START), node.of(node_metrics.COLLECTOR_CLOCK)) == (EPOCH, EPOCH + 20)
     node.tick(60, 70)
-    assert node.of(contract.GPU_PHYSICAL) == node.of(contract.GPU_SECONDS) == 2 * 70
-    assert node.of(contract.GPU_SECONDS, state="lost", reason="collector_down") == 2 * 30
-    assert [node.of(contract.HELD, workload_pod=pod) for pod in "ab"] == [20, 20]
-    assert [node.of(contract.UNWATCHED, workload_pod=pod) for pod in "ab"] == [30, 30]
-    assert node.of(contract.COLLECTOR_START) == EPOCH
-    assert node.of(contract.COLLECTOR_TICKS) == 4
-    assert node.of(contract.GPU_RESIDUAL) == 0
-    assert node.of(contract.STATE_FOUND, found="loaded") == 1
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == node.of(gpu_metrics.GPU_SECONDS) == 2 * 70
+    assert node.of(gpu_metrics.GPU_SECONDS, state="lost", reason="collector_down") == 2 * 30
+    assert [node.of(holder_metrics.HELD, workload_pod=pod) for pod in "ab"] == [20, 20]
+    assert [node.of(holder_metrics.UNWATCHED, workload_pod=pod) for pod in "ab"] == [30, 30]
+    assert node.of(node_metrics.COLLECTOR_START) == EPOCH
+    assert node.of(node_metrics.COLLECTOR_TICKS) == 4
+    assert node.of(gpu_metrics.GPU_RESIDUAL) == 0
+    assert node.of(node_metrics.STATE_FOUND, found="loaded") == 1
 
 
 def test_who_held_last_stays_a_candidate_over_a_restart(node: Node) -> None:
@@ -95,37 +96,41 @@ def test_who_held_last_stays_a_candidate_over_a_restart(node: Node) -> None:
     node.tick(30)
     node.moment.seconds = 50
     node.start().tick(60, 70)
-    assert (node.of(contract.HELD), node.of(contract.SHARED), node.of(contract.UNWATCHED)) == (20, 30, 20)
-    assert node.of(contract.GPU_SECONDS, reason="holders_unknown") == 2 * 30
-    assert node.of(contract.GPU_RESIDUAL) == 0
+    assert (node.of(holder_metrics.HELD), node.of(holder_metrics.SHARED), node.of(holder_metrics.UNWATCHED)) == (
+        20,
+        30,
+        20,
+    )
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="holders_unknown") == 2 * 30
+    assert node.of(gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_what_was_not_saved_was_not_published(tmp_path: Path) -> None:
     """The page stands at the last save, and what the ticks since had counted is lost with the process."""
     node = Node(tmp_path, interval_seconds=30).tick(0, 10, 20)
-    assert node.of(contract.GPU_PHYSICAL) == 0
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 0
     node.tick(30)
-    assert node.of(contract.GPU_PHYSICAL) == 60
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 60
     node.tick(40, 50)
-    assert (node.of(contract.GPU_PHYSICAL), node.of(contract.COLLECTOR_CLOCK)) == (60, EPOCH + 30)
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(node_metrics.COLLECTOR_CLOCK)) == (60, EPOCH + 30)
     node.start().tick(50)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 20
-    assert node.of(contract.STATE_SAVED) == EPOCH + 50
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 20
+    assert node.of(node_metrics.STATE_SAVED) == EPOCH + 50
 
 
 def test_a_holders_series_begin_with_zero(node: Node) -> None:
     """Each counter of a new holder is 0 on the first page that has it, also over a kill, and whole on the next."""
     node.tick(10)
-    assert node.of(contract.HOLDER_DEVICES, workload_pod="a") == 1
-    assert node.of(contract.HELD) == 0
+    assert node.of(holder_metrics.HOLDER_DEVICES, workload_pod="a") == 1
+    assert node.of(holder_metrics.HELD) == 0
     node.start()
-    assert node.of(contract.HELD) == 0
+    assert node.of(holder_metrics.HELD) == 0
     node.tick(20)
-    assert node.of(contract.HELD) == 0
+    assert node.of(holder_metrics.HELD) == 0
     node.tick(30)
-    assert node.of(contract.HELD) == 30
+    assert node.of(holder_metrics.HELD) == 30
     node.start()
-    assert node.of(contract.HELD) == 30
+    assert node.of(holder_metrics.HELD) == 30
 
 
 def test_an_orderly_end_saves_what_the_last_tick_left(tmp_path: Path) -> None:
@@ -135,7 +140,7 @@ def test_an_orderly_end_saves_what_the_last_tick_left(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     node.collector.run(stop)
-    assert node.start().of(contract.GPU_PHYSICAL) == 40
+    assert node.start().of(gpu_metrics.GPU_PHYSICAL) == 40
 
 
 def test_a_collector_that_is_stopped_before_its_first_tick_changes_nothing(node: Node) -> None:
@@ -146,7 +151,7 @@ def test_a_collector_that_is_stopped_before_its_first_tick_changes_nothing(node:
     stop.set()
     node.start().collector.run(stop)
     node.start().tick(60)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
 
 
 @pytest.mark.parametrize("back", [0.5, 3600.0])
@@ -156,10 +161,10 @@ def test_a_clock_that_a_boot_set_back_adds_nothing_and_takes_nothing(node: Node,
     node.clock.boots += 1
     node.clock.ahead_seconds -= back
     node.start().tick(10_020)
-    assert node.of(contract.GPU_PHYSICAL) == 2 * (10_010 + 10)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 0
-    assert node.of(contract.STATE_FOUND, found="clock_backwards") == 1
-    assert node.of(contract.GPU_RESIDUAL) == 0
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 2 * (10_010 + 10)
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 0
+    assert node.of(node_metrics.STATE_FOUND, found="clock_backwards") == 1
+    assert node.of(gpu_metrics.GPU_RESIDUAL) == 0
 
 
 @pytest.mark.parametrize("ahead", [-3600.0, 3600.0, 10 * LONGEST_DOWN_SECONDS])
@@ -169,9 +174,9 @@ def test_without_a_boot_no_setting_of_the_clock_matters(node: Node, ahead: float
     node.clock.ahead_seconds = ahead
     node.moment.seconds = 50
     node.start().tick(60)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
-    assert node.of(contract.GPU_PHYSICAL) == 2 * 60
-    assert (node.of(contract.STATE_FOUND, found="loaded"), node.of(contract.COLLECTOR_START)) == (1, EPOCH)
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 2 * 60
+    assert (node.of(node_metrics.STATE_FOUND, found="loaded"), node.of(node_metrics.COLLECTOR_START)) == (1, EPOCH)
 
 
 def test_over_a_boot_the_time_of_day_is_believed(node: Node) -> None:
@@ -180,7 +185,7 @@ def test_over_a_boot_the_time_of_day_is_believed(node: Node) -> None:
     node.clock.boots += 1
     node.moment.seconds = 50
     node.start().tick(60)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * 30
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
 
 
 def test_a_gap_that_cannot_be_believed_begins_anew(node: Node) -> None:
@@ -189,9 +194,9 @@ def test_a_gap_that_cannot_be_believed_begins_anew(node: Node) -> None:
     node.clock.boots += 1
     node.clock.ahead_seconds = LONGEST_DOWN_SECONDS + 1
     node.start()
-    assert node.of(contract.GPU_PHYSICAL) == 0
-    assert node.of(contract.COLLECTOR_START) == EPOCH + 10 + LONGEST_DOWN_SECONDS + 1
-    assert node.of(contract.STATE_FOUND, found="implausible_gap") == 1
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 0
+    assert node.of(node_metrics.COLLECTOR_START) == EPOCH + 10 + LONGEST_DOWN_SECONDS + 1
+    assert node.of(node_metrics.STATE_FOUND, found="implausible_gap") == 1
     assert node.path.with_name("state.json.implausible_gap").exists()
 
 
@@ -201,7 +206,7 @@ def test_the_longest_believable_gap_is_lost(node: Node) -> None:
     node.clock.boots += 1
     node.moment.seconds = LONGEST_DOWN_SECONDS
     node.start().tick(LONGEST_DOWN_SECONDS)
-    assert node.of(contract.GPU_SECONDS, reason="collector_down") == 2 * LONGEST_DOWN_SECONDS
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * LONGEST_DOWN_SECONDS
 
 
 def test_a_gpu_that_was_known_is_missed_after_a_restart(node: Node) -> None:
@@ -209,17 +214,17 @@ def test_a_gpu_that_was_known_is_missed_after_a_restart(node: Node) -> None:
     node.tick(10)
     node.gpus.pop()
     node.start().tick(20)
-    assert node.of(contract.GPUS) == 2
-    assert node.of(contract.GPU_SECONDS, state="lost", reason="gpu_lost") == 10
+    assert node.of(gpu_metrics.GPUS) == 2
+    assert node.of(gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 10
     node.tick(10 + VANISHED_AFTER_SECONDS, 20 + VANISHED_AFTER_SECONDS)
-    assert node.of(contract.GPUS) == 1
-    assert [node.of(contract.CUSTODY_EVENTS, event=event) for event in ("appeared", "vanished")] == [2, 1]
-    assert node.of(contract.CUSTODY_LAST_SEEN, gpu_uuid="GPU-1") == EPOCH + 10
-    assert node.of(contract.GPU_RESIDUAL) == 0
+    assert node.of(gpu_metrics.GPUS) == 1
+    assert [node.of(gpu_metrics.CUSTODY_EVENTS, event=event) for event in ("appeared", "vanished")] == [2, 1]
+    assert node.of(gpu_metrics.CUSTODY_LAST_SEEN, gpu_uuid="GPU-1") == EPOCH + 10
+    assert node.of(gpu_metrics.GPU_RESIDUAL) == 0
     node.gpus.append(well("GPU-1"))
     node.tick(30 + VANISHED_AFTER_SECONDS)
-    assert node.of(contract.GPUS) == 2
-    assert node.of(contract.CUSTODY_EVENTS, event="returned") == 1
+    assert node.of(gpu_metrics.GPUS) == 2
+    assert node.of(gpu_metrics.CUSTODY_EVENTS, event="returned") == 1
 
 
 def test_holders_that_are_not_known_yet_keep_those_from_before(node: Node) -> None:
@@ -228,7 +233,7 @@ def test_holders_that_are_not_known_yet_keep_those_from_before(node: Node) -> No
     node.held = Absent(Why.HOLDERS_UNKNOWN)
     node.moment.seconds = 30
     node.start().tick(40, 50)
-    assert node.of(contract.UNWATCHED, workload_pod="a") == 20
+    assert node.of(holder_metrics.UNWATCHED, workload_pod="a") == 20
 
 
 class Disk:
@@ -258,26 +263,26 @@ def test_a_full_disk_holds_the_page_still_and_loses_nothing(node: Node, disk: Di
     disk.is_full = True
     node.held = {"GPU-0": (A,), "GPU-1": (B,)}
     node.tick(30, 40)
-    assert (node.of(contract.GPU_PHYSICAL), node.of(contract.STATE_SAVED)) == (40, EPOCH + 20)
-    assert node.of(contract.STATE_UNSAVED, reason="disk_full") == 1
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(node_metrics.STATE_SAVED)) == (40, EPOCH + 20)
+    assert node.of(node_metrics.STATE_UNSAVED, reason="disk_full") == 1
     disk.is_full = False
     node.tick(50)
-    assert node.of(contract.GPU_PHYSICAL) == 100
-    assert [node.of(contract.HELD, workload_pod=pod) for pod in "ab"] == [50, 0]
-    assert node.of(contract.STATE_UNSAVED) == 0
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 100
+    assert [node.of(holder_metrics.HELD, workload_pod=pod) for pod in "ab"] == [50, 0]
+    assert node.of(node_metrics.STATE_UNSAVED) == 0
     node.tick(60)
-    assert node.of(contract.HELD, workload_pod="b") == 40
+    assert node.of(holder_metrics.HELD, workload_pod="b") == 40
 
 
 def test_where_nothing_was_ever_saved_the_page_is_the_last_ticks(tmp_path: Path, disk: Disk) -> None:
     """No successor finds anything then, and begins anew; so nothing is withheld, and the page says what is wrong."""
     disk.is_full = True
     node = Node(tmp_path).tick(10, 20)
-    assert (node.of(contract.GPU_PHYSICAL), node.of(contract.HELD)) == (40, 20)
-    assert node.of(contract.STATE_UNSAVED, reason="disk_full") == 1
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (40, 20)
+    assert node.of(node_metrics.STATE_UNSAVED, reason="disk_full") == 1
     disk.is_full = False
-    assert node.tick(30).of(contract.HELD) == 30
-    assert node.start().of(contract.HELD) == 30
+    assert node.tick(30).of(holder_metrics.HELD) == 30
+    assert node.start().of(holder_metrics.HELD) == 30
 
 
 STEPS = st.lists(
@@ -329,17 +334,17 @@ def _lose(gpus: list[Device]) -> None:
 
 
 def _compare(before: dict[tuple[str, ...], float], now: dict[tuple[str, ...], float]) -> None:
-    start = next(key for key in now if key[0] == contract.COLLECTOR_START.name)
+    start = next(key for key in now if key[0] == node_metrics.COLLECTOR_START.name)
     for key, value in now.items():
-        assert key[0] != contract.GPU_RESIDUAL.name or value == 0
+        assert key[0] != gpu_metrics.GPU_RESIDUAL.name or value == 0
         if contract.BY_NAME[key[0]].kind == "counter" and before[start] == now[start]:
             assert value >= before.get(key, 0.0), key
-            if key not in before and contract.BY_NAME[key[0]] in contract.HOLDER_COUNTERS and _kept(before):
+            if key not in before and contract.BY_NAME[key[0]] in holder_metrics.HOLDER_COUNTERS and _kept(before):
                 assert value == 0, key
-    spent = sum(value for key, value in now.items() if key[0] == contract.GPU_SECONDS.name)
-    physical = sum(value for key, value in now.items() if key[0] == contract.GPU_PHYSICAL.name)
+    spent = sum(value for key, value in now.items() if key[0] == gpu_metrics.GPU_SECONDS.name)
+    physical = sum(value for key, value in now.items() if key[0] == gpu_metrics.GPU_PHYSICAL.name)
     assert spent == pytest.approx(physical, abs=1e-6)
 
 
 def _kept(page: dict[tuple[str, ...], float]) -> bool:
-    return any(key[0] == contract.STATE_SAVED.name and value > 0 for key, value in page.items())
+    return any(key[0] == node_metrics.STATE_SAVED.name and value > 0 for key, value in page.items())

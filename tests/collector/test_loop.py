@@ -10,6 +10,7 @@ from support.readings import H100, a_holder, a_reading, total, values
 from support.scenarios import CONSTANT, TRAINING, Moment, a_fault, a_node, a_pod, a_workload
 
 from collector import contract
+from collector.contract import gpu_metrics, holder_metrics, node_metrics
 from collector.holders import UnknownHolders
 from collector.loop import Collector
 from collector.nvml import Driver
@@ -97,11 +98,11 @@ class TestAScriptedHour:
         found = {
             sample.label_values[3:]: sample.value
             for sample in hour[0].samples()
-            if sample.metric is contract.GPU_SECONDS
+            if sample.metric is gpu_metrics.GPU_SECONDS
         }
         assert found == truth
-        assert sum(truth.values()) == of(hour[0], contract.GPU_PHYSICAL) == 3 * HOUR
-        assert of(hour[0], contract.GPU_RESIDUAL) == 0
+        assert sum(truth.values()) == of(hour[0], gpu_metrics.GPU_PHYSICAL) == 3 * HOUR
+        assert of(hour[0], gpu_metrics.GPU_RESIDUAL) == 0
 
     @pytest.mark.parametrize(("gpu", "pod"), [(0, "a"), (1, "b")])
     def test_holders_have_what_the_script_gave_them(self, hour: list[Collector], gpu: int, pod: str) -> None:
@@ -113,30 +114,30 @@ class TestAScriptedHour:
         told = [t for t in self.TICKS if self.holder(gpu, t) and self.state(gpu, t)[0] != "ambiguous"]
         read = [t for t in told if self.state(gpu, t)[0] == "attributed"]
         late = self.LATE_TO - self.LATE_FROM - self.STEP
-        assert of(hour[0], contract.HELD, workload_pod=pod) == len(told) * self.STEP + late
-        assert of(hour[0], contract.OBSERVED, workload_pod=pod) == len(read) * self.STEP
+        assert of(hour[0], holder_metrics.HELD, workload_pod=pod) == len(told) * self.STEP + late
+        assert of(hour[0], holder_metrics.OBSERVED, workload_pod=pod) == len(read) * self.STEP
         worked = [t for t in read if self.holder(gpu, t - self.STEP)]
-        assert of(hour[0], contract.BUSY, workload_pod=pod) == len(worked) * self.STEP / 2
+        assert of(hour[0], holder_metrics.BUSY, workload_pod=pod) == len(worked) * self.STEP / 2
         unknown = [t for t in self.TICKS if self.state(gpu, t) == ("ambiguous", "holders_unknown")]
-        assert of(hour[0], contract.SHARED, workload_pod=pod) == len(unknown) * self.STEP > 0
-        assert of(hour[0], contract.SHARED_BUSY, workload_pod=pod) == len(unknown) * self.STEP / 2
+        assert of(hour[0], holder_metrics.SHARED, workload_pod=pod) == len(unknown) * self.STEP > 0
+        assert of(hour[0], holder_metrics.SHARED_BUSY, workload_pod=pod) == len(unknown) * self.STEP / 2
 
     def test_energy_is_the_boards(self, hour: list[Collector]) -> None:
         """A board that draws 385 W throughout gave its holder 385 J for every second whose energy is known."""
-        known = of(hour[0], contract.ENERGY_OBSERVED, workload_pod="a")
-        assert known == of(hour[0], contract.OBSERVED, workload_pod="a")
-        assert of(hour[0], contract.ENERGY, workload_pod="a") == pytest.approx(385.0 * known, rel=1e-6)
+        known = of(hour[0], holder_metrics.ENERGY_OBSERVED, workload_pod="a")
+        assert known == of(hour[0], holder_metrics.OBSERVED, workload_pod="a")
+        assert of(hour[0], holder_metrics.ENERGY, workload_pod="a") == pytest.approx(385.0 * known, rel=1e-6)
 
     def test_what_is_said_about_the_collector_itself(self, hour: list[Collector]) -> None:
         """Its clock is at the end of the hour, its ticks are counted, and the failed calls have NVML's names."""
-        assert of(hour[0], contract.COLLECTOR_CLOCK) == EPOCH + HOUR
-        assert of(hour[0], contract.COLLECTOR_LAST_SUCCESS) == EPOCH + HOUR
-        assert of(hour[0], contract.COLLECTOR_START) == EPOCH
-        assert of(hour[0], contract.COLLECTOR_TICKS) == len(self.TICKS)
-        assert of(hour[0], contract.COLLECTOR_BLIND) == 0
-        assert of(hour[0], contract.NVML_ERRORS, call="nvmlInit", code="NVML_ERROR_DRIVER_NOT_LOADED") == 8
-        assert of(hour[0], contract.NVML_ERRORS, call="nvmlDeviceGetCount", code="NVML_ERROR_UNINITIALIZED") == 1
-        assert of(hour[0], contract.NVML_ERRORS, call="nvmlShutdown", code="NVML_ERROR_UNINITIALIZED") == 1
+        assert of(hour[0], node_metrics.COLLECTOR_CLOCK) == EPOCH + HOUR
+        assert of(hour[0], node_metrics.COLLECTOR_LAST_SUCCESS) == EPOCH + HOUR
+        assert of(hour[0], node_metrics.COLLECTOR_START) == EPOCH
+        assert of(hour[0], node_metrics.COLLECTOR_TICKS) == len(self.TICKS)
+        assert of(hour[0], node_metrics.COLLECTOR_BLIND) == 0
+        assert of(hour[0], node_metrics.NVML_ERRORS, call="nvmlInit", code="NVML_ERROR_DRIVER_NOT_LOADED") == 8
+        assert of(hour[0], node_metrics.NVML_ERRORS, call="nvmlDeviceGetCount", code="NVML_ERROR_UNINITIALIZED") == 1
+        assert of(hour[0], node_metrics.NVML_ERRORS, call="nvmlShutdown", code="NVML_ERROR_UNINITIALIZED") == 1
 
 
 def test_every_sample_is_the_contracts(tmp_path: Path) -> None:
@@ -156,22 +157,22 @@ def test_what_is_not_read_has_no_number(tmp_path: Path) -> None:
     tables = (a_node(a_fault("gpu_lost", "10s", "20s", gpus=[0]), gpus=1), a_workload(a_pod()))
     with a_played_collector(tmp_path, *tables, moment=moment) as collector:
         tick_at(collector, moment, 0)
-        assert {contract.GPU_BUSY.name, contract.GPU_POWER.name} <= names(collector)
+        assert {gpu_metrics.GPU_BUSY.name, gpu_metrics.GPU_POWER.name} <= names(collector)
         tick_at(collector, moment, 10)
-        assert not {contract.GPU_BUSY.name, contract.GPU_POWER.name} & names(collector)
-        assert of(collector, contract.GPU_INFO) == of(collector, contract.GPU_HELD) == 1
+        assert not {gpu_metrics.GPU_BUSY.name, gpu_metrics.GPU_POWER.name} & names(collector)
+        assert of(collector, gpu_metrics.GPU_INFO) == of(collector, gpu_metrics.GPU_HELD) == 1
         tick_at(collector, moment, 20)
-        assert of(collector, contract.GPU_BUSY) == 0.5
+        assert of(collector, gpu_metrics.GPU_BUSY) == 0.5
 
 
 OF_A_HOPPER = {
-    contract.GPU_SM_ACTIVE,
-    contract.GPU_TENSOR_ACTIVE,
-    contract.GPU_DRAM_ACTIVE,
-    contract.GPU_SM_CLOCK,
-    contract.GPU_ECC_UNCORRECTED,
-    contract.GPU_MEMORY_REPAIRS,
-    contract.GPU_MEMORY_REPAIR_PENDING,
+    gpu_metrics.GPU_SM_ACTIVE,
+    gpu_metrics.GPU_TENSOR_ACTIVE,
+    gpu_metrics.GPU_DRAM_ACTIVE,
+    gpu_metrics.GPU_SM_CLOCK,
+    gpu_metrics.GPU_ECC_UNCORRECTED,
+    gpu_metrics.GPU_MEMORY_REPAIRS,
+    gpu_metrics.GPU_MEMORY_REPAIR_PENDING,
 }
 
 
@@ -180,10 +181,10 @@ def test_what_a_board_can_tell_is_served_and_counted(tmp_path: Path) -> None:
     moment = Moment()
     with a_played_collector(tmp_path, a_node(gpus=1), a_workload(a_pod(signal=TRAINING)), moment=moment) as collector:
         tick_at(collector, moment, 0, 10, 20)
-        assert {metric.name for metric in (*OF_A_HOPPER, *contract.HOLDER_ACTIVITY)} <= names(collector)
-        assert 0 < of(collector, contract.TENSOR_ACTIVE) < of(collector, contract.TENSOR_OBSERVED) == 20
-        assert of(collector, contract.SM_ACTIVE) > of(collector, contract.TENSOR_ACTIVE)
-        assert of(collector, contract.GPU_UNSUPPORTED, field="sm_active_ratio") == 0
+        assert {metric.name for metric in (*OF_A_HOPPER, *holder_metrics.HOLDER_ACTIVITY)} <= names(collector)
+        assert 0 < of(collector, holder_metrics.TENSOR_ACTIVE) < of(collector, holder_metrics.TENSOR_OBSERVED) == 20
+        assert of(collector, holder_metrics.SM_ACTIVE) > of(collector, holder_metrics.TENSOR_ACTIVE)
+        assert of(collector, gpu_metrics.GPU_UNSUPPORTED, field="sm_active_ratio") == 0
 
 
 def test_what_a_board_cannot_tell_is_said_and_is_not_zero(tmp_path: Path) -> None:
@@ -192,12 +193,14 @@ def test_what_a_board_cannot_tell_is_said_and_is_not_zero(tmp_path: Path) -> Non
     tables = (a_node(gpus=1, product="Tesla T4"), a_workload(a_pod(signal=TRAINING)))
     with a_played_collector(tmp_path, *tables, moment=moment) as collector:
         tick_at(collector, moment, 0, 10, 20)
-        assert not {contract.GPU_TENSOR_ACTIVE.name, contract.TENSOR_ACTIVE.name, contract.NVLINK.name} & names(
-            collector
-        )
-        assert of(collector, contract.GPU_UNSUPPORTED, field="tensor_active_ratio", reason="not_supported") == 1
-        assert of(collector, contract.GPU_UNSUPPORTED, field="busy_ratio") == 0
-        assert of(collector, contract.HELD) == 20
+        assert not {
+            gpu_metrics.GPU_TENSOR_ACTIVE.name,
+            holder_metrics.TENSOR_ACTIVE.name,
+            holder_metrics.NVLINK.name,
+        } & names(collector)
+        assert of(collector, gpu_metrics.GPU_UNSUPPORTED, field="tensor_active_ratio", reason="not_supported") == 1
+        assert of(collector, gpu_metrics.GPU_UNSUPPORTED, field="busy_ratio") == 0
+        assert of(collector, holder_metrics.HELD) == 20
 
 
 def test_a_lost_board_says_nothing_of_what_it_supports(tmp_path: Path) -> None:
@@ -208,7 +211,7 @@ def test_a_lost_board_says_nothing_of_what_it_supports(tmp_path: Path) -> None:
     with a_played_collector(tmp_path, *tables, moment=moment) as collector:
         for at, is_read in {0: True, 10: False, 20: True, 30: False}.items():
             tick_at(collector, moment, at)
-            assert (of(collector, contract.GPU_UNSUPPORTED) > 0) == is_read
+            assert (of(collector, gpu_metrics.GPU_UNSUPPORTED) > 0) == is_read
 
 
 def test_what_holds_the_clock_back_has_a_series_each() -> None:
@@ -217,9 +220,9 @@ def test_what_holds_the_clock_back_has_a_series_each() -> None:
     collector = an_odd_collector(Moment(), lambda: [("GPU-0", reading)])
     collector.tick()
     for reason in ("hw_slowdown", "sw_power_cap"):
-        assert of(collector, contract.GPU_CLOCK_EVENT, reason=reason) == 1
-    assert of(collector, contract.GPU_CLOCK_EVENT) == 2
-    assert of(collector, contract.GPU_MEMORY_REPAIR_PENDING) == 1
+        assert of(collector, gpu_metrics.GPU_CLOCK_EVENT, reason=reason) == 1
+    assert of(collector, gpu_metrics.GPU_CLOCK_EVENT) == 2
+    assert of(collector, gpu_metrics.GPU_MEMORY_REPAIR_PENDING) == 1
 
 
 def test_the_minimal_profile_leaves_detail_out_and_nothing_that_is_required(tmp_path: Path) -> None:
@@ -232,9 +235,9 @@ def test_the_minimal_profile_leaves_detail_out_and_nothing_that_is_required(tmp_
             return collector.samples()
 
     full, minimal = page(frozenset()), page(contract.DETAIL)
-    assert not contract.DETAIL & set(contract.HOLDER_COUNTERS)
+    assert not contract.DETAIL & set(holder_metrics.HOLDER_COUNTERS)
     assert [each for each in full if each.metric not in contract.DETAIL] == list(minimal)
-    assert {contract.TENSOR_ACTIVE, *contract.HOLDER_COUNTERS} <= {sample.metric for sample in minimal}
+    assert {holder_metrics.TENSOR_ACTIVE, *holder_metrics.HOLDER_COUNTERS} <= {sample.metric for sample in minimal}
 
 
 @pytest.mark.parametrize("ticks", [1, 5])
@@ -243,15 +246,19 @@ def test_without_driver_it_is_blind_and_says_nothing_of_gpus(ticks: int) -> None
     moment = Moment()
     collector = a_collector(ToldClock(moment), UnknownHolders(), open_driver=no_driver)
     tick_at(collector, moment, *range(ticks))
-    assert of(collector, contract.COLLECTOR_BLIND, reason="no_driver") == of(collector, contract.COLLECTOR_BLIND) == 1
-    assert of(collector, contract.COLLECTOR_LAST_SUCCESS) == 0
+    assert (
+        of(collector, node_metrics.COLLECTOR_BLIND, reason="no_driver")
+        == of(collector, node_metrics.COLLECTOR_BLIND)
+        == 1
+    )
+    assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
     assert all(name.startswith("flopwatch_collector_") for name in names(collector))
 
 
 def test_before_the_first_tick_it_has_not_tried() -> None:
     """A scrape before the first tick says blind with no_data, and no GPU."""
     collector = a_collector(ToldClock(Moment()), UnknownHolders())
-    assert of(collector, contract.COLLECTOR_BLIND, reason="no_data") == 1
+    assert of(collector, node_metrics.COLLECTOR_BLIND, reason="no_data") == 1
     assert all(name.startswith("flopwatch_collector_") for name in names(collector))
     assert collector.health().ticks == 0
 
@@ -260,7 +267,7 @@ def test_a_node_without_gpus_is_blind() -> None:
     """A driver that counts no devices is no_gpus, which is not no_driver."""
     collector = an_odd_collector(Moment(), list)
     collector.tick()
-    assert of(collector, contract.COLLECTOR_BLIND, reason="no_gpus") == 1
+    assert of(collector, node_metrics.COLLECTOR_BLIND, reason="no_gpus") == 1
 
 
 def test_opening_the_driver_is_tried_ever_more_seldom() -> None:
@@ -274,7 +281,7 @@ def test_opening_the_driver_is_tried_ever_more_seldom() -> None:
     collector = a_collector(ToldClock(moment), UnknownHolders(), open_driver=refuse)
     tick_at(collector, moment, *range(200))
     assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 183]
-    assert of(collector, contract.NVML_ERRORS, call="nvmlInit") == len(attempts)
+    assert of(collector, node_metrics.NVML_ERRORS, call="nvmlInit") == len(attempts)
 
 
 def test_a_driver_that_came_back_is_looked_for_quickly_the_next_time() -> None:
@@ -292,9 +299,9 @@ def test_a_driver_that_came_back_is_looked_for_quickly_the_next_time() -> None:
     collector = a_collector(ToldClock(moment), nobody(), open_driver=open_driver)
     tick_at(collector, moment, *range(220))
     assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 201, 202, 204, 208, 216]
-    assert of(collector, contract.COLLECTOR_INFO, driver_version="590.1") == 1
-    assert of(collector, contract.GPU_SECONDS, state="lost") == 216 - 200
-    assert of(collector, contract.GPU_RESIDUAL) == 0
+    assert of(collector, node_metrics.COLLECTOR_INFO, driver_version="590.1") == 1
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost") == 216 - 200
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_a_gpu_lost_since_before_the_start_is_counted(tmp_path: Path) -> None:
@@ -304,17 +311,19 @@ def test_a_gpu_lost_since_before_the_start_is_counted(tmp_path: Path) -> None:
     with a_played_collector(tmp_path, *tables, moment=moment) as collector:
         tick_at(collector, moment, *range(10, 600, 10))
         assert (
-            of(collector, contract.GPUS, accelerator="unknown") == of(collector, contract.GPUS, accelerator=H100) == 1
+            of(collector, gpu_metrics.GPUS, accelerator="unknown")
+            == of(collector, gpu_metrics.GPUS, accelerator=H100)
+            == 1
         )
-        assert of(collector, contract.GPU_SECONDS, accelerator="unknown", state="lost", reason="gpu_lost") == 590
-        assert of(collector, contract.GPU_PHYSICAL) == 2 * 590
-        assert of(collector, contract.COLLECTOR_LAST_SUCCESS) == 0
-        assert of(collector, contract.COLLECTOR_BLIND) == 0
+        assert of(collector, gpu_metrics.GPU_SECONDS, accelerator="unknown", state="lost", reason="gpu_lost") == 590
+        assert of(collector, gpu_metrics.GPU_PHYSICAL) == 2 * 590
+        assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
+        assert of(collector, node_metrics.COLLECTOR_BLIND) == 0
         tick_at(collector, moment, 600)
-    assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 2
-    assert of(collector, contract.GPU_PHYSICAL) == 2 * 600
-    assert of(collector, contract.GPU_RESIDUAL) == 0
-    assert of(collector, contract.COLLECTOR_LAST_SUCCESS) == EPOCH + 600
+    assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
+    assert of(collector, gpu_metrics.GPU_PHYSICAL) == 2 * 600
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+    assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == EPOCH + 600
 
 
 def test_a_gpu_without_identity_stays_counted_while_the_driver_is_gone() -> None:
@@ -326,10 +335,10 @@ def test_a_gpu_without_identity_stays_counted_while_the_driver_is_gone() -> None
 
     collector = an_odd_collector(moment, devices)
     tick_at(collector, moment, 5, 10)
-    assert of(collector, contract.GPUS) == 2
-    assert of(collector, contract.GPU_SECONDS, accelerator="unknown", reason="driver_error") == 5
-    assert of(collector, contract.GPU_SECONDS, accelerator="unknown", reason="driver_gone") == 5
-    assert of(collector, contract.COLLECTOR_BLIND, reason="driver_gone") == 1
+    assert of(collector, gpu_metrics.GPUS) == 2
+    assert of(collector, gpu_metrics.GPU_SECONDS, accelerator="unknown", reason="driver_error") == 5
+    assert of(collector, gpu_metrics.GPU_SECONDS, accelerator="unknown", reason="driver_gone") == 5
+    assert of(collector, node_metrics.COLLECTOR_BLIND, reason="driver_gone") == 1
 
 
 def test_a_known_gpu_that_loses_its_name_is_counted_once() -> None:
@@ -339,8 +348,8 @@ def test_a_known_gpu_that_loses_its_name_is_counted_once() -> None:
         moment, lambda: [well("GPU-0"), well("GPU-1") if moment.seconds < 10 else (NOT_READ, NOT_READ)]
     )
     tick_at(collector, moment, 5, 10)
-    assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 2
-    assert of(collector, contract.GPU_SECONDS, state="lost", reason="driver_error") == 5
+    assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_error") == 5
 
 
 def test_a_gpu_that_was_swapped_stays_on_the_books() -> None:
@@ -348,9 +357,9 @@ def test_a_gpu_that_was_swapped_stays_on_the_books() -> None:
     moment = Moment()
     collector = an_odd_collector(moment, lambda: [well("GPU-old" if moment.seconds < 10 else "GPU-new")])
     tick_at(collector, moment, 5, 10)
-    assert of(collector, contract.GPUS) == 2
-    assert of(collector, contract.GPU_SECONDS, state="lost", reason="gpu_lost") == 5
-    assert of(collector, contract.GPU_RESIDUAL) == 0
+    assert of(collector, gpu_metrics.GPUS) == 2
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 5
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_all_gpus_lost_is_blind_with_their_reason() -> None:
@@ -358,8 +367,8 @@ def test_all_gpus_lost_is_blind_with_their_reason() -> None:
     moment = Moment()
     collector = an_odd_collector(moment, lambda: [("GPU-0", Absent(Why.GPU_LOST))])
     tick_at(collector, moment, 5)
-    assert of(collector, contract.COLLECTOR_BLIND, reason="gpu_lost") == 1
-    assert of(collector, contract.GPUS) == 1
+    assert of(collector, node_metrics.COLLECTOR_BLIND, reason="gpu_lost") == 1
+    assert of(collector, gpu_metrics.GPUS) == 1
 
 
 def test_a_reading_in_which_nothing_was_read_is_lost() -> None:
@@ -368,8 +377,8 @@ def test_a_reading_in_which_nothing_was_read_is_lost() -> None:
     moment = Moment()
     collector = an_odd_collector(moment, lambda: [("GPU-0", nothing), well("GPU-1")])
     tick_at(collector, moment, 5)
-    assert of(collector, contract.GPU_SECONDS, state="lost", reason="driver_error") == 5
-    assert of(collector, contract.COLLECTOR_LAST_SUCCESS) == 0
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_error") == 5
+    assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
 
 
 def test_who_held_at_either_end_of_a_late_interval_may_have_held_it() -> None:
@@ -383,11 +392,11 @@ def test_who_held_at_either_end_of_a_late_interval_may_have_held_it() -> None:
         ToldClock(moment), ASource(held), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), max_gap_seconds=30
     )
     tick_at(collector, moment, 10, 110)
-    assert [of(collector, contract.HELD, workload_pod=pod) for pod in ("before", "after")] == [10, 10]
-    assert [of(collector, contract.SHARED, workload_pod=pod) for pod in ("before", "after")] == [90, 90]
-    assert of(collector, contract.SHARED_OBSERVED) == 0
-    assert of(collector, contract.GPU_SECONDS, state="lost", reason="late_tick") == 90
-    assert of(collector, contract.HOLDER_DEVICES, workload_pod="before") == 0
+    assert [of(collector, holder_metrics.HELD, workload_pod=pod) for pod in ("before", "after")] == [10, 10]
+    assert [of(collector, holder_metrics.SHARED, workload_pod=pod) for pod in ("before", "after")] == [90, 90]
+    assert of(collector, holder_metrics.SHARED_OBSERVED) == 0
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
+    assert of(collector, holder_metrics.HOLDER_DEVICES, workload_pod="before") == 0
 
 
 def test_pods_of_one_name_have_one_series() -> None:
@@ -397,8 +406,8 @@ def test_pods_of_one_name_have_one_series() -> None:
     collector = a_collector(ToldClock(Moment()), ASource(lambda: {"GPU-0": twins}), open_driver=lambda: driver)
     collector.tick()
     assert values(collector.samples())
-    assert of(collector, contract.GPU_HELD) == 1
-    assert of(collector, contract.HOLDER_DEVICES) == 2
+    assert of(collector, gpu_metrics.GPU_HELD) == 1
+    assert of(collector, holder_metrics.HOLDER_DEVICES) == 2
 
 
 def test_ended_holders_are_kept_for_the_retention_time(tmp_path: Path) -> None:
@@ -406,10 +415,10 @@ def test_ended_holders_are_kept_for_the_retention_time(tmp_path: Path) -> None:
     moment = Moment()
     with a_played_collector(tmp_path, a_node(), a_workload(a_pod(end="1h")), moment=moment) as collector:
         tick_at(collector, moment, *range(0, HOUR + 86400, 30))
-        assert of(collector, contract.HELD) == HOUR - 30
+        assert of(collector, holder_metrics.HELD) == HOUR - 30
         tick_at(collector, moment, HOUR + 86400)
-        assert contract.HELD.name not in names(collector)
-        assert of(collector, contract.GPU_SECONDS, state="attributed") == HOUR - 30
+        assert holder_metrics.HELD.name not in names(collector)
+        assert of(collector, gpu_metrics.GPU_SECONDS, state="attributed") == HOUR - 30
 
 
 class Stop(threading.Event):
@@ -454,9 +463,9 @@ def test_slow_ticks_are_late_and_do_not_bunch_up() -> None:
     collector = a_collector(ToldClock(moment), ASource(slow), open_driver=lambda: ADriver(lambda: [well("GPU-0")]))
     collector.run(Stop(moment, end=80))
     assert at == [0, 25, 50, 60, 70]
-    assert of(collector, contract.COLLECTOR_LATENESS) == (25 - 10) + (50 - 30)
-    assert of(collector, contract.COLLECTOR_DURATION) == 1
-    assert of(collector, contract.GPU_PHYSICAL) == 71
+    assert of(collector, node_metrics.COLLECTOR_LATENESS) == (25 - 10) + (50 - 30)
+    assert of(collector, node_metrics.COLLECTOR_DURATION) == 1
+    assert of(collector, gpu_metrics.GPU_PHYSICAL) == 71
 
 
 def test_a_clock_that_stands_still_lets_nothing_pass() -> None:
@@ -467,8 +476,8 @@ def test_a_clock_that_stands_still_lets_nothing_pass() -> None:
     stop = Stop(moment, end=1, stands=True)
     collector.run(stop)
     assert stop.waits == [10 / 60] * 10
-    assert of(collector, contract.COLLECTOR_TICKS) == 1
-    assert of(collector, contract.GPU_PHYSICAL) == of(collector, contract.COLLECTOR_LATENESS) == 0
+    assert of(collector, node_metrics.COLLECTOR_TICKS) == 1
+    assert of(collector, gpu_metrics.GPU_PHYSICAL) == of(collector, node_metrics.COLLECTOR_LATENESS) == 0
     assert not collector.health().hangs
 
 
@@ -510,7 +519,7 @@ def test_a_scrape_does_not_wait_for_a_tick() -> None:
     finally:
         goes_on.set()
         ticking.join(60)
-    assert of(collector, contract.GPU_PHYSICAL) == 5 + 2 * 5
+    assert of(collector, gpu_metrics.GPU_PHYSICAL) == 5 + 2 * 5
 
 
 def test_what_a_tick_left_does_not_change_under_a_scrape() -> None:

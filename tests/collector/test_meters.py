@@ -19,11 +19,12 @@ from support.readings import (
 
 from collector import contract
 from collector.accounting import Absent, Accounts, HolderTotals, Reading, Why
+from collector.contract import holder_metrics
 from collector.meters import ACTIVITIES, ENERGY, MeteredTotals, Meters
 from collector.state.plain import from_plain, to_plain
 
 A, B = a_holder("pod-0"), a_holder("pod-1")
-ACTIVITY_NAMES = {metric.name for metric in contract.HOLDER_ACTIVITY}
+ACTIVITY_NAMES = {metric.name for metric in holder_metrics.HOLDER_ACTIVITY}
 steps = st.lists(st.tuples(durations_ns, readings), max_size=6)
 Steps = list[tuple[int, Reading | Absent]]
 
@@ -139,7 +140,7 @@ def test_the_variance_of_power_can_be_had() -> None:
     history = [(SECOND, [an_interval(a_reading(power=watts), A)]) for watts in (300.0, 500.0)]
     accounts = accounts_of(*history)
     found, samples = activity(accounts), list(accounts.samples("node-a", "measured"))
-    mean = total(samples, contract.ENERGY.name) / total(samples, contract.ENERGY_OBSERVED.name)
+    mean = total(samples, holder_metrics.ENERGY.name) / total(samples, holder_metrics.ENERGY_OBSERVED.name)
     square = found["power_square_watt2_seconds_total"] / found["power_observed_seconds_total"]
     assert square - mean**2 == 100.0**2
 
@@ -188,8 +189,8 @@ def test_a_state_without_activity_is_one_that_observed_none() -> None:
     assert from_plain(HolderTotals, json.loads(json.dumps(plain))) == HolderTotals(sole_ns=7)
 
 
-@pytest.mark.parametrize("metric", contract.HOLDER_ACTIVITY, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", holder_metrics.HOLDER_ACTIVITY, ids=lambda metric: metric.name)
 def test_activity_is_apart_from_what_the_centre_requires(metric: contract.Metric) -> None:
     """No series of activity is among those that every holder must have; each has at most twelve labels."""
-    assert metric not in contract.HOLDER_COUNTERS
+    assert metric not in holder_metrics.HOLDER_COUNTERS
     assert len(metric.labels) <= 12

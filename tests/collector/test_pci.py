@@ -13,7 +13,7 @@ from support.readings import H100, a_holder, total, values
 from support.scenarios import Moment, a_fault, a_node, a_pod, a_workload
 
 from collector import contract
-from collector.contract import GpuState
+from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.loop import Collector
 from collector.nvml import Driver
 from collector.pci import PciGpu, Vendor, pci_gpus, place
@@ -126,12 +126,12 @@ def test_a_passed_through_node_counts_its_gpus_as_blind(tmp_path: Path) -> None:
     moment = Moment()
     with a_played_collector(tmp_path, a_node(gpus=8, more="passthrough = true"), moment=moment) as collector:
         tick_at(collector, moment, 10, 20, 200)
-    assert of(collector, contract.GPUS, accelerator=SIMULATED) == of(collector, contract.GPUS) == 8
-    assert of(collector, contract.GPU_SECONDS, state="blind", reason="passed_through") == 8 * 200
-    assert of(collector, contract.GPU_PHYSICAL) == of(collector, contract.GPU_SECONDS) == 8 * 200
-    assert of(collector, contract.GPU_RESIDUAL) == 0
-    assert of(collector, contract.COLLECTOR_BLIND, reason="passed_through") == 1
-    assert of(collector, contract.COLLECTOR_LAST_SUCCESS) == of(collector, contract.GPU_INFO) == 0
+    assert of(collector, gpu_metrics.GPUS, accelerator=SIMULATED) == of(collector, gpu_metrics.GPUS) == 8
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="passed_through") == 8 * 200
+    assert of(collector, gpu_metrics.GPU_PHYSICAL) == of(collector, gpu_metrics.GPU_SECONDS) == 8 * 200
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+    assert of(collector, node_metrics.COLLECTOR_BLIND, reason="passed_through") == 1
+    assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == of(collector, gpu_metrics.GPU_INFO) == 0
 
 
 def test_a_played_node_counts_no_gpu_twice(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_a_played_node_counts_no_gpu_twice(tmp_path: Path) -> None:
     with a_played_collector(tmp_path, a_node(*faults, gpus=3), a_workload(a_pod()), moment=moment) as collector:
         for at in range(10, 400, 10):
             tick_at(collector, moment, at)
-            assert of(collector, contract.GPUS) == 3
-    assert of(collector, contract.GPU_SECONDS, state="blind") == of(collector, contract.GPU_RESIDUAL) == 0
+            assert of(collector, gpu_metrics.GPUS) == 3
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="blind") == of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_gpus_move_to_the_drivers_name_when_it_comes() -> None:
@@ -155,12 +155,12 @@ def test_gpus_move_to_the_drivers_name_when_it_comes() -> None:
     bus = [replace(a_gpu(), pci_bus_id=HERE)]
     collector = a_collector(ToldClock(moment), ASource(dict), open_driver=open_driver, pci=lambda: tuple(bus))
     tick_at(collector, moment, 50)
-    assert of(collector, contract.GPUS, accelerator="NVIDIA device 2330") == 1
+    assert of(collector, gpu_metrics.GPUS, accelerator="NVIDIA device 2330") == 1
     bus[:] = [replace(a_gpu(driver="nvidia"), pci_bus_id=HERE)]
     tick_at(collector, moment, *range(60, 161, 10))
-    assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 1
-    assert of(collector, contract.GPU_SECONDS, state="blind", reason="no_driver") > 0
-    assert of(collector, contract.GPU_RESIDUAL) == 0
+    assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 1
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="no_driver") > 0
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_a_known_gpu_that_is_given_to_a_virtual_machine_is_blind(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_a_known_gpu_that_is_given_to_a_virtual_machine_is_blind(tmp_path: Path)
     devices.clear()
     bus[:] = [PciGpu(pci_bus_id=HERE, vendor=Vendor.NVIDIA, accelerator="x", driver="vfio-pci")]
     tick_at(collector, moment, 20, 80)
-    assert of(collector, contract.GPUS) == of(collector, contract.GPUS, accelerator=H100) == 1
-    assert of(collector, contract.GPU_SECONDS, state="blind", reason="passed_through") >= 10
-    assert of(collector, contract.HELD) == 80
-    assert of(collector, contract.GPU_RESIDUAL) == 0
+    assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 1
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="passed_through") >= 10
+    assert of(collector, holder_metrics.HELD) == 80
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_gpus_of_another_vendor_stand_beside_those_that_are_read() -> None:
@@ -190,11 +190,11 @@ def test_gpus_of_another_vendor_stand_beside_those_that_are_read() -> None:
         ToldClock(moment), ASource(dict), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), pci=lambda: bus
     )
     tick_at(collector, moment, 10)
-    assert of(collector, contract.COLLECTOR_BLIND) == 0
-    assert of(collector, contract.GPU_SECONDS, reason="foreign_vendor") == 10
-    assert of(collector, contract.GPU_SECONDS, reason="passed_through") == 10
-    assert of(collector, contract.GPU_SECONDS, state="lost", reason="driver_error") == 10, "held, and not listed"
-    assert of(collector, contract.GPUS) == 4
+    assert of(collector, node_metrics.COLLECTOR_BLIND) == 0
+    assert of(collector, gpu_metrics.GPU_SECONDS, reason="foreign_vendor") == 10
+    assert of(collector, gpu_metrics.GPU_SECONDS, reason="passed_through") == 10
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_error") == 10, "held, and not listed"
+    assert of(collector, gpu_metrics.GPUS) == 4
 
 
 def test_a_gpu_that_the_driver_counts_without_a_name_is_the_one_on_the_bus() -> None:
@@ -209,8 +209,8 @@ def test_a_gpu_that_the_driver_counts_without_a_name_is_the_one_on_the_bus() -> 
     collector = a_collector(ToldClock(moment), ASource(dict), open_driver=lambda: ADriver(devices), pci=lambda: bus)
     for at in (10, 20):
         tick_at(collector, moment, at)
-        assert of(collector, contract.GPUS, accelerator="unknown") == 1
-        assert of(collector, contract.GPUS) == 2
+        assert of(collector, gpu_metrics.GPUS, accelerator="unknown") == 1
+        assert of(collector, gpu_metrics.GPUS) == 2
 
 
 @pytest.mark.parametrize("written", ["0000:0a:00.0", "00000000:0A:00.0", "00000000:0a:00.0"])
@@ -225,7 +225,7 @@ def test_a_bus_that_does_not_answer_keeps_what_was_there() -> None:
     moment, answers = Moment(), [(a_gpu(driver="vfio-pci"),), Absent(Why.NO_DATA)]
     collector = a_collector(ToldClock(moment), ASource(dict), open_driver=no_driver, pci=lambda: answers.pop(0))
     tick_at(collector, moment, 0, 60)
-    assert of(collector, contract.GPUS) == 1
+    assert of(collector, gpu_metrics.GPUS) == 1
 
 
 drivers = st.sampled_from(["", "nvidia", "vfio-pci"])
@@ -252,9 +252,11 @@ def test_whatever_is_on_the_bus_the_books_balance(history: list[tuple[list[PciGp
     )
     for step in range(len(history)):
         tick_at(collector, moment, 60 * (step + 1))
-        assert of(collector, contract.GPU_RESIDUAL) == 0
-        assert of(collector, contract.GPU_PHYSICAL) == of(collector, contract.GPU_SECONDS)
+        assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+        assert of(collector, gpu_metrics.GPU_PHYSICAL) == of(collector, gpu_metrics.GPU_SECONDS)
     blind = {
-        key[-1] for key in values(collector.samples()) if key[0] == contract.GPU_SECONDS.name and GpuState.BLIND in key
+        key[-1]
+        for key in values(collector.samples())
+        if key[0] == gpu_metrics.GPU_SECONDS.name and GpuState.BLIND in key
     }
     assert blind <= {"passed_through", "no_driver", "foreign_vendor"}

@@ -18,10 +18,9 @@ from support.procs import AProc, a_pod_cgroup, a_uid
 from support.readings import SECOND, a_holder, a_reading, accounts_of, an_interval, total
 from support.scenarios import Moment, a_fault, a_node, a_script, an_instance
 
-from collector import contract
 from collector.accounting import DeviceInterval
 from collector.attribution import Attribution, attribute
-from collector.contract import GpuState, Metric
+from collector.contract import GpuState, Metric, gpu_metrics, holder_metrics, node_metrics
 from collector.devices import NodeDevices
 from collector.loop import Collector
 from collector.nvml import Driver
@@ -135,7 +134,7 @@ def of(collector: Collector, metric: Metric, **labels: str) -> float:
 
 def state(collector: Collector, state: str, reason: str = "") -> float:
     """GPU-seconds in this state for this reason."""
-    return of(collector, contract.GPU_SECONDS, state=state, reason=reason)
+    return of(collector, gpu_metrics.GPU_SECONDS, state=state, reason=reason)
 
 
 def pod(collector: Collector, metric: Metric, number: int) -> float:
@@ -148,7 +147,7 @@ def reasons(collector: Collector) -> Mapping[str, float]:
     return {
         sample.label_values[-1]: sample.value
         for sample in collector.samples()
-        if sample.metric is contract.PROCESS_CHECK
+        if sample.metric is node_metrics.PROCESS_CHECK
     }
 
 
@@ -162,7 +161,7 @@ def states(collector: Collector) -> Mapping[str, float]:
     return {
         " ".join(sample.label_values[-2:]).strip(): sample.value
         for sample in collector.samples()
-        if sample.metric is contract.GPU_SECONDS
+        if sample.metric is gpu_metrics.GPU_SECONDS
     }
 
 
@@ -173,14 +172,17 @@ class TestATick:
         """Of ten seconds 60 % busy, 40 % and 20 % of SM time: six are divided two to one, four in halves, exactly."""
         collector = node.collector()
         node.tick(collector)
-        first = [pod(collector, metric, 1) for metric in (contract.HELD, contract.SHARED)]
+        first = [pod(collector, metric, 1) for metric in (holder_metrics.HELD, holder_metrics.SHARED)]
         node.tick(collector)
         assert first == [0, 10]  # no share is told at the first look, so nothing is divided
-        found = {n: [pod(collector, m, n) for m in (contract.HELD, contract.OBSERVED, contract.BUSY)] for n in (1, 2)}
+        found = {
+            n: [pod(collector, m, n) for m in (holder_metrics.HELD, holder_metrics.OBSERVED, holder_metrics.BUSY)]
+            for n in (1, 2)
+        }
         assert found == {1: [6, 6, 4], 2: [4, 4, 2]}
-        assert [pod(collector, contract.SHARED, number) for number in (1, 2)] == [10, 10]
-        assert [pod(collector, contract.ENERGY_OBSERVED, number) for number in (1, 2)] == [0, 0]
-        assert [pod(collector, contract.HOLDER_DEVICES, number) for number in (1, 2)] == [1, 1]
+        assert [pod(collector, holder_metrics.SHARED, number) for number in (1, 2)] == [10, 10]
+        assert [pod(collector, holder_metrics.ENERGY_OBSERVED, number) for number in (1, 2)] == [0, 0]
+        assert [pod(collector, holder_metrics.HOLDER_DEVICES, number) for number in (1, 2)] == [1, 1]
 
     def test_mps_work_on_the_wrong_gpu_is_ambiguous_with_both(self, node: ANode) -> None:
         """Pod 4 holds one GPU and computes on another: the one is idle and its own, the other is shared by both."""
@@ -188,10 +190,10 @@ class TestATick:
         for _ in range(2):
             node.tick(collector)
         assert state(collector, "ambiguous", Mismatch.OTHER_DEVICE) == 20
-        assert [pod(collector, contract.SHARED, number) for number in (3, 4)] == [20, 20]
-        assert [pod(collector, contract.HELD, number) for number in (3, 4)] == [0, 20]
-        assert of(collector, contract.PROCESS_MISMATCHES, kind=Mismatch.OTHER_DEVICE) == 2
-        assert of(collector, contract.PROCESS_MISMATCHES) == 2
+        assert [pod(collector, holder_metrics.SHARED, number) for number in (3, 4)] == [20, 20]
+        assert [pod(collector, holder_metrics.HELD, number) for number in (3, 4)] == [0, 20]
+        assert of(collector, node_metrics.PROCESS_MISMATCHES, kind=Mismatch.OTHER_DEVICE) == 2
+        assert of(collector, node_metrics.PROCESS_MISMATCHES) == 2
         assert reasons(collector) == {"": 1}
 
     def test_the_books_balance_exactly(self, node: ANode) -> None:
@@ -199,8 +201,8 @@ class TestATick:
         collector = node.collector()
         for seconds in (10.0, 7.3, 0.1, 29.9):
             node.tick(collector, seconds=seconds)
-        assert of(collector, contract.GPU_RESIDUAL) == 0
-        assert of(collector, contract.HELD) == pytest.approx(state(collector, "attributed"), abs=1e-6)
+        assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+        assert of(collector, holder_metrics.HELD) == pytest.approx(state(collector, "attributed"), abs=1e-6)
 
     def test_a_process_of_the_host_leaves_a_sole_holder_no_sure_second(self, node: ANode) -> None:
         """A program on the host computes on a GPU that one pod holds: the pod may have used it, and no more is said."""
@@ -208,7 +210,7 @@ class TestATick:
         collector = node.collector()
         node.tick(collector)
         assert state(collector, "ambiguous", Mismatch.HOST_PROCESS) == 10
-        assert (pod(collector, contract.HELD, 5), pod(collector, contract.SHARED, 5)) == (0, 10)
+        assert (pod(collector, holder_metrics.HELD, 5), pod(collector, holder_metrics.SHARED, 5)) == (0, 10)
 
     def test_without_the_hosts_process_ids_the_claims_stand(self, tmp_path: Path) -> None:
         """Every process is hidden: sole holders keep what they are said to hold, shared GPUs stay ambiguous."""
@@ -217,7 +219,7 @@ class TestATick:
         for _ in range(2):
             node.tick(collector)
         assert reasons(collector) == {Why.PROCESSES_HIDDEN: 0}
-        assert [pod(collector, contract.HELD, number) for number in range(1, 6)] == [0, 0, 20, 20, 20]
+        assert [pod(collector, holder_metrics.HELD, number) for number in range(1, 6)] == [0, 0, 20, 20, 20]
         assert states(collector) == {"attributed": 60, "ambiguous shared": 20}
 
     def test_a_driver_without_lists_leaves_the_claims(self, node: ANode) -> None:
@@ -228,7 +230,7 @@ class TestATick:
         for _ in range(2):
             node.tick(collector)
         assert reasons(collector) == {Why.NO_PERMISSION: 0}
-        assert of(collector, contract.NVML_ERRORS, call=name) == 4  # the second look's are in the third survey
+        assert of(collector, node_metrics.NVML_ERRORS, call=name) == 4  # the second look's are in the third survey
         assert states(collector) == {"attributed": 60, "ambiguous shared": 20}
 
     def test_a_check_that_breaks_does_not_stop_metering(self, node: ANode) -> None:
@@ -259,7 +261,7 @@ class TestATick:
         assert growth(before, collector) == {
             "attributed": 30, "ambiguous other_device": 10, "lost late_tick": 360,
         }  # fmt: skip
-        assert [pod(collector, contract.BUSY, number) for number in (1, 2)] == [4, 2]
+        assert [pod(collector, holder_metrics.BUSY, number) for number in (1, 2)] == [4, 2]
 
 
 def test_a_card_cut_into_instances_is_left_out(tmp_path: Path) -> None:
@@ -287,13 +289,15 @@ class TestThePage:
         collector = node.collector(check=False)
         node.tick(collector)
         served = {sample.metric for sample in collector.samples()}
-        assert not served & {contract.PROCESS_CHECK, contract.PROCESS_MISMATCHES}
+        assert not served & {node_metrics.PROCESS_CHECK, node_metrics.PROCESS_MISMATCHES}
 
     def test_every_kind_begins_at_zero(self, node: ANode) -> None:
         """Before the first tick the check has no data, and every kind of mismatch is at 0."""
         collector = node.collector()
         kinds = {
-            each.label_values: each.value for each in collector.samples() if each.metric is contract.PROCESS_MISMATCHES
+            each.label_values: each.value
+            for each in collector.samples()
+            if each.metric is node_metrics.PROCESS_MISMATCHES
         }
         assert kinds == {(NODE, "simulated", kind): 0 for kind in Mismatch}
         assert reasons(collector) == {Why.NO_DATA: 0}
@@ -310,8 +314,8 @@ class TestThePage:
             for collector in restarted(check=check):
                 node.tick(collector)
                 last = collector
-        assert of(last, contract.PROCESS_MISMATCHES, kind=Mismatch.OTHER_DEVICE) == 2
-        assert of(last, contract.GPU_RESIDUAL) == 0
+        assert of(last, node_metrics.PROCESS_MISMATCHES, kind=Mismatch.OTHER_DEVICE) == 2
+        assert of(last, gpu_metrics.GPU_RESIDUAL) == 0
 
 
 def test_without_the_check_nothing_of_it_is_loaded() -> None:

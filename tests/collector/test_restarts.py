@@ -13,6 +13,7 @@ from support.http import until
 from support.scenarios import a_fault, a_node, a_pod, a_scenario, a_workload
 
 from collector import contract
+from collector.contract import gpu_metrics, holder_metrics, node_metrics
 
 KILLS = 12
 Page = Mapping[tuple[str, ...], float]
@@ -67,40 +68,40 @@ def test_no_counter_falls_however_often_it_is_killed(killed: Killed) -> None:
                 pages.append(page_of(running))
             running.stop(signal.SIGKILL)
     with killed.running() as running:
-        until(lambda: pages.append(page_of(running)) or one(pages[-1], contract.HELD) > 0, "a holder has begun")
+        until(lambda: pages.append(page_of(running)) or one(pages[-1], holder_metrics.HELD) > 0, "a holder has begun")
     for before, after in itertools.pairwise(pages):
         fallen = [key for key in before if contract.BY_NAME[key[0]].kind == "counter" and after[key] < before[key]]
         assert not fallen
     for page in pages:
-        assert one(page, contract.GPU_RESIDUAL) == 0
-        assert one(page, contract.GPU_SECONDS) == pytest.approx(one(page, contract.GPU_PHYSICAL), abs=1e-6)
-    assert len({one(page, contract.COLLECTOR_START) for page in pages}) == 1
+        assert one(page, gpu_metrics.GPU_RESIDUAL) == 0
+        assert one(page, gpu_metrics.GPU_SECONDS) == pytest.approx(one(page, gpu_metrics.GPU_PHYSICAL), abs=1e-6)
+    assert len({one(page, node_metrics.COLLECTOR_START) for page in pages}) == 1
     last = pages[-1]
-    passed = one(last, contract.COLLECTOR_CLOCK) - one(last, contract.COLLECTOR_START)
-    assert one(last, contract.GPU_PHYSICAL) == pytest.approx(3 * passed, abs=3 * KILLS * 0.2)
-    assert one(last, contract.GPU_SECONDS, "collector_down") > 0
+    passed = one(last, node_metrics.COLLECTOR_CLOCK) - one(last, node_metrics.COLLECTOR_START)
+    assert one(last, gpu_metrics.GPU_PHYSICAL) == pytest.approx(3 * passed, abs=3 * KILLS * 0.2)
+    assert one(last, gpu_metrics.GPU_SECONDS, "collector_down") > 0
 
 
 def test_a_signal_to_stop_loses_nothing(killed: Killed) -> None:
     """After SIGTERM the next collector goes on from the last tick, and misses only the time between the two."""
     with killed.running() as running:
-        until(lambda: one(page_of(running), contract.GPU_PHYSICAL) > 0, "the first save")
+        until(lambda: one(page_of(running), gpu_metrics.GPU_PHYSICAL) > 0, "the first save")
         before = page_of(running)
         assert running.stop(signal.SIGTERM)[0] == 0
     with killed.running() as running:
         after = page_of(running)
-    for metric in (contract.GPU_PHYSICAL, contract.COLLECTOR_TICKS, contract.COLLECTOR_CLOCK):
+    for metric in (gpu_metrics.GPU_PHYSICAL, node_metrics.COLLECTOR_TICKS, node_metrics.COLLECTOR_CLOCK):
         assert one(after, metric) >= one(before, metric)
-    assert one(after, contract.STATE_FOUND, "loaded") == 1
+    assert one(after, node_metrics.STATE_FOUND, "loaded") == 1
 
 
 def test_a_second_collector_does_not_touch_the_state_of_the_first(killed: Killed) -> None:
     """Started beside the first by mistake, it says in_use and begins anew, and the first goes on undisturbed."""
     with killed.running() as first, killed.running() as second:
-        until(lambda: one(page_of(second), contract.STATE_UNSAVED, "in_use") == 1, "it has noticed")
-        assert one(page_of(second), contract.STATE_FOUND, "in_use") == 1
-        until(lambda: one(page_of(first), contract.STATE_SAVED) > 0, "the first save")
-        assert one(page_of(first), contract.STATE_UNSAVED) == 0
+        until(lambda: one(page_of(second), node_metrics.STATE_UNSAVED, "in_use") == 1, "it has noticed")
+        assert one(page_of(second), node_metrics.STATE_FOUND, "in_use") == 1
+        until(lambda: one(page_of(first), node_metrics.STATE_SAVED) > 0, "the first save")
+        assert one(page_of(first), node_metrics.STATE_UNSAVED) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b'{"format": "flopwatch', b"\xff\xfe", b"[]"])
@@ -108,8 +109,8 @@ def test_a_file_that_is_no_use_is_said_and_not_fatal(killed: Killed, content: by
     """A collector that finds rubbish begins anew, says so on the page and in the log, and keeps what it found."""
     killed.state.write_bytes(content)
     with killed.running() as running:
-        until(lambda: one(page_of(running), contract.STATE_SAVED) > 0, "the first save")
-        assert one(page_of(running), contract.STATE_FOUND, "corrupt") == 1
+        until(lambda: one(page_of(running), node_metrics.STATE_SAVED) > 0, "the first save")
+        assert one(page_of(running), node_metrics.STATE_FOUND, "corrupt") == 1
         code, errors = running.stop(signal.SIGTERM)
     assert (code, "Traceback" in errors) == (0, False)
     assert "state.begins_anew" in errors
@@ -120,8 +121,8 @@ def test_without_a_place_for_its_state_it_serves_all_the_same(killed: Killed) ->
     """A folder that does not exist is a reason on the page; the counters are served, and begin anew the next time."""
     killed.arguments = (*killed.arguments, f"--state-file={killed.state.parent}/missing/state.json")
     with killed.running() as running:
-        until(lambda: one(page_of(running), contract.HELD) > 0, "there are numbers")
-        assert one(page_of(running), contract.STATE_UNSAVED, "no_folder") == 1
+        until(lambda: one(page_of(running), holder_metrics.HELD) > 0, "there are numbers")
+        assert one(page_of(running), node_metrics.STATE_UNSAVED, "no_folder") == 1
         code, errors = running.stop(signal.SIGTERM)
     assert (code, "Traceback" in errors, "state.unsaved reason=no_folder" in errors) == (0, False, True)
 
@@ -130,15 +131,15 @@ def test_a_full_disk_is_a_state_and_passes(killed: Killed) -> None:
     """When files may not grow the page stands still and says disk_full; when they may again, it goes on."""
     with killed.running() as running:
         pid = running.process.pid
-        until(lambda: one(page_of(running), contract.STATE_SAVED) > 0, "the first save")
+        until(lambda: one(page_of(running), node_metrics.STATE_SAVED) > 0, "the first save")
         limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, limits[1]))
-        until(lambda: one(page_of(running), contract.STATE_UNSAVED, "disk_full") == 1, "the disk is full")
+        until(lambda: one(page_of(running), node_metrics.STATE_UNSAVED, "disk_full") == 1, "the disk is full")
         before = page_of(running)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
-        until(lambda: one(page_of(running), contract.STATE_UNSAVED) == 0, "there is room again")
+        until(lambda: one(page_of(running), node_metrics.STATE_UNSAVED) == 0, "there is room again")
         after = page_of(running)
-        assert one(after, contract.COLLECTOR_CLOCK) > one(before, contract.COLLECTOR_CLOCK)
-        assert one(after, contract.GPU_PHYSICAL) > one(before, contract.GPU_PHYSICAL)
+        assert one(after, node_metrics.COLLECTOR_CLOCK) > one(before, node_metrics.COLLECTOR_CLOCK)
+        assert one(after, gpu_metrics.GPU_PHYSICAL) > one(before, gpu_metrics.GPU_PHYSICAL)
         code, errors = running.stop(signal.SIGTERM)
     assert (code, "Traceback" in errors, "state.saved_again" in errors) == (0, False, True)

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.usage import BUSY, H100, ANode, Cycles, a_holder, a_moment, with_value, without
 
-from collector import contract
-from collector.contract import GpuState
+from collector.contract import GpuState, gpu_metrics
 from policy.frames import empty
 from policy.usage.counters import COUNTERS, balance_between, carry_forward, pending_windows, retire, windows_between
 from policy.usage.window import WINDOWS
@@ -305,7 +304,7 @@ def test_a_page_whose_gpus_are_gone_keeps_its_balance() -> None:
     """A GPU gauge that says 0 after a restart does not unmake the seconds lost before it."""
     node = ANode().run(300, [A])
     before = node.snapshot()
-    after = with_value(node.restart(50).run(10, []).snapshot(), contract.GPUS, 0)
+    after = with_value(node.restart(50).run(10, []).snapshot(), gpu_metrics.GPUS, 0)
     assert states(balance_between(before, after))[GpuState.LOST, "collector_down"] == 50
 
 

@@ -12,7 +12,7 @@ import pytest
 from support.usage import OPENMETRICS, ANode, Cycles, Handler, a_holder, a_moment, serving
 
 from collector import contract
-from collector.contract import Provenance, Sample
+from collector.contract import Provenance, Sample, holder_metrics
 from collector.exposition import render
 from collector.readings import FIELD_NAMES
 from policy.engine import Engine, Horizon
@@ -221,7 +221,7 @@ def test_a_page_with_more_series_reads_the_same() -> None:
     plain, telling = ANode().run(60, [POD]), ANode(reads=EVERYTHING).run(60, [POD])
     single = [Sample(metric, ("node-a", "measured", *"x" * (len(metric.labels) - 2)), 1) for metric in OF_ONE_GPU]
     page = render((*telling.samples(), *single), OPENMETRICS)[1].decode()
-    assert all(f"\n{metric.name}{{" in page for metric in (*contract.HOLDER_ACTIVITY, *OF_ONE_GPU))
+    assert all(f"\n{metric.name}{{" in page for metric in (*holder_metrics.HOLDER_ACTIVITY, *OF_ONE_GPU))
     read, expected = (parse_page("t", each, Provenance.MEASURED) for each in (page, plain.page()))
     assert read.sort(read.columns).equals(expected.sort(read.columns))
 

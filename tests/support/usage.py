@@ -10,9 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from collector import contract
 from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why, attribute
-from collector.contract import CONTRACT_VERSION, Metric, Sample
+from collector.contract import CONTRACT_VERSION, Metric, Sample, node_metrics
 from collector.exposition import render
 from policy.frames import empty
 from policy.usage.counters import COUNTERS, KEPT, LABELS, balance_between, carry_forward, windows_between
@@ -96,10 +95,10 @@ class ANode:
         """Everything that the node's collector serves."""
         where = (self.name, self.provenance)
         return (
-            Sample(contract.COLLECTOR_INFO, (*where, "0", self.contract_version, ""), 1),
-            Sample(contract.COLLECTOR_BLIND, (*where, self.blind), 1 if self.blind else 0),
-            Sample(contract.COLLECTOR_START, where, START.timestamp() + self.began),
-            Sample(contract.COLLECTOR_CLOCK, where, START.timestamp() + self.now),
+            Sample(node_metrics.COLLECTOR_INFO, (*where, "0", self.contract_version, ""), 1),
+            Sample(node_metrics.COLLECTOR_BLIND, (*where, self.blind), 1 if self.blind else 0),
+            Sample(node_metrics.COLLECTOR_START, where, START.timestamp() + self.began),
+            Sample(node_metrics.COLLECTOR_CLOCK, where, START.timestamp() + self.now),
             *self.accounts.samples(*where),
         )
 

@@ -12,7 +12,8 @@ import yaml
 from support.processes import eventually
 from support.prometheus import Prometheus, demo_collectors, needed, prometheus
 
-from collector.contract import BY_NAME, HOLDER_COUNTERS, HOLDER_LABELS
+from collector.contract import BY_NAME, HOLDER_LABELS
+from collector.contract.holder_metrics import HOLDER_COUNTERS
 from policy.facts.facts import load_facts
 from policy.judgement.estimate import estimate_compute
 from policy.usage.window import WINDOWS, Metering

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from collector import contract
+from collector.contract import holder_metrics, node_metrics
 from policy.frames import conform, empty
 from policy.usage.counters import (
     COUNTERS,
@@ -35,9 +35,9 @@ from policy.usage.sources.query import Api, PrometheusError, samples_frame
 from policy.usage.sources.span import MILLISECONDS, Span
 from policy.usage.window import WINDOWS
 
-START = contract.COLLECTOR_START.name
-CLOCK = contract.COLLECTOR_CLOCK.name
-NEEDED = (START, CLOCK, contract.HOLDER_INFO.name, contract.HOLDER_DEVICES.name, *HOLDER_COLUMNS)
+START = node_metrics.COLLECTOR_START.name
+CLOCK = node_metrics.COLLECTOR_CLOCK.name
+NEEDED = (START, CLOCK, holder_metrics.HOLDER_INFO.name, holder_metrics.HOLDER_DEVICES.name, *HOLDER_COLUMNS)
 """The series without which a holder's use cannot be told."""
 SCRAPED = ("job", "instance", *LABELS, *(f"exported_{name}" for name in LABELS))
 ONE_SCRAPE_MS = 60_000  # between two scrapes where there was only one; a guess

@@ -13,12 +13,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as PageSample
 
 from collector import contract
-from collector.contract import CONTRACT_VERSION, Provenance
+from collector.contract import CONTRACT_VERSION, Provenance, holder_metrics, node_metrics
 from policy.usage.counters import COUNTERS, KEPT, LABELS
 from policy.usage.sources.target import TargetState, Unusable
 
-OF_HOLDERS = (contract.HOLDER_INFO, contract.HOLDER_DEVICES, *contract.HOLDER_COUNTERS)
-MOMENTS = (contract.COLLECTOR_START.name, contract.COLLECTOR_CLOCK.name)
+OF_HOLDERS = (holder_metrics.HOLDER_INFO, holder_metrics.HOLDER_DEVICES, *holder_metrics.HOLDER_COUNTERS)
+MOMENTS = (node_metrics.COLLECTOR_START.name, node_metrics.COLLECTOR_CLOCK.name)
 LARGEST_UNIX_SECONDS = 253_402_300_799  # the last second of the year 9999, where a datetime ends
 
 Samples = Mapping[str, list[PageSample]]
@@ -52,7 +52,7 @@ def _samples(text: str) -> Samples:
     lines = sum(1 for line in text.split("\n") if line and not line.startswith("#"))
     if lines != sum(len(family.samples) for family in families):
         raise _breach("a series stands on the page twice")  # the parser keeps the first of two and says nothing
-    samples: dict[str, list[PageSample]] = {name: [] for name in (*KEPT, contract.COLLECTOR_INFO.name)}
+    samples: dict[str, list[PageSample]] = {name: [] for name in (*KEPT, node_metrics.COLLECTOR_INFO.name)}
     for family in families:
         for sample in family.samples:
             samples.get(sample.name, []).append(sample)
@@ -60,7 +60,7 @@ def _samples(text: str) -> Samples:
 
 
 def _refuse_other_version(samples: Samples) -> None:
-    versions = _values_of("contract_version", samples[contract.COLLECTOR_INFO.name])
+    versions = _values_of("contract_version", samples[node_metrics.COLLECTOR_INFO.name])
     if versions != {CONTRACT_VERSION}:
         raise _breach(f"wire contract {_listed(versions)}")
 

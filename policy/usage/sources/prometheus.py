@@ -16,8 +16,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from collector import contract
-from collector.contract import Provenance
+from collector.contract import Provenance, gpu_metrics
 from policy.frames import conform
 from policy.usage.sources import collectors
 from policy.usage.sources.dcgm import BUSY, FIELDS, METRICS, selector
@@ -105,7 +104,7 @@ def _of_collectors(api: Api, span: Span, times: Times, names: set[str], progress
     kinds = api.values_of("provenance", collectors.CLOCK, span.begin_ms, span.end_ms)
     provenance = Provenance.MEASURED if Provenance.MEASURED in kinds else Provenance.SIMULATED
     ours = f"{{provenance={quoted([provenance])}}}"
-    gpus = api.values_of("gpu_uuid", f"{contract.GPU_INFO.name}{ours}", span.begin_ms, span.end_ms)
+    gpus = api.values_of("gpu_uuid", f"{gpu_metrics.GPU_INFO.name}{ours}", span.begin_ms, span.end_ms)
     nodes = collectors.nodes(api, span, provenance)
     windows = collectors.read_windows(api, span, times, provenance, progress)
     other = "dcgm-exporter's series were left out; --series dcgm reads them instead" if names & set(METRICS) else ""

@@ -11,8 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from collector import contract
-from collector.contract import Provenance
+from collector.contract import Provenance, node_metrics
 from policy.usage.sources import fetch
 from policy.usage.sources.fetch import Ask, Fault, NoAnswer
 from policy.usage.sources.page import parse_page
@@ -59,7 +58,7 @@ def _hear(target: str, get: Callable[[Ask], bytes], provenance: Provenance, limi
     except Unusable as problem:
         return unheard(target, problem)
     node = counters["node"][0]
-    blind = counters.filter((pl.col("metric") == contract.COLLECTOR_BLIND.name) & (pl.col("value") > 0))
+    blind = counters.filter((pl.col("metric") == node_metrics.COLLECTOR_BLIND.name) & (pl.col("value") > 0))
     if blind.height:
         detail = f"node {node}: {blind['reason'][0]}"
         return Heard(target=target, state=TargetState.BLIND, detail=detail, node=node, counters=counters)

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import polars as pl
 
-from collector.contract import COLLECTOR_CLOCK, CONTRACT_VERSION
+from collector.contract import CONTRACT_VERSION
+from collector.contract.node_metrics import COLLECTOR_CLOCK
 from policy.frames import conform, empty
 from policy.usage.counters import COUNTERS
 from policy.usage.ledger import TARGETS
