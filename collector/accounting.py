@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from collector.attribution import Attribution, Part, attribute
-from collector.contract import GpuState, Metric, Sample, gpu_metrics, holder_metrics
-from collector.meters import MICROJOULES, NANOSECONDS, MeteredTotals, Meters
+from collector.contract import GpuState, Sample, gpu_metrics, holder_metrics
+from collector.meters import NANOSECONDS, Meters
 from collector.readings import Absent, Holder, Reading, Why
+from collector.totals import HolderTotals
 
 __all__ = [
     "Absent",
@@ -33,55 +34,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInterval:
-    """What is known about one device over one interval: the reading at its end, and who held it."""
+    """
+    What is known about one device over one interval: the reading at its end, and who held it.
+
+    ``part_ns`` is how much of the interval's GPU-time a part of a card makes, as a MIG instance does; None: all of it.
+    ``gpu_uuid`` is then the part's own.
+    """
 
     gpu_uuid: str
     accelerator: str
     reading: Reading | Absent
     attribution: Attribution
-
-
-@dataclass(slots=True)
-class HolderTotals(MeteredTotals):
-    """
-    What one holder has used of one accelerator model: nanoseconds, byte-nanoseconds, and what meters tell.
-
-    ``workload`` is the kind, name and uid it was last said to belong to.
-
-    ``sole`` is what it held alone, and its parts of divided devices; ``shared`` what it shared or may have held, whole
-    for each of the holders.
-    ``unwatched`` is time in which no collector ran and it may have held a device; none of it is in the others.
-    ``begun`` says whether its series have been published with 0, see :meth:`Accounts.begin`.
-    """
-
-    sole_ns: int = 0
-    sole_observed_ns: int = 0
-    sole_busy_ns: int = 0
-    memory_byte_ns: int = 0
-    memory_observed_ns: int = 0
-    shared_ns: int = 0
-    shared_observed_ns: int = 0
-    shared_busy_ns: int = 0
-    unwatched_ns: int = 0
-    last_held_ns: int = 0
-    workload: tuple[str, str, str] = ("", "", "")
-    begun: bool = False
-
-    def values(self) -> tuple[tuple[Metric, float], ...]:
-        """The totals that every holder has, in the contract's units."""
-        return (
-            (holder_metrics.HELD, self.sole_ns / NANOSECONDS),
-            (holder_metrics.OBSERVED, self.sole_observed_ns / NANOSECONDS),
-            (holder_metrics.BUSY, self.sole_busy_ns / NANOSECONDS),
-            (holder_metrics.ENERGY, self.energy_uj / MICROJOULES),
-            (holder_metrics.ENERGY_OBSERVED, self.energy_observed_ns / NANOSECONDS),
-            (holder_metrics.MEMORY, self.memory_byte_ns / NANOSECONDS),
-            (holder_metrics.MEMORY_OBSERVED, self.memory_observed_ns / NANOSECONDS),
-            (holder_metrics.SHARED, self.shared_ns / NANOSECONDS),
-            (holder_metrics.SHARED_OBSERVED, self.shared_observed_ns / NANOSECONDS),
-            (holder_metrics.SHARED_BUSY, self.shared_busy_ns / NANOSECONDS),
-            (holder_metrics.UNWATCHED, self.unwatched_ns / NANOSECONDS),
-        )
+    part_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,17 +151,18 @@ class Accounts:
         self._devices_now.clear()
         for interval in intervals:
             attribution = interval.attribution
-            self._state_ns[interval.accelerator, attribution.state, attribution.reason] += elapsed_ns
-            amounts = self._meters.over(interval.gpu_uuid, elapsed_ns, interval.reading)
+            device_ns = elapsed_ns if interval.part_ns is None else interval.part_ns
+            self._state_ns[interval.accelerator, attribution.state, attribution.reason] += device_ns
+            amounts = self._meters.over(interval.gpu_uuid, elapsed_ns, interval.reading, device_ns)
             for part in attribution.parts:
                 _add_part(self._held_by(part.holder, interval.accelerator), part)
             for holder in () if attribution.parts else attribution.holders:
                 totals = self._held_by(holder, interval.accelerator)
                 if attribution.is_sole:
-                    _add_sole(totals, elapsed_ns, interval.reading)
+                    _add_sole(totals, elapsed_ns, device_ns, interval.reading)
                     totals.add(amounts)
                 else:
-                    _add_shared(totals, elapsed_ns, interval.reading)
+                    _add_shared(totals, device_ns, interval.reading)
 
     def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...]]]) -> None:
         """
@@ -216,7 +181,7 @@ class Accounts:
     def begin(self) -> None:
         """Note that the series of every holder stand on a published page, so that they may grow on the next."""
         for totals in self._holders.values():
-            totals.begun = True
+            totals.begin()
 
     def retire(self, after_ns: int) -> int:
         """Drop holders that have held nothing for ``after_ns``; how many. Their seconds stay in the states."""
@@ -234,7 +199,7 @@ class Accounts:
         """
         Every counter and gauge of the accounts, as samples of the wire contract.
 
-        With ``newcomers_at_zero`` the counters of holders that have not begun (see :meth:`begin`) are 0.
+        With ``newcomers_at_zero`` the counters that have stood on no page yet (see :meth:`begin`) are 0.
         """
         yield from self._gpu_samples((node, provenance))
         yield from self._holder_samples((node, provenance), newcomers_at_zero)
@@ -261,10 +226,7 @@ class Accounts:
             labels = (*where, *holder_labels(holder), accelerator)
             yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
             yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
-            shown = HolderTotals() if newcomers_at_zero and not totals.begun else totals
-            for metric, value in shown.values():
-                yield Sample(metric, labels, value)
-            for metric, beside, value in totals.activity(shown):
+            for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
                 yield Sample(metric, (*labels, *beside), value)
 
 
@@ -274,15 +236,16 @@ def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
     return (holder.namespace, holder.pod, holder.pod_uid, holder.container, tenant_id)
 
 
-def _add_sole(totals: HolderTotals, elapsed_ns: int, reading: Reading | Absent) -> None:
-    totals.sole_ns += elapsed_ns
+def _add_sole(totals: HolderTotals, elapsed_ns: int, device_ns: int, reading: Reading | Absent) -> None:
+    """What is a share of the device counts by its part of the card; its bytes are its own."""
+    totals.sole_ns += device_ns
     if isinstance(reading, Absent):
         return
     if not isinstance(reading.busy_ratio, Absent):
-        totals.sole_observed_ns += elapsed_ns
-        totals.sole_busy_ns += round(reading.busy_ratio * elapsed_ns)
+        totals.sole_observed_ns += device_ns
+        totals.sole_busy_ns += round(reading.busy_ratio * device_ns)
     if not isinstance(reading.memory_used_bytes, Absent):
-        totals.memory_observed_ns += elapsed_ns
+        totals.memory_observed_ns += device_ns
         totals.memory_byte_ns += reading.memory_used_bytes * elapsed_ns
 
 

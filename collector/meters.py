@@ -9,13 +9,15 @@ Left out: what several holders share. Who of them did how much nobody can say, a
 used by anyone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 from collector.contract import Metric, holder_metrics
 from collector.readings import Absent, Reading, Why
 
+LEVELS = {"idle": 0.05, "low": 0.5, "high": 0.9, "full": float("inf")}
+"""Names of levels of activity, and below which ratio they end: guesses. What computes all the time is full."""
 NANOSECONDS = 1_000_000_000
 MICROJOULES = 1_000_000
 MICROSECONDS = 1_000_000
@@ -32,12 +34,14 @@ class Quantity:
     """
     Something that is metered: the fields of the totals it goes to, and what it is read from.
 
-    ``unit`` is how many of the total make one of ``rate`` over a second, and one of ``counter``.
+    ``unit`` is how many of the total make one of ``rate`` over a second, and one of ``counter``. ``is_share``: the rate
+    is a share of the device's time, so that of a part of a card it counts as much as the part.
     """
 
     total: str
     observed: str
     unit: int
+    is_share: bool = False
     rate: Callable[[Reading], float | Absent]
     counter: Callable[[Reading], float | Absent] = _no_counter
 
@@ -56,6 +60,7 @@ def _share(name: str, metric: Metric, observed: Metric, *labels: str) -> Activit
         total=f"{name}_active_ns",
         observed=f"{name}_observed_ns",
         unit=NANOSECONDS,
+        is_share=True,
         rate=attrgetter(f"{name}_active_ratio"),
         metric=metric,
         observed_metric=observed,
@@ -120,7 +125,7 @@ class MeteredTotals:
     """
     Amounts added up while one holder alone had the devices, each with the nanoseconds for which it is known.
 
-    Nanoseconds of activity, bytes, microjoules, and watt² times microseconds.
+    Nanoseconds of activity, bytes, microjoules, watt² times microseconds; nanoseconds at each level of activity.
     """
 
     energy_uj: int = 0
@@ -147,18 +152,15 @@ class MeteredTotals:
     pcie_transmitted_observed_ns: int = 0
     power_square_watt2_us: int = 0
     power_observed_ns: int = 0
+    level_idle_ns: int = 0
+    level_low_ns: int = 0
+    level_high_ns: int = 0
+    level_full_ns: int = 0
 
     def add(self, amounts: Mapping[str, int]) -> None:
         """Add amounts by the names of their fields."""
         for name, amount in amounts.items():
             setattr(self, name, getattr(self, name) + amount)
-
-    def activity(self, shown: "MeteredTotals") -> Iterator[tuple[Metric, tuple[str, ...], float]]:
-        """Metric, labels beside the holder's, and value in ``shown``, of all that was ever observed here."""
-        for each in ACTIVITIES:
-            if getattr(self, each.observed):
-                yield each.metric, each.labels, getattr(shown, each.total) / each.unit
-                yield each.observed_metric, each.labels, getattr(shown, each.observed) / NANOSECONDS
 
 
 @dataclass(slots=True)
@@ -168,20 +170,21 @@ class Meter:
     quantity: Quantity
     _last: dict[str, float] = field(default_factory=dict)
 
-    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> int | Absent:
+    def over(self, device: str, interval_ns: int, device_ns: int, reading: Reading | Absent) -> int | Absent:
         """The amount in the interval that ends with this reading. A counter that fell began anew."""
-        before = self._last.pop(gpu_uuid, None)
+        before = self._last.pop(device, None)
         if isinstance(reading, Absent):
             return reading
         counter = self.quantity.counter(reading)
         if not isinstance(counter, Absent):
-            self._last[gpu_uuid] = counter
+            self._last[device] = counter
             if before is not None and counter >= before:
                 return round((counter - before) * self.quantity.unit)
         rate = self.quantity.rate(reading)
         if isinstance(rate, Absent):
             return rate
-        return round(rate * self.quantity.unit * elapsed_ns / NANOSECONDS)
+        duration_ns = device_ns if self.quantity.is_share else interval_ns
+        return round(rate * self.quantity.unit * duration_ns / NANOSECONDS)
 
 
 @dataclass(slots=True)
@@ -190,11 +193,27 @@ class Meters:
 
     _meters: tuple[Meter, ...] = field(default_factory=lambda: tuple(map(Meter, (ENERGY, *ACTIVITIES))))
 
-    def over(self, gpu_uuid: str, elapsed_ns: int, reading: Reading | Absent) -> dict[str, int]:
-        """What to add to the totals of whoever held this device; nothing for what the reading cannot tell."""
+    def over(
+        self, device: str, interval_ns: int, reading: Reading | Absent, device_ns: int | None = None
+    ) -> dict[str, int]:
+        """
+        What to add to the totals of whoever held this device; nothing for what the reading cannot tell.
+
+        ``device_ns`` is how much of a card's time the interval is for a part of it; all if nothing is said.
+        """
+        held_ns = interval_ns if device_ns is None else device_ns
         found: dict[str, int] = {}
         for meter in self._meters:
-            amount = meter.over(gpu_uuid, elapsed_ns, reading)
+            amount = meter.over(device, interval_ns, held_ns, reading)
             if not isinstance(amount, Absent):
-                found |= {meter.quantity.total: amount, meter.quantity.observed: elapsed_ns}
+                found[meter.quantity.total], found[meter.quantity.observed] = amount, held_ns
+        level = Absent(Why.NO_DATA) if isinstance(reading, Absent) else level_of(reading)
+        if not isinstance(level, Absent):
+            found[f"level_{level}_ns"] = held_ns
         return found
+
+
+def level_of(reading: Reading) -> str | Absent:
+    """How busy the device was, in words: by its multiprocessors where it tells, else by the time with a kernel."""
+    ratio = reading.busy_ratio if isinstance(reading.sm_active_ratio, Absent) else reading.sm_active_ratio
+    return ratio if isinstance(ratio, Absent) else next(name for name, below in LEVELS.items() if ratio < below)

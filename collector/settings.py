@@ -64,7 +64,8 @@ class Settings:
         "full",
         str,
         "",
-        "full, or minimal: without the series of single GPUs, tensor pipes, NVLink, PCIe and the spread of power",
+        "full, or minimal: without the series of single GPUs, and of holders without memory, multiprocessors, tensor "
+        "pipes, links and spread",
     )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
     kubelet_socket: str = _setting(

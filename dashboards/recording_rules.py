@@ -46,14 +46,19 @@ def _recent(metric: Metric) -> str:
     return f"rate({metric.name}[{WINDOW}])"
 
 
+def _recent_if_any(metric: Metric) -> str:
+    """Of a counter that a page has only once it has happened: 0 for holders to whom it has not."""
+    return f"({_recent(metric)} or 0 * {_recent(holder_metrics.HELD)})"
+
+
 # Holder by holder: one that lacks a count drops out of all three bounds, as a window with a missing count does.
 POSSIBLY_ACTIVE_HOLDERS = f"""\
 {_recent(holder_metrics.BUSY)}
 + clamp_min({_recent(holder_metrics.HELD)} - {_recent(holder_metrics.OBSERVED)}, 0)
-+ {_recent(holder_metrics.SHARED_BUSY)}
-+ ({_recent(holder_metrics.SHARED)} - {_recent(holder_metrics.SHARED_OBSERVED)})
-+ {_recent(holder_metrics.UNWATCHED)}"""
-HOLDING = f"({_recent(holder_metrics.HELD)} + {_recent(holder_metrics.SHARED)})"
++ {_recent_if_any(holder_metrics.SHARED_BUSY)}
++ ({_recent_if_any(holder_metrics.SHARED)} - {_recent_if_any(holder_metrics.SHARED_OBSERVED)})
++ {_recent_if_any(holder_metrics.UNWATCHED)}"""
+HOLDING = f"({_recent(holder_metrics.HELD)} + {_recent_if_any(holder_metrics.SHARED)})"
 
 
 def rules(facts: Facts) -> list[dict[str, Any]]:

@@ -47,6 +47,13 @@ __all__ = [
 METRICS: tuple[Metric, ...] = (*node_metrics.METRICS, *gpu_metrics.METRICS, *holder_metrics.METRICS)
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 DETAIL = frozenset(metric for metric in METRICS if "gpu_uuid" in metric.labels) | {
+    holder_metrics.MEMORY,
+    holder_metrics.MEMORY_OBSERVED,
+    holder_metrics.SM_ACTIVE,
+    holder_metrics.SM_OBSERVED,
+    holder_metrics.DRAM_ACTIVE,
+    holder_metrics.DRAM_OBSERVED,
+    holder_metrics.ACTIVITY_LEVEL,
     holder_metrics.TENSOR_PIPE_ACTIVE,
     holder_metrics.TENSOR_PIPE_OBSERVED,
     holder_metrics.NVLINK,

@@ -124,21 +124,25 @@ POWER_SQUARE = counter(
     "the variance of power from reading to reading.",
 )
 POWER_OBSERVED = observed("power", "power")
-HOLDER_COUNTERS = (
-    HELD,
-    OBSERVED,
-    BUSY,
-    ENERGY,
-    ENERGY_OBSERVED,
+ACTIVITY_LEVEL = counter(
+    "holder_activity_level_seconds",
+    "seconds",
+    (*HOLDER_LABELS, "level"),
+    "Held device-seconds by how busy the device was then, by its multiprocessors where it tells, else by the time in "
+    "which a kernel ran: idle, below 0.05; low, below 0.5; high, below 0.9; full. They add up to what is known.",
+)
+
+HOLDER_COUNTERS = (HELD, OBSERVED, BUSY, ENERGY, ENERGY_OBSERVED)
+"""What every page has for every holder; the centre refuses one that lacks any."""
+HOLDER_OCCASIONS = (SHARED, SHARED_OBSERVED, SHARED_BUSY, UNWATCHED)
+"""
+What a page has for the holders to whom it has happened, from the first time on: to share, or to be unwatched.
+
+Of one that is not there it is 0: it has not happened.
+"""
+HOLDER_ACTIVITY = (
     MEMORY,
     MEMORY_OBSERVED,
-    SHARED,
-    SHARED_OBSERVED,
-    SHARED_BUSY,
-    UNWATCHED,
-)
-"""What every page has for every holder; the centre refuses one that lacks any."""
-HOLDER_ACTIVITY = (
     SM_ACTIVE,
     SM_OBSERVED,
     TENSOR_ACTIVE,
@@ -153,7 +157,8 @@ HOLDER_ACTIVITY = (
     PCIE_OBSERVED,
     POWER_SQUARE,
     POWER_OBSERVED,
+    ACTIVITY_LEVEL,
 )
 """What a page has for the holders of devices that could tell it once: a series that is not there is not 0."""
 
-METRICS = (HOLDER_INFO, HOLDER_DEVICES, *HOLDER_COUNTERS, *HOLDER_ACTIVITY)
+METRICS = (HOLDER_INFO, HOLDER_DEVICES, *HOLDER_COUNTERS, *HOLDER_OCCASIONS, *HOLDER_ACTIVITY)

@@ -30,7 +30,7 @@ from collector.state.plain import Misfit, from_plain, to_plain
 log = logging.getLogger("flopwatch.collector")
 
 FORMAT = "flopwatch collector state"
-VERSION = 1
+VERSION = 2
 """Of the format. A field that is added needs no new one, see ``collector/state/plain.py``; another meaning does."""
 
 Held = Mapping[str, tuple[Holder, ...]] | Absent
@@ -47,7 +47,7 @@ class Found(StrEnum):
     UNREADABLE = "unreadable"
     OTHER_NODE = "other_node"
     OTHER_PROVENANCE = "other_provenance"
-    NEWER_VERSION = "newer_version"
+    OTHER_VERSION = "other_version"
     IMPLAUSIBLE_GAP = "implausible_gap"
     IN_USE = "in_use"
 
@@ -238,8 +238,8 @@ class StateFile:
 def _refuse_foreign(whole: Any, node: str, provenance: str) -> None:
     if not isinstance(whole, dict) or whole.get("format") != FORMAT or type(whole.get("version")) is not int:
         raise CannotLoad(Found.CORRUPT, f"does not say that it is a {FORMAT}")
-    if whole["version"] > VERSION:
-        raise CannotLoad(Found.NEWER_VERSION, f"of version {whole['version']}; this collector writes {VERSION}")
+    if whole["version"] != VERSION:
+        raise CannotLoad(Found.OTHER_VERSION, f"of version {whole['version']}; this collector writes {VERSION}")
     if whole.get("node") != node:
         raise CannotLoad(Found.OTHER_NODE, f"of node {whole.get('node')!r}; this is {node!r}")
     if whole.get("provenance") != provenance:

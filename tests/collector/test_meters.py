@@ -20,7 +20,7 @@ from support.readings import (
 from collector import contract
 from collector.accounting import Absent, Accounts, HolderTotals, Reading, Why
 from collector.contract import holder_metrics
-from collector.meters import ACTIVITIES, ENERGY, MeteredTotals, Meters
+from collector.meters import ACTIVITIES, ENERGY, LEVELS, MeteredTotals, Meters
 from collector.state.plain import from_plain, to_plain
 
 A, B = a_holder("pod-0"), a_holder("pod-1")
@@ -113,10 +113,7 @@ def test_bytes_are_the_counters_or_rate_times_time(counters: list[int | Absent],
 def test_a_counter_without_a_rate_counts_from_its_second_reading() -> None:
     """Of a board that counts bytes and tells no rate, the first interval is not observed, and not 0 either."""
     first, second = (a_reading(pcie_received_bytes=at) for at in (5000, 5600))
-    assert activity(accounts_of((SECOND, [an_interval(first, A)]))).keys() == {
-        "power_square_watt2_seconds_total",
-        "power_observed_seconds_total",
-    }
+    assert not [name for name in activity(accounts_of((SECOND, [an_interval(first, A)]))) if "pcie" in name]
     found = activity(accounts_of((SECOND, [an_interval(first, A)]), (SECOND, [an_interval(second, A)])))
     assert (found["pcie_bytes_total"], found["pcie_observed_seconds_total"]) == (600, 1.0)
 
@@ -146,9 +143,10 @@ def test_the_variance_of_power_can_be_had() -> None:
 
 
 def test_what_cannot_be_told_has_no_series() -> None:
-    """A board before Hopper has no series of activity but that of its power, and no zeros."""
-    accounts = accounts_of((SECOND, [an_interval(a_reading(power=Absent(Why.NOT_SUPPORTED)), A)]))
-    assert activity(accounts) == {}
+    """A board that tells nothing but its memory has no other series of activity, and no zeros."""
+    nothing = Absent(Why.NOT_SUPPORTED)
+    accounts = accounts_of((SECOND, [an_interval(a_reading(power=nothing, busy=nothing), A)]))
+    assert activity(accounts).keys() == {"memory_byte_seconds_total", "memory_observed_seconds_total"}
 
 
 def test_what_was_told_once_keeps_its_series() -> None:
@@ -179,7 +177,35 @@ def test_newcomers_activity_begins_at_zero() -> None:
 def test_every_quantity_has_its_fields() -> None:
     """Every quantity goes to totals that exist, no two to the same, and none of the totals is left out."""
     named = [name for each in (ENERGY, *ACTIVITIES) for name in (each.total, each.observed)]
+    named += [f"level_{level}_ns" for level in LEVELS]
     assert sorted(named) == sorted(each.name for each in fields(MeteredTotals))
+
+
+@pytest.mark.parametrize(
+    ("busy", "sm", "level"),
+    [(0.04, None, "idle"), (0.05, None, "low"), (0.5, None, "high"), (0.9, None, "full"), (1.0, 0.3, "low")],
+)
+def test_time_is_counted_by_level(busy: float, sm: float | None, level: str) -> None:
+    """Every known second goes to one level: by the multiprocessors where they are told, else by the busy time."""
+    reading = a_reading(busy=busy) if sm is None else a_reading(busy=busy, sm_active_ratio=sm)
+    samples = accounts_of((10 * SECOND, [an_interval(reading, A)])).samples("node-a", "measured")
+    found = {each.label_values[-1]: each.value for each in samples if each.metric is holder_metrics.ACTIVITY_LEVEL}
+    assert found == dict.fromkeys(LEVELS, 0.0) | {level: 10.0}
+
+
+def test_a_part_of_a_card_counts_by_its_part() -> None:
+    """An instance with a quarter of the card, half of it at work: shares of time by its part, bytes as they are."""
+    part = replace(an_interval(an_h100(memory=100), A), part_ns=25 * SECOND)
+    rest = replace(an_interval(an_h100()), part_ns=75 * SECOND)
+    accounts = Accounts()
+    accounts.advance(100 * SECOND, {part.accelerator: 1})
+    accounts.integrate(100 * SECOND, [part, rest])
+    samples = list(accounts.samples("node-a", "measured"))
+    assert total(samples, holder_metrics.HELD.name) == total(samples, holder_metrics.MEMORY_OBSERVED.name) == 25
+    assert activity(accounts)["sm_active_seconds_total"] == 0.75 * 25
+    assert total(samples, holder_metrics.MEMORY.name) == 100 * 100
+    assert activity(accounts, direction="receive")["pcie_bytes_total"] == 10 * 100
+    assert accounts.residual_ns(part.accelerator) == 0
 
 
 def test_a_state_without_activity_is_one_that_observed_none() -> None:
@@ -194,3 +220,17 @@ def test_activity_is_apart_from_what_the_centre_requires(metric: contract.Metric
     """No series of activity is among those that every holder must have; each has at most twelve labels."""
     assert metric not in holder_metrics.HOLDER_COUNTERS
     assert len(metric.labels) <= 12
+
+
+def test_what_begins_later_begins_at_zero_too() -> None:
+    """A holder that shares for the first time after its page has stood shows 0 shared seconds first."""
+    alone, shared = (SECOND, [an_interval(a_reading(), A)]), [an_interval(a_reading(), A, B)]
+    accounts = accounts_of(alone)
+    accounts.begin()
+    accounts.integrate(SECOND, shared)
+    first = list(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    assert [each.value for each in first if each.metric is holder_metrics.SHARED] == [0.0, 0.0]
+    assert max(each.value for each in first if each.metric is holder_metrics.HELD) == 1.0
+    accounts.begin()
+    then = accounts.samples("node-a", "measured", newcomers_at_zero=True)
+    assert [each.value for each in then if each.metric is holder_metrics.SHARED] == [1.0, 1.0]

@@ -14,7 +14,7 @@ from support.custody import histories as custodies
 from support.readings import H100, SECOND, a_holder, a_reading, accounts_of, an_interval, histories
 
 from collector.accounting import Absent, Holder, HolderTotals, Why
-from collector.state.file import CannotLoad, CannotSave, Found, State, StateFile, Unsaved, from_text, to_text
+from collector.state.file import VERSION, CannotLoad, CannotSave, Found, State, StateFile, Unsaved, from_text, to_text
 from collector.state.plain import Misfit, from_plain, to_plain
 
 A = a_holder("pod-0")
@@ -68,9 +68,9 @@ def test_a_state_reads_as_it_was_written(state: State) -> None:
 
 def test_every_total_of_a_holder_is_kept_by_name() -> None:
     """No field of a holder's totals is left out, whichever there are."""
-    totals = HolderTotals(workload=("Job", "job", "uid"), begun=True)
+    totals = HolderTotals(workload=("Job", "job", "uid"), published=("held", "shared"))
     for number, name in enumerate(to_plain(totals)):
-        if isinstance(getattr(totals, name), int) and name != "begun":
+        if isinstance(getattr(totals, name), int):
             setattr(totals, name, number + 1)
     assert from_plain(HolderTotals, json.loads(json.dumps(to_plain(totals)))) == totals
 
@@ -123,7 +123,7 @@ def spoilt(text: str) -> dict[Found, list[str]]:
             text.replace('"ticks":1', '"ticks":2'),
             json.dumps(whole | {"version": "1"}), json.dumps(whole | {"sha256": 1}), json.dumps(whole | {"state": {}}),
         ],
-        Found.NEWER_VERSION: [json.dumps(whole | {"version": 2, "state": "otherwise"})],
+        Found.OTHER_VERSION: [json.dumps(whole | {"version": VERSION + by, "state": "?"}) for by in (-1, 1)],
         Found.OTHER_NODE: [json.dumps(whole | {"node": "node-b"})],
         Found.OTHER_PROVENANCE: [json.dumps(whole | {"provenance": "simulated"})],
     }  # fmt: skip

@@ -13,7 +13,7 @@ from support.processes import eventually
 from support.prometheus import Prometheus, demo_collectors, needed, prometheus
 
 from collector.contract import BY_NAME, HOLDER_LABELS
-from collector.contract.holder_metrics import HOLDER_COUNTERS
+from collector.contract.holder_metrics import HOLDER_COUNTERS, HOLDER_OCCASIONS
 from policy.facts.facts import load_facts
 from policy.judgement.estimate import estimate_compute
 from policy.usage.window import WINDOWS, Metering
@@ -31,7 +31,10 @@ EXPRESSIONS = [*(target["expr"] for _, target in TARGETS), *(rule["expr"] for ru
 
 NAME = r"\bflopwatch[_:][a-z0-9_:]+"
 FACTS = load_facts()
-ONE_SECOND = {"metering": Metering.UTILISATION.value, "unwatched_seconds": 0.0}
+ONE_SECOND = {
+    "metering": Metering.UTILISATION.value,
+    **dict.fromkeys(("shared_seconds", "shared_observed_seconds", "shared_busy_seconds", "unwatched_seconds"), 0.0),
+}
 SECONDS = 40.0  # a bound on every wait; none takes half as long on two idle cores
 NODES = ("node-a", "node-d", "node-e", "node-f")  # one trains, one shares a GPU, one loses three, one is blind
 SUBSTITUTES = {"$__rate_interval": "15s", "$__range": "30s", "$node": ".*", "$provenance": ".*"}
@@ -193,19 +196,22 @@ def holder(tenant_id: str, accelerator: str, **seconds: int) -> list[dict[str, s
             "series": f"{metric.name}{{{labels}}}",
             "values": f"0+{seconds.get(metric.name.removeprefix('flopwatch_holder_').removesuffix('_total'), 0)}x20",
         }
-        for metric in HOLDER_COUNTERS
+        for metric in (*HOLDER_COUNTERS, *HOLDER_OCCASIONS)
+        if metric in HOLDER_COUNTERS or metric.name.removeprefix("flopwatch_holder_").removesuffix("_total") in seconds
     ]
 
 
 H100 = "NVIDIA H100 80GB HBM3"
 UNHEARD_OF = "unheard-of"
 READ_HALF = {"held_seconds": 60, "observed_seconds": 30, "busy_seconds": 15}
-LACKING = [each for each in holder("t-1", H100, **READ_HALF) if "shared_busy" not in each["series"]]
+SHARES_UNREAD = dict.fromkeys(("shared_seconds", "shared_observed_seconds", "shared_busy_seconds"), 30)
+LACKING = [each for each in holder("t-1", H100, **READ_HALF) if "observed_seconds" not in each["series"]]
 ESTIMATES_AND_TIME_WITHOUT = {
     "an accelerator without a known peak": (holder("t-1", UNHEARD_OF, **READ_HALF), 0, 1),
     "one of each": ([*holder("t-1", H100, **READ_HALF), *holder("t-1", UNHEARD_OF, **READ_HALF)], 1, 1),
     "a counter that is not served": (LACKING, 0, 1),
     "everything known": (holder("t-1", H100, **READ_HALF), 1, 0),
+    "shared as well": (holder("t-1", H100, **READ_HALF, **SHARES_UNREAD), 1, 0),
 }
 
 
@@ -276,7 +282,7 @@ def test_every_variable_has_values(fleet: Prometheus) -> None:
 def windows_at(fleet: Prometheus, at: float) -> pl.DataFrame:
     """What every holder used per second in the rules' window, as the engine would have it of one second."""
     rows: dict[tuple[str | None, ...], dict[str, Any]] = {}
-    for metric in HOLDER_COUNTERS:
+    for metric in (*HOLDER_COUNTERS, *HOLDER_OCCASIONS):
         for series in fleet.query(f"rate({metric.name}[5m])", at):
             labels = {name: series.labels.get(name) for name in HOLDER_LABELS}
             row = rows.setdefault(tuple(labels.values()), {**labels, **ONE_SECOND})

@@ -37,8 +37,11 @@ from policy.usage.window import WINDOWS
 
 START = node_metrics.COLLECTOR_START.name
 CLOCK = node_metrics.COLLECTOR_CLOCK.name
-NEEDED = (START, CLOCK, holder_metrics.HOLDER_INFO.name, holder_metrics.HOLDER_DEVICES.name, *HOLDER_COLUMNS)
+OF_HOLDERS = (holder_metrics.HOLDER_INFO, holder_metrics.HOLDER_DEVICES, *holder_metrics.HOLDER_COUNTERS)
+NEEDED = (START, CLOCK, *(metric.name for metric in OF_HOLDERS))
 """The series without which a holder's use cannot be told."""
+READ = (*NEEDED, *(name for name in HOLDER_COLUMNS if name not in NEEDED))
+"""These, and those that are there once there was something to count."""
 SCRAPED = ("job", "instance", *LABELS, *(f"exported_{name}" for name in LABELS))
 ONE_SCRAPE_MS = 60_000  # between two scrapes where there was only one; a guess
 MISSED_SPACINGS = 2  # a node whose newest scrape is older is not heard at this moment
@@ -82,7 +85,7 @@ def nodes(api: Api, span: Span, provenance: str) -> set[str]:
 
 def snapshot(api: Api, at: int, reach: int, provenance: str, instances: Sequence[str] = ()) -> pl.DataFrame:
     """The counters of every node in its newest scrape at that moment, schema COUNTERS; of these instances, if any."""
-    series = _selector(NEEDED, provenance, instances)
+    series = _selector(READ, provenance, instances)
     rows = _labelled(samples_frame(api.at(f"{series}[{reach}ms]", at), SCRAPED))
     newest = rows.filter(pl.col("at_ms") == pl.col("at_ms").max().over(NODE))
     counters = newest.rename({"instance": "target"}).select(COUNTERS.names()).unique(("metric", *LABELS))

@@ -120,9 +120,10 @@ def _holder(row: Row) -> Holder:
 
 
 def _totals(accounts: Accounts) -> dict[str, float]:
-    """The one holder's counters so far, by the window's column."""
+    """The one holder's counters so far, by the window's column; 0 for what has not happened."""
     samples = accounts.samples("", Provenance.MEASURED)
-    return {HOLDER_COLUMNS[s.metric.name]: s.value for s in samples if s.metric.name in HOLDER_COLUMNS}
+    found = {HOLDER_COLUMNS[s.metric.name]: s.value for s in samples if s.metric.name in HOLDER_COLUMNS}
+    return dict.fromkeys(HOLDER_COLUMNS.values(), 0.0) | found
 
 
 def _window(row: Row, span: tuple[datetime, float, float], gpus: int, grown: Mapping[str, float]) -> dict[str, object]:
