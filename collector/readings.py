@@ -74,7 +74,8 @@ class DeviceIdentity:
 
     ``index`` is the driver's, from 0 in the order of bus ids; ``minor_number`` is the N of ``/dev/nvidiaN``, and the
     two may differ. ``fabric_cluster_uuid`` and ``fabric_clique_id`` name the NVLink domain, which may span nodes.
-    ``mig`` is None for a whole card; of an instance everything else is its card's, but for the ``gpu_uuid``.
+    ``multiprocessors``: how many the whole card has. ``mig`` is None for a whole card; of an instance all else is its
+    card's, but for the ``gpu_uuid``.
     """
 
     gpu_uuid: str
@@ -90,6 +91,7 @@ class DeviceIdentity:
     fabric_cluster_uuid: str | Absent
     fabric_clique_id: int | Absent
     mig: MigInstance | None
+    multiprocessors: int | Absent = Absent(Why.NO_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ class Card(Device):
 
 class Instance(Device):
     """
-    A MIG instance: its memory, and from Hopper on its metrics. Everything else is its card's, or cannot be had.
+    A MIG instance: its memory, and from Hopper on its metrics and busy time. All else is its card's, or cannot be had.
 
     Metrics are of the GPU instance: compute instances that share one have the same.
     """

@@ -55,6 +55,8 @@ METRICS: tuple[Metric, ...] = (
     _rate("pcie_receive_bytes_per_second", pynvml.NVML_GPM_METRIC_PCIE_RX_PER_SEC),
     _rate("pcie_transmit_bytes_per_second", pynvml.NVML_GPM_METRIC_PCIE_TX_PER_SEC),
 )
+METRICS_OF_INSTANCES = (*METRICS, _ratio("busy_ratio", pynvml.NVML_GPM_METRIC_GRAPHICS_UTIL))
+"""An instance has no other busy time: "percentage of time any compute/graphics app was active" (nvml.h)."""
 
 
 class GpmMeter:
@@ -63,16 +65,17 @@ class GpmMeter:
     def __init__(
         self, device: DeviceCalls, card: Any, elapsed_ns: Callable[[], int], instance_id: int | None = None
     ) -> None:
+        self._asked = METRICS if instance_id is None else METRICS_OF_INSTANCES
         self._device = device
         self._card = card
         self._elapsed_ns = elapsed_ns
         self._instance_id = instance_id
         self._samples: list[Any] = []  # the last one taken, and the one to take next
         self._taken_ns: int | None = None
-        self._values = _all(Absent(Why.NO_DATA))
-        self._metrics = METRICS
+        self._values = self._all(Absent(Why.NO_DATA))
+        self._metrics = self._asked
         self._settled: Values = {}
-        self._wanted = _wanted(METRICS)
+        self._wanted = _wanted(self._asked)
 
     def read(self) -> Values:
         """
@@ -86,7 +89,7 @@ class GpmMeter:
         """
         refusal = self._prepare()
         if refusal is not None:
-            return _all(refusal)
+            return self._all(refusal)
         now_ns = self._elapsed_ns()
         if self._taken_ns is not None and now_ns - self._taken_ns <= SHORTEST_NS:
             return self._values
@@ -95,7 +98,7 @@ class GpmMeter:
 
     def forget(self) -> None:
         """Begin anew: what comes next says nothing about the time before it."""
-        self._taken_ns, self._values = None, _all(Absent(Why.NO_DATA))
+        self._taken_ns, self._values = None, self._all(Absent(Why.NO_DATA))
 
     def close(self) -> None:
         """Free the samples. Harmless when repeated."""
@@ -124,10 +127,10 @@ class GpmMeter:
         taken = self._take(following)
         if isinstance(taken, Absent):
             self.forget()
-            return _all(taken)
+            return self._all(taken)
         first, self._taken_ns = self._taken_ns is None, now_ns
         self._samples.reverse()
-        return _all(Absent(Why.NO_DATA)) | self._settled if first else self._compare(last, following)
+        return self._all(Absent(Why.NO_DATA)) | self._settled if first else self._compare(last, following)
 
     def _take(self, sample: Any) -> Any:
         if self._instance_id is None:
@@ -138,7 +141,7 @@ class GpmMeter:
         self._wanted.sample1, self._wanted.sample2 = before, after
         answer = self._device.ask(pynvml.nvmlGpmMetricsGet, self._wanted)
         if isinstance(answer, Absent):
-            return _all(answer)
+            return self._all(answer)
         found = {metric.field: self._value(metric, answer.metrics[at]) for at, metric in enumerate(self._metrics)}
         self._settle(found)
         return found | self._settled
@@ -150,6 +153,9 @@ class GpmMeter:
         if not 0 <= value <= metric.most * BEYOND:  # so neither is nan
             return self._device.calls.nonsense("nvmlGpmMetricsGet", "out_of_range")
         return min(value, metric.most)
+
+    def _all(self, absent: Absent) -> Values:
+        return {metric.field: absent for metric in self._asked}
 
     def _settle(self, found: Values) -> None:
         """Ask no more for what this device does not have."""
@@ -166,7 +172,3 @@ def _wanted(metrics: tuple[Metric, ...]) -> Any:
     for place, metric in enumerate(metrics):
         wanted.metrics[place].metricId = metric.metric_id
     return wanted
-
-
-def _all(absent: Absent) -> Values:
-    return {metric.field: absent for metric in METRICS}

@@ -11,6 +11,8 @@ from collector.nvml.calls import DeviceCalls
 from collector.readings import Absent, DeviceIdentity, MigInstance, Why
 
 MIB = 2**20
+CORES_PER_MULTIPROCESSOR = {"7": 64, "8.0": 64, "8": 128, "9": 128, "10": 128, "12": 128}
+"""By compute capability, or its first number: the table in NVIDIA/cuda-samples, Common/helper_cuda.h."""
 _ARCHITECTURES: dict[int, str] = {
     getattr(pynvml, name): name.removeprefix("NVML_DEVICE_ARCH_").lower()
     for name in dir(pynvml)
@@ -23,7 +25,7 @@ def card_identity(device: DeviceCalls, pointer: Any, index: int) -> DeviceIdenti
     The identity of a whole card.
 
     NVML: ``nvmlDeviceGetUUID``, ``…Name``, ``…PciInfo``, ``…Serial``, ``…BoardPartNumber``, ``…VbiosVersion``,
-    ``…MinorNumber``, ``…CudaComputeCapability``, ``…Architecture``, ``…GpuFabricInfoV``.
+    ``…MinorNumber``, ``…CudaComputeCapability``, ``…Architecture``, ``…GpuFabricInfoV``, ``…NumGpuCores``.
     By hand: ``nvidia-smi --query-gpu=uuid,name,pci.bus_id,serial,vbios_version,compute_cap,fabric.clusterUuid,fabric.\
 cliqueId --format=csv``; the part number and the minor number: ``nvidia-smi --query``
 
@@ -50,6 +52,7 @@ cliqueId --format=csv``; the part number and the minor number: ``nvidia-smi --qu
         fabric_cluster_uuid=cluster_uuid,
         fabric_clique_id=clique_id,
         mig=None,
+        multiprocessors=_multiprocessors(device, pointer),
     )
 
 
@@ -107,6 +110,25 @@ def _compute_capability(device: DeviceCalls, pointer: Any) -> str | Absent:
     """CUDA's, such as ``9.0``."""
     numbers = device.ask(pynvml.nvmlDeviceGetCudaComputeCapability, pointer)
     return numbers if isinstance(numbers, Absent) else "{}.{}".format(*numbers)
+
+
+def _multiprocessors(device: DeviceCalls, pointer: Any) -> int | Absent:
+    """
+    How many multiprocessors the whole card has, of which MIG may leave some to no instance (10 of 108 of an A100).
+
+    NVML counts CUDA cores; how many make a multiprocessor depends on the generation. NO_DATA for one not known here.
+    """
+    cores = device.ask(pynvml.nvmlDeviceGetNumGpuCores, pointer)
+    if isinstance(cores, Absent):
+        return cores
+    capability = _compute_capability(device, pointer)
+    per_multiprocessor = Absent(Why.NO_DATA) if isinstance(capability, Absent) else _cores(capability)
+    return per_multiprocessor if isinstance(per_multiprocessor, Absent) else int(cores // per_multiprocessor)
+
+
+def _cores(compute_capability: str) -> int | Absent:
+    major = compute_capability.partition(".")[0]
+    return CORES_PER_MULTIPROCESSOR.get(compute_capability, CORES_PER_MULTIPROCESSOR.get(major, Absent(Why.NO_DATA)))
 
 
 def _architecture(device: DeviceCalls, pointer: Any) -> str | Absent:

@@ -109,6 +109,7 @@ def _address(session: Session, sample: Any) -> int:
 
 
 PERCENT: dict[int, tuple[str, ...]] = {
+    pynvml.NVML_GPM_METRIC_GRAPHICS_UTIL: ("busy_ratio",),
     pynvml.NVML_GPM_METRIC_SM_UTIL: ("sm",),
     pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL: ("hmma", "imma", "dfma"),
     pynvml.NVML_GPM_METRIC_HMMA_TENSOR_UTIL: ("hmma",),

@@ -72,6 +72,12 @@ def compute_capability(session: Session, device: Any, major: Any, minor: Any) ->
     major._obj.value, minor._obj.value = map(int, numbers)
 
 
+def num_gpu_cores(session: Session, device: Any, number: Any) -> None:
+    """``nvmlDeviceGetNumGpuCores``."""
+    session.index(device)
+    number._obj.value = session.node.product.cuda_cores
+
+
 def architecture(session: Session, device: Any, number: Any) -> None:
     """``nvmlDeviceGetArchitecture``."""
     session.card(device)
@@ -116,6 +122,7 @@ FUNCTIONS: dict[str, Callable[..., None]] = {
     "nvmlDeviceGetMinorNumber": minor_number,
     "nvmlDeviceGetCudaComputeCapability": compute_capability,
     "nvmlDeviceGetArchitecture": architecture,
+    "nvmlDeviceGetNumGpuCores": num_gpu_cores,
     "nvmlDeviceGetPciInfo_v3": pci_info,
     "nvmlDeviceGetGpuFabricInfoV": fabric_info,
 }

@@ -116,4 +116,5 @@ def _identity(node: Node, index: int) -> DeviceIdentity:
         fabric_cluster_uuid=node.fabric_cluster_uuid,
         fabric_clique_id=node.fabric_cluster_uuid if isinstance(node.fabric_cluster_uuid, Absent) else 0,
         mig=None,
+        multiprocessors=node.product.multiprocessors,
     )

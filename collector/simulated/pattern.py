@@ -13,6 +13,7 @@ from itertools import accumulate
 from collector.readings import Absent
 
 POWER = "power_ratio"
+OF_LEVELS = (POWER, "busy_ratio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class Pattern:
         return 0.0 if isinstance(area, Absent) else area
 
     def ratio_seconds(self, name: str, seconds: float) -> float | Absent:
-        """Integral of a ratio, ``power_ratio`` or one of an activity's; Absent unless every step says it."""
+        """Integral of a ratio: ``power_ratio``, ``busy_ratio``, or an activity's; Absent unless every step says it."""
         integral = self._integral(name)
         if isinstance(integral, Absent):
             return integral
@@ -110,7 +111,7 @@ class Pattern:
     def _integrate(self, name: str) -> tuple[list[float], list[float]] | Absent:
         ratios: list[float] = []
         for level in self._levels:
-            ratio = level.power_ratio if name == POWER else getattr(level.activity, name)
+            ratio = getattr(level if name in OF_LEVELS else level.activity, name)
             if isinstance(ratio, Absent):
                 return ratio
             ratios.append(ratio)

@@ -120,7 +120,7 @@ class NodeScript:
         return min(instance.profile.memory_bytes, instance.idle_bytes + round(ratio * instance.profile.memory_bytes))
 
     def activity_seconds(self, place: int | Instance, name: str, t: float) -> float | Absent:
-        """Integral of one of the activity's ratios on a card, or on an instance, from the scenario's begin."""
+        """Integral of ``busy_ratio`` or an activity's ratio, on a card or an instance, from the scenario's begin."""
         script = self._by_instance[place.number] if isinstance(place, Instance) else self._scripts[place]
         return script.activity_seconds(name, t)
 

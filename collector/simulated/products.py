@@ -46,6 +46,7 @@ class Product:
     compute_capability: str
     vbios_version: str
     multiprocessors: int
+    cuda_cores: int
     sm_clock_idle_mhz: int
     sm_clock_most_mhz: int
     nvlink_bytes_per_second: int
@@ -85,6 +86,7 @@ def _product(table: Table) -> Product:
         compute_capability=table.text("compute_capability"),
         vbios_version=table.text("vbios_version"),
         multiprocessors=table.whole("multiprocessors", least=1, most=1000),
+        cuda_cores=table.whole("cuda_cores", least=1, most=1_000_000),
         sm_clock_idle_mhz=table.whole("sm_clock_idle_mhz", least=1, most=10_000),
         sm_clock_most_mhz=table.whole("sm_clock_most_mhz", least=1, most=10_000),
         nvlink_bytes_per_second=table.whole("nvlink_bytes_per_second", least=0, most=2**63),

@@ -54,6 +54,7 @@ def test_instances_are_parts_of_their_card(tmp_path: Path) -> None:
         ("1g.10gb", 16, 9984 * MIB),
     ]
     assert len({identity.gpu_uuid for identity in found}) == 4
+    assert {identity.multiprocessors for identity in (whole, *found)} == {132}
     first = found[0]
     assert isinstance(first.mig, MigInstance)
     assert (first.mig.parent_uuid, first.mig.gpu_instance_id, first.mig.compute_instance_id) == (whole.gpu_uuid, 1, 0)
@@ -90,7 +91,7 @@ def test_an_instance_reads_its_memory_and_its_metrics(tmp_path: Path) -> None:
 
 
 def test_an_instance_has_nothing_else(tmp_path: Path) -> None:
-    """Power, energy, clocks, links and busy time are the card's; busy time not even that."""
+    """Power, energy, clocks and links are the card's; busy time is the instance's, and no longer the card's."""
     with a_driver(a_script(tmp_path, a_node(*CAPTURED)), moment := Moment(10)) as driver:
         card = driver.devices()[0]
         instance = driver.instances(card)[0]
@@ -101,7 +102,7 @@ def test_an_instance_has_nothing_else(tmp_path: Path) -> None:
     assert isinstance(whole, Reading)
     shares = {metric.field for metric in METRICS if metric.field.endswith("_ratio")}
     present = {name for name in FIELD_NAMES if not isinstance(getattr(reading, name), Absent)}
-    assert present == {"memory_used_bytes"} | shares
+    assert present == {"memory_used_bytes", "busy_ratio"} | shares
     assert whole.busy_ratio == Absent(Why.NOT_SUPPORTED)
     assert whole.power_watts == 70.0
 
