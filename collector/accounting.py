@@ -64,7 +64,7 @@ class HolderBook:
 
     holder: Holder
     accelerator: str
-    devices_now: int
+    devices_now: float
     totals: HolderTotals
 
 
@@ -97,7 +97,7 @@ class Accounts:
     _physical_ns: Counter[str] = field(default_factory=Counter)
     _state_ns: Counter[tuple[str, GpuState, str]] = field(default_factory=Counter)
     _holders: dict[tuple[Holder, str], HolderTotals] = field(default_factory=dict)
-    _devices_now: Counter[tuple[Holder, str]] = field(default_factory=Counter)
+    _devices_now: dict[tuple[Holder, str], float] = field(default_factory=dict)
     _inventory: dict[str, int] = field(default_factory=dict)
     _meters: Meters = field(default_factory=Meters)
 
@@ -130,7 +130,7 @@ class Accounts:
                 HolderBook(
                     holder=holder,
                     accelerator=accelerator,
-                    devices_now=self._devices_now[holder, accelerator],
+                    devices_now=self._devices_now.get((holder, accelerator), 0.0),
                     totals=replace(totals),
                 )
                 for (holder, accelerator), totals in self._holders.items()
@@ -154,29 +154,30 @@ class Accounts:
             device_ns = elapsed_ns if interval.part_ns is None else interval.part_ns
             self._state_ns[interval.accelerator, attribution.state, attribution.reason] += device_ns
             amounts = self._meters.over(interval.gpu_uuid, elapsed_ns, interval.reading, device_ns)
+            devices = device_ns / elapsed_ns if elapsed_ns else 1.0
             for part in attribution.parts:
-                _add_part(self._held_by(part.holder, interval.accelerator), part)
+                _add_part(self._held_by(part.holder, interval.accelerator, devices), part)
             for holder in () if attribution.parts else attribution.holders:
-                totals = self._held_by(holder, interval.accelerator)
+                totals = self._held_by(holder, interval.accelerator, devices)
                 if attribution.is_sole:
                     _add_sole(totals, elapsed_ns, device_ns, interval.reading)
                     totals.add(amounts)
                 else:
                     _add_shared(totals, device_ns, interval.reading)
 
-    def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...]]]) -> None:
+    def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...], int]]) -> None:
         """
         Let time pass in which no collector ran: all of it is lost, for every GPU of the inventory.
 
-        ``held`` has, for each device, its accelerator model and who may have held it. Nobody is given held seconds for
-        it; each of them has the time among its unwatched seconds.
+        ``held`` has, for each device, its accelerator model, who may have held it, and how much of the card's time it
+        makes. Nobody is given held seconds for it; each of them has the time among its unwatched seconds.
         """
         self.advance(elapsed_ns, self._inventory)
         for accelerator, count in self._inventory.items():
             self._state_ns[accelerator, GpuState.LOST, Why.COLLECTOR_DOWN] += elapsed_ns * count
-        for accelerator, holders in held:
+        for accelerator, holders, device_ns in held:
             for holder in dict.fromkeys(holders):
-                self._held_by(holder, accelerator).unwatched_ns += elapsed_ns
+                self._held_by(holder, accelerator, 1.0).unwatched_ns += device_ns
 
     def begin(self) -> None:
         """Note that the series of every holder stand on a published page, so that they may grow on the next."""
@@ -204,9 +205,9 @@ class Accounts:
         yield from self._gpu_samples((node, provenance))
         yield from self._holder_samples((node, provenance), newcomers_at_zero)
 
-    def _held_by(self, holder: Holder, accelerator: str) -> HolderTotals:
+    def _held_by(self, holder: Holder, accelerator: str, devices: float) -> HolderTotals:
         key = (holder, accelerator)
-        self._devices_now[key] += 1
+        self._devices_now[key] = self._devices_now.get(key, 0.0) + devices
         totals = self._holders.setdefault(key, HolderTotals())
         totals.last_held_ns = self.elapsed_ns
         totals.workload = (holder.workload_kind, holder.workload_name, holder.workload_uid)
@@ -225,7 +226,7 @@ class Accounts:
         for (holder, accelerator), totals in self._holders.items():
             labels = (*where, *holder_labels(holder), accelerator)
             yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
-            yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now[holder, accelerator])
+            yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now.get((holder, accelerator), 0.0))
             for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
                 yield Sample(metric, (*labels, *beside), value)
 

@@ -9,8 +9,7 @@ server knows. Where one of the two does not answer, what is known stays known:
 - a kubelet that has just come back may not know its pods again yet, so for SETTLE_SECONDS its answer only adds.
 
 An init container that has ended holds nothing, and a pod that has finished holds nothing. A pod that was deleted by
-force holds what the kubelet says it holds. A container on a MIG instance holds a part of the card; cards are counted
-whole so far, so that is in doubt too.
+force holds what the kubelet says it holds.
 """
 
 from collections import Counter
@@ -76,7 +75,7 @@ class KubernetesHolders:
         self._resolution = Resolution(held=(), unresolved=(), others=())
 
     def holders(self) -> Mapping[str, tuple[Holder, ...]] | Absent:
-        """Holders by the UUID of the whole GPU; a device that is missing is held by nobody. Absent when unknown."""
+        """Holders by the UUID of GPU or MIG instance; one that is missing is held by nobody. Absent when unknown."""
         claims = self._claims()
         if isinstance(claims, Absent):
             return claims
@@ -148,23 +147,20 @@ def table_of(devices: Iterable[DeviceIdentity]) -> DeviceTable:
 
 
 def holders_in(resolution: Resolution, view: NodeView) -> dict[str, tuple[Holder, ...]]:
-    """Who holds each GPU, by its UUID, and who may. Order is fixed; a container that holds nothing is left out."""
+    """Who holds each GPU or MIG instance, by its UUID, and who may. Order is fixed; who holds nothing is left out."""
     found: dict[str, dict[Holder, None]] = {}
-    for gpu_uuid, container, doubt in _held(resolution):
+    for uuid, container, doubt in _held(resolution):
         holder = _holder(container, view, doubt)
         if holder is not None:
-            found.setdefault(gpu_uuid, {}).setdefault(holder, None)
-    return {gpu_uuid: tuple(holders) for gpu_uuid, holders in found.items()}
+            found.setdefault(uuid, {}).setdefault(holder, None)
+    return {uuid: tuple(holders) for uuid, holders in found.items()}
 
 
 def _held(resolution: Resolution) -> Iterator[tuple[str, ContainerName, Absent | None]]:
-    """GPU, container, doubt; those without doubt first, because of two equal holders the first one stays."""
+    """Device, container, doubt; those without doubt first, because of two equal holders the first one stays."""
     for device, containers in resolution.holders().items():
-        if isinstance(device, Gpu):
-            yield from ((device.gpu_uuid, container, None) for container in containers)
-    for device, containers in resolution.holders().items():
-        if isinstance(device, MigInstance):
-            yield from ((device.gpu_uuid, container, Absent(Why.MIG_INSTANCE)) for container in containers)
+        uuid = device.gpu_uuid if isinstance(device, Gpu) else device.mig_uuid
+        yield from ((uuid, container, None) for container in containers)
     for gpu_uuid, containers in resolution.possible_by_gpu().items():
         yield from ((gpu_uuid, container, Absent(Why.CLAIM_UNRESOLVED)) for container in containers)
 

@@ -1,42 +1,129 @@
 """
 A survey of the devices, joined with who holds them: what is known about every device over one interval. Pure.
+
+The time of a card that is cut into MIG instances is divided among them: each weighs its multiprocessors over those of
+the card. What no instance has, because none fits or none was made, is unallocated. Where the weights are not known the
+card is one, and ambiguous (mig_instance) if any of it is held.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from collector.accounting import DeviceInterval
-from collector.attribution import attribute
+from collector.apportion import InstanceTimes, divide_instances
+from collector.attribution import Attribution, attribute
 from collector.contract import UNKNOWN_ACCELERATOR
-from collector.devices import Survey
+from collector.devices import InstanceLook, Survey
 from collector.processes.port import Checked
-from collector.readings import Absent, Holder, Why
+from collector.readings import Absent, DeviceIdentity, Holder, Reading, Why
 from collector.state.file import Held
 
+INSTANCE_PREFIX = "MIG-"  # nvml.h: how the UUID of an instance begins
 
-def device_intervals(survey: Survey, held: Held, last_known: Held) -> Iterator[DeviceInterval]:
-    """One for every GPU that is counted, named or not. ``last_known`` is who held what when that was last known."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Who holds what ``now``, and who did when that was ``last_known``."""
+
+    now: Held
+    last_known: Held
+
+    def attribution(self, reading: Reading | Absent, uuid: str, *, in_doubt: Iterable[str] = ()) -> Attribution:
+        """Of this device; who holds those in ``in_doubt`` may hold it too, or some of it."""
+        last_known = _holders(self.last_known, uuid, in_doubt)
+        known = () if isinstance(last_known, Absent) else last_known
+        return attribute(reading, _holders(self.now, uuid, in_doubt), known)
+
+
+def device_intervals(elapsed_ns: int, survey: Survey, holding: Holding) -> Iterator[DeviceInterval]:
+    """
+    One of every GPU that is counted, named or not; of a card that is cut, one of each instance and one of the rest.
+
+    They are of the last ``elapsed_ns``.
+    """
+    cut = instances_by_card(survey.instances.values())
     for uuid, reading in survey.readings.items():
-        yield DeviceInterval(
-            gpu_uuid=uuid,
-            accelerator=survey.known[uuid].accelerator,
-            reading=reading,
-            attribution=attribute(reading, holders_of(uuid, held), known_holders(uuid, last_known)),
-        )
+        if uuid in cut:
+            yield from _of_cut_card(elapsed_ns, survey.known[uuid], reading, cut[uuid], holding)
+        else:
+            attribution = holding.attribution(reading, uuid)
+            yield _interval(uuid, survey.known[uuid].accelerator, reading, attribution)
     for number, why in enumerate(survey.unidentified):
-        yield DeviceInterval(
-            gpu_uuid=f"unidentified-{number}",
-            accelerator=UNKNOWN_ACCELERATOR,
-            reading=why,
-            attribution=attribute(why, Absent(Why.HOLDERS_UNKNOWN)),
-        )
+        nobody_knows = attribute(why, Absent(Why.HOLDERS_UNKNOWN))
+        yield _interval(f"unidentified-{number}", UNKNOWN_ACCELERATOR, why, nobody_knows)
     for gpu in survey.unreadable:
-        yield DeviceInterval(
-            gpu_uuid=f"pci-{gpu.pci_bus_id}",
-            accelerator=gpu.accelerator,
-            reading=gpu.why,
-            attribution=attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN)),
-        )
+        nobody_knows = attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN))
+        yield _interval(f"pci-{gpu.pci_bus_id}", gpu.accelerator, gpu.why, nobody_knows)
+
+
+def instances_by_card(instances: Iterable[InstanceLook]) -> dict[str, tuple[InstanceLook, ...]]:
+    """The instances of each card that is cut, by the card's UUID."""
+    found: dict[str, tuple[InstanceLook, ...]] = {}
+    for each in instances:
+        if each.identity.mig is not None:
+            card = each.identity.mig.parent_uuid
+            found[card] = (*found.get(card, ()), each)
+    return found
+
+
+def instance_times(elapsed_ns: int, card: DeviceIdentity, instances: Iterable[InstanceLook]) -> InstanceTimes | Absent:
+    """How the time of a card is divided among its instances; Absent where it cannot be told what they weigh."""
+    if isinstance(card.multiprocessors, Absent):
+        return card.multiprocessors
+    weights = {each.identity.gpu_uuid: each.identity.mig.multiprocessors for each in instances if each.identity.mig}
+    return divide_instances(elapsed_ns, weights, card.multiprocessors)
+
+
+def unwatched(elapsed_ns: int, survey: Survey, may_have: Held) -> Iterator[tuple[str, tuple[Holder, ...], int]]:
+    """
+    For every device that may have been held: accelerator model, by whom, and how much of its card's time it makes.
+
+    Who had an instance that is no more, or one whose weight is not known, may have had the card.
+    """
+    if isinstance(may_have, Absent):
+        return
+    models = {uuid: identity.accelerator for uuid, identity in survey.known.items()}
+    parts: dict[str, int] = {}
+    for card, instances in instances_by_card(survey.instances.values()).items():
+        models |= {each.identity.gpu_uuid: each.identity.accelerator for each in instances}
+        times = instance_times(elapsed_ns, survey.known[card], instances)
+        parts |= {} if isinstance(times, Absent) else times.instance_ns
+    anywhere = next(iter(models.values()), UNKNOWN_ACCELERATOR)
+    for uuid, holders in may_have.items():
+        if uuid in models or uuid.startswith(INSTANCE_PREFIX):
+            yield models.get(uuid, anywhere), holders, parts.get(uuid, elapsed_ns)
+
+
+def _of_cut_card(
+    elapsed_ns: int,
+    card: DeviceIdentity,
+    reading: Reading | Absent,
+    instances: Sequence[InstanceLook],
+    holding: Holding,
+) -> Iterator[DeviceInterval]:
+    """Each instance by its weight, and the rest, which is nobody's; in doubt where somebody has the card as a whole."""
+    times = instance_times(elapsed_ns, card, instances)
+    if isinstance(times, Absent):
+        everybody = (card.gpu_uuid, *(each.identity.gpu_uuid for each in instances))
+        attribution = holding.attribution(reading, "", in_doubt=everybody)
+        yield _interval(card.gpu_uuid, card.accelerator, reading, attribution)
+        return
+    for each in instances:
+        uuid = each.identity.gpu_uuid
+        read = reading if isinstance(reading, Absent) else each.reading
+        attribution = holding.attribution(read, uuid, in_doubt=(card.gpu_uuid,))
+        yield _interval(uuid, card.accelerator, read, attribution, times.instance_ns[uuid])
+    if times.unallocated_ns:
+        rest = holding.attribution(reading, "", in_doubt=(card.gpu_uuid,))
+        yield _interval(f"{card.gpu_uuid}/rest", card.accelerator, reading, rest, times.unallocated_ns)
+
+
+def _interval(
+    uuid: str, accelerator: str, reading: Reading | Absent, attribution: Attribution, part_ns: int | None = None
+) -> DeviceInterval:
+    return DeviceInterval(
+        gpu_uuid=uuid, accelerator=accelerator, reading=reading, attribution=attribution, part_ns=part_ns
+    )
 
 
 def holders_of(uuid: str, held: Held) -> tuple[Holder, ...] | Absent:
@@ -48,6 +135,15 @@ def known_holders(uuid: str, held: Held) -> tuple[Holder, ...]:
     """Who is known to hold a device."""
     holders = holders_of(uuid, held)
     return () if isinstance(holders, Absent) else holders
+
+
+def _holders(held: Held, uuid: str, in_doubt: Iterable[str]) -> tuple[Holder, ...] | Absent:
+    """Who holds a device, and in doubt whoever holds the others; or that nobody knows."""
+    if isinstance(held, Absent):
+        return held
+    others = (holder for other in in_doubt for holder in held.get(other, ()))
+    doubted = (replace(holder, doubt=holder.doubt or Absent(Why.MIG_INSTANCE)) for holder in others)
+    return (*held.get(uuid, ()), *doubted)
 
 
 def after_check(interval: DeviceInterval, elapsed_ns: int, checked: Checked | None) -> DeviceInterval:

@@ -27,7 +27,7 @@ from collector.clock import Clock
 from collector.contract import Metric, Sample, node_metrics
 from collector.devices import NodeDevices, Survey
 from collector.holders import HolderSource
-from collector.intervals import after_check, device_intervals, either, known_holders
+from collector.intervals import Holding, after_check, device_intervals, either, unwatched
 from collector.page import check_samples, custody_samples, gpu_samples
 from collector.processes.port import Check, Checked
 from collector.readings import Absent, Why
@@ -148,7 +148,7 @@ class Collector:
         with self._lock:
             elapsed_ns = now_ns - self._last_tick_ns
             self._note_check(checked)
-            self._add_down(held)
+            self._add_down(survey, held)
             self._add(elapsed_ns, survey, held)
             self._look(survey, now_unix, elapsed_ns)
             self._survey, self._held = survey, held
@@ -251,12 +251,11 @@ class Collector:
             failure = Absent(Why.NO_DATA) if self._checked is None else self._checked.failure
             yield from check_samples(self._facts.where, self._check.kinds, self._mismatches, failure)
 
-    def _add_down(self, held: Held) -> None:
+    def _add_down(self, survey: Survey, held: Held) -> None:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
         if self._down_ns:
-            known, may_have = self._survey.known, either(self._last_known, held)
-            at_either_end = [(known[uuid].accelerator, known_holders(uuid, may_have)) for uuid in known]
-            self._accounts.pass_unwatched(self._down_ns, at_either_end)
+            may_have = unwatched(self._down_ns, survey, either(self._last_known, held))
+            self._accounts.pass_unwatched(self._down_ns, may_have)
         self._down_ns = 0
 
     def _look(self, survey: Survey, at_unix: float, elapsed_ns: int) -> None:
@@ -271,7 +270,7 @@ class Collector:
         """Say once which devices holders have that this node has not: a slip leaves the real ones to nobody."""
         if survey.blind or isinstance(held, Absent):
             return
-        strangers = frozenset(held) - frozenset(survey.known)
+        strangers = frozenset(held) - frozenset(survey.known) - frozenset(survey.instances)
         if strangers - self._strangers:
             log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(strangers))))
         self._strangers = strangers
@@ -285,7 +284,8 @@ class Collector:
 
     def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
         self._accounts.advance(elapsed_ns, survey.inventory())
-        intervals = device_intervals(survey, held, self._last_known)
+        holding = Holding(now=held, last_known=self._last_known)
+        intervals = device_intervals(elapsed_ns, survey, holding)
         self._accounts.integrate(elapsed_ns, (after_check(each, elapsed_ns, self._checked) for each in intervals))
 
     def _unseen_ns(self, elapsed_ns: int) -> int:

@@ -29,7 +29,7 @@ OF_READINGS: dict[str, Metric] = {
 
 
 def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
-    """Every identified device: what it is, what it does as far as it can be read, and who holds it."""
+    """Every identified device, also MIG instances: what it is, what it does as far as can be read, who holds it."""
     for uuid, identity in survey.known.items():
         yield Sample(gpu_metrics.GPU_INFO, (*where, uuid, *_about(identity)), 1)
         reading = survey.readings[uuid]
@@ -37,8 +37,20 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
             yield from _read_samples((*where, uuid), reading)
         for name, absent in survey.unsupported.get(uuid, {}).items():
             yield Sample(gpu_metrics.GPU_UNSUPPORTED, (*where, uuid, name, absent.reason), 1)
-        for names in _names(known_holders(uuid, held)):
-            yield Sample(gpu_metrics.GPU_HELD, (*where, uuid, *names), 1)
+        yield from _held_samples((*where, uuid), held)
+    for uuid, look in survey.instances.items():
+        if look.identity.mig is not None:
+            mig = look.identity.mig
+            about = (look.identity.accelerator, mig.parent_uuid, mig.profile, str(mig.multiprocessors))
+            yield Sample(gpu_metrics.MIG_INSTANCE_INFO, (*where, uuid, *about), 1)
+        if not isinstance(look.reading, Absent):
+            yield from _read_samples((*where, uuid), look.reading)
+        yield from _held_samples((*where, uuid), held)
+
+
+def _held_samples(labels: tuple[str, ...], held: Held) -> Iterator[Sample]:
+    for names in _names(known_holders(labels[-1], held)):
+        yield Sample(gpu_metrics.GPU_HELD, (*labels, *names), 1)
 
 
 def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]:

@@ -21,6 +21,8 @@ def _here(metric: Metric, more: str = "") -> str:
 
 
 KNOWN = _here(gpu_metrics.GPUS)
+IDENTIFIED = f"{_here(gpu_metrics.GPU_INFO)} or {_here(gpu_metrics.MIG_INSTANCE_INFO)}"
+OF_CARDS = 'gpu_uuid!~"MIG-.*"'
 
 
 def _rate(metric: Metric, more: str = "") -> str:
@@ -120,7 +122,7 @@ HOLDERS = Row(
                     expr=_claimed(
                         f"max by ({', '.join(gpu_metrics.GPU_HELD.labels)}) ({_here(gpu_metrics.GPU_HELD)})"
                         f" * on ({', '.join(contract.GPU_LABELS)}) group_left (accelerator)"
-                        f" max by ({', '.join(contract.GPU_LABELS)}, accelerator) ({_here(gpu_metrics.GPU_INFO)})"
+                        f" max by ({', '.join(contract.GPU_LABELS)}, accelerator) ({IDENTIFIED})"
                     ),
                     name="",
                 ),
@@ -190,21 +192,22 @@ DEVICES = Row(
         Panel(
             title="GPUs known and read",
             kind="timeseries",
-            description="Known: what the nodes are known to have, read or not. Read: those whose busy ratio came with "
+            description="Known: what the nodes are known to have, read or not. Read: those whose power came with "
             "the last tick. The difference is in none of the two panels beside this one.",
             unit="short",
             queries=(
                 Query(expr=f"sum by (accelerator) ({KNOWN})", name="known {{accelerator}}"),
-                Query(expr=_counted(f"count({_here(gpu_metrics.GPU_BUSY)})"), name="read"),
+                Query(expr=_counted(f"count({_here(gpu_metrics.GPU_POWER)})"), name="read"),
             ),
         ),
         Panel(
             title="Busy ratio, by node",
             kind="timeseries",
             description="Mean over the GPUs that were read: the share of time in which a kernel ran. GPUs that were "
-            "not read are left out, not counted as idle. Busy is not arithmetic: waiting for a checkpoint is busy too.",
+            "not read, or are cut into MIG instances, are left out, not counted as idle. Busy is not arithmetic: "
+            "waiting for a checkpoint is busy too.",
             unit="percentunit",
-            queries=(Query(expr=f"avg by (node) ({_here(gpu_metrics.GPU_BUSY)})", name="{{node}}"),),
+            queries=(Query(expr=f"avg by (node) ({_here(gpu_metrics.GPU_BUSY, OF_CARDS)})", name="{{node}}"),),
         ),
         Panel(
             title="Power, by node",

@@ -22,6 +22,12 @@ GPU_INFO = gauge(
     (*GPU_LABELS, "accelerator", "pci_bus_id", "serial"),
     "1 for every GPU that was identified; accelerator is the product name as the driver gives it.",
 )
+MIG_INSTANCE_INFO = gauge(
+    "mig_instance_info",
+    "",
+    (*GPU_LABELS, "accelerator", "parent_uuid", "profile", "multiprocessors"),
+    "1 for every MIG instance there is now, under its own UUID: its card's name and UUID, its profile, its weight.",
+)
 GPU_BUSY = gauge(
     "gpu_busy_ratio",
     "ratio",
@@ -122,6 +128,7 @@ CUSTODY_LAST_SEEN = gauge(
 METRICS = (
     GPUS,
     GPU_INFO,
+    MIG_INSTANCE_INFO,
     GPU_BUSY,
     GPU_POWER,
     GPU_SM_ACTIVE,

@@ -8,7 +8,12 @@ HOLDER_INFO = gauge(
     (*HOLDER_LABELS, "workload_kind", "workload_name", "workload_uid"),
     "1 for every holder: the workload (Kubernetes owner) that it was last said to belong to.",
 )
-HOLDER_DEVICES = gauge("holder_devices", "", HOLDER_LABELS, "Devices that the holder has now, alone or shared.")
+HOLDER_DEVICES = gauge(
+    "holder_devices",
+    "",
+    HOLDER_LABELS,
+    "GPUs that the holder has now, alone or shared; a MIG instance is its part of one.",
+)
 HELD = counter(
     "holder_held_seconds",
     "seconds",

@@ -153,8 +153,8 @@ def test_a_claim_that_means_no_certain_device_makes_each_that_it_may_be_ambiguou
     assert node.names() == {0: [("pod-0", "claim_unresolved")], 1: [("pod-0", "claim_unresolved")]}
 
 
-def test_a_holder_of_an_instance_has_a_part_of_the_card_in_doubt() -> None:
-    """A card whose MIG instance somebody holds is ambiguous, not all theirs and not free."""
+def test_a_holder_of_an_instance_holds_it_and_not_the_card() -> None:
+    """A MIG instance is held under its own UUID."""
     mig = MigInstance(
         parent_uuid=gpu_uuid(1), gpu_instance_id=1, compute_instance_id=0,
         profile="3g.40gb", multiprocessors=60, memory_bytes=1,
@@ -164,7 +164,10 @@ def test_a_holder_of_an_instance_has_a_part_of_the_card_in_doubt() -> None:
         answer=(a_plugin_claim(mig_uuid(7), resource="nvidia.com/mig-3g.40gb"),),
         devices=(*cards, an_identity(mig_uuid(7), index=1, mig=mig)),
     )
-    assert node.names() == {1: [("pod-0", "mig_instance")]}
+    held = node.holders()
+    assert {uuid: [(each.pod, each.doubt) for each in holders] for uuid, holders in held.items()} == {
+        mig_uuid(7): [("pod-0", None)]
+    }
 
 
 def test_of_two_claims_on_one_device_the_certain_one_stays() -> None:

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.readings import SECOND, a_holder
 
+from collector.apportion import apportion, divide_instances
 from collector.attribution import Attribution
 from collector.contract import GpuState
-from collector.processes.sharing import Part, Shares, add_shares, apportion, divide, divide_instances
+from collector.processes.sharing import Part, Shares, add_shares, divide
 from collector.readings import Absent, Holder, Why
 
 A, B, C = a_holder("pod-0"), a_holder("pod-1"), a_holder("pod-2")

@@ -1,0 +1,144 @@
+"""A card that is cut into MIG instances, from the driver to the counters."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.nodes import a_played_collector
+from support.readings import H100, SECOND, a_holder, a_reading, an_identity, total
+from support.scenarios import CONSTANT, Moment, a_node, a_pod, a_workload, an_instance
+
+from collector.accounting import Accounts
+from collector.contract import Metric, gpu_metrics, holder_metrics
+from collector.devices import NOT_YET, InstanceLook, Survey
+from collector.intervals import Holding, device_intervals, unwatched
+from collector.loop import Collector
+from collector.readings import Absent, Holder, MigInstance, Reading, Why
+
+TOTAL = 132
+CARD = "GPU-0"
+SEVEN = tuple(an_instance(0, "1g.10gb") for _ in range(7))
+SMALL, LARGE = 16 / TOTAL, 60 / TOTAL
+
+
+def of(collector: Collector, metric: Metric, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
+    return total(collector.samples(), metric.name, **labels)
+
+
+def a_look(number: int, multiprocessors: int, reading: Reading | Absent) -> InstanceLook:
+    """An instance of the card, read so."""
+    mig = MigInstance(
+        parent_uuid=CARD, gpu_instance_id=number, compute_instance_id=0,
+        profile="1g.10gb", multiprocessors=multiprocessors, memory_bytes=2**30,
+    )  # fmt: skip
+    return InstanceLook(identity=an_identity(f"MIG-{number}", mig=mig), reading=reading)
+
+
+def a_survey(
+    *weights: int, card: Reading | Absent, reading: Reading | Absent, multiprocessors: int | Absent = TOTAL
+) -> Survey:
+    """A card with instances of these weights."""
+    looks = [a_look(number, weight, reading) for number, weight in enumerate(weights)]
+    return replace(
+        NOT_YET,
+        readings={CARD: card},
+        known={CARD: an_identity(CARD, multiprocessors=multiprocessors)},
+        instances={each.identity.gpu_uuid: each for each in looks},
+        blind=None,
+    )
+
+
+def states(survey: Survey, held: dict[str, tuple[Holder, ...]]) -> dict[tuple[str, str], int]:
+    """Nanoseconds of a second by state and reason; they balance."""
+    accounts = Accounts()
+    accounts.advance(SECOND, survey.inventory())
+    accounts.integrate(SECOND, device_intervals(SECOND, survey, Holding(now=held, last_known=held)))
+    assert accounts.residual_ns(H100) == 0
+    return {(each.state.value, each.reason): each.total_ns for each in accounts.books().states if each.total_ns}
+
+
+@given(
+    weights=st.lists(st.integers(1, 60), max_size=9),
+    held=st.dictionaries(st.integers(0, 8), st.lists(st.sampled_from("abc"), min_size=1, max_size=2)),
+    read=st.booleans(),
+)
+def test_a_cut_card_balances(weights: list[int], held: dict[int, list[str]], read: bool) -> None:
+    """Whatever a card is cut into, whoever holds what: its states add up to its time, exactly and once."""
+    card = a_reading(busy=Absent(Why.NOT_SUPPORTED)) if read else Absent(Why.GPU_LOST)
+    holders = {f"MIG-{number}": tuple(map(a_holder, pods)) for number, pods in held.items()}
+    found = states(a_survey(*weights, card=card, reading=a_reading()), holders)
+    assert sum(found.values()) == SECOND
+    if not read:
+        assert found == {("lost", "gpu_lost"): SECOND}
+    elif sum(weights) <= TOTAL:
+        alone = [weights[at] for at, pods in held.items() if at < len(weights) and len(set(pods)) == 1]
+        assert found.get(("attributed", ""), 0) == pytest.approx(SECOND * sum(alone) / TOTAL, abs=len(weights))
+
+
+def test_two_holders_of_one_instance_share_only_that(tmp_path: Path) -> None:
+    """Replicas of an instance are ambiguous for its weight, and the others are attributed."""
+    held = {"MIG-0": (a_holder("a"), a_holder("b")), "MIG-1": (a_holder("c"),)}
+    found = states(a_survey(66, 33, card=a_reading(), reading=a_reading()), held)
+    expected = {("ambiguous", "shared"): 2, ("attributed", ""): 1, ("unallocated", ""): 1}
+    assert found == {key: quarters * SECOND // 4 for key, quarters in expected.items()}
+
+
+def test_who_holds_the_whole_of_a_cut_card_may_hold_any_part() -> None:
+    """A claim on a card that was cut since makes every part ambiguous; it clears nobody."""
+    held = {CARD: (a_holder("whole"),), "MIG-0": (a_holder("part"),)}
+    assert states(a_survey(66, card=a_reading(), reading=a_reading()), held) == {("ambiguous", "mig_instance"): SECOND}
+
+
+def test_instances_that_cannot_be_weighed_make_their_card_ambiguous() -> None:
+    """Where the card's multiprocessors are not known, or are fewer than its instances have, nothing is divided."""
+    held = {"MIG-0": (a_holder("a"),)}
+    unknown = a_survey(16, card=a_reading(), reading=a_reading(), multiprocessors=Absent(Why.NOT_SUPPORTED))
+    too_many = a_survey(100, 100, card=a_reading(), reading=a_reading())
+    for survey in (unknown, too_many):
+        assert states(survey, held) == {("ambiguous", "mig_instance"): SECOND}
+        assert states(survey, {}) == {("unallocated", ""): SECOND}
+
+
+def test_who_had_a_part_may_have_had_it_while_nobody_watched() -> None:
+    """Unwatched time is by the part too; an instance that is no more may have been the whole card."""
+    survey = a_survey(33, card=a_reading(), reading=a_reading())
+    held = {"MIG-0": (a_holder("a"),), "MIG-gone": (a_holder("b"),), "GPU-stranger": (a_holder("c"),)}
+    found = [(model, holders[0].pod, ns) for model, holders, ns in unwatched(SECOND, survey, held)]
+    assert found == [(H100, "a", SECOND // 4), (H100, "b", SECOND)]
+
+
+def test_the_driver_to_the_counters(tmp_path: Path) -> None:
+    """Ten minutes of seven instances, two of them held: each holder has its sixteen of 132, the rest is unallocated."""
+    work = a_workload(a_pod("a", instances=[0], signal=CONSTANT), a_pod("b", instances=[1, 2], signal=CONSTANT))
+    with a_played_collector(tmp_path, a_node(*SEVEN, gpus=1), work, moment=(moment := Moment())) as collector:
+        for moment.seconds in range(0, 601, 10):
+            collector.tick()
+        assert of(collector, holder_metrics.HELD, workload_pod="a") == pytest.approx(600 * SMALL, rel=1e-6)
+        assert of(collector, holder_metrics.HELD, workload_pod="b") == pytest.approx(1200 * SMALL, rel=1e-6)
+        assert of(collector, holder_metrics.HOLDER_DEVICES) == pytest.approx(3 * SMALL, rel=1e-6)
+        assert of(collector, gpu_metrics.GPU_SECONDS, state="unallocated") == pytest.approx(600 * (1 - 3 * SMALL))
+        assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+        busy, observed = (of(collector, each) for each in (holder_metrics.BUSY, holder_metrics.OBSERVED))
+        assert busy == pytest.approx(observed / 2, rel=1e-6)
+        assert observed == pytest.approx(600 * 3 * SMALL, rel=1e-6)
+        assert of(collector, gpu_metrics.MIG_INSTANCE_INFO, multiprocessors="16") == 7
+        assert of(collector, gpu_metrics.GPU_HELD) == 3
+
+
+def test_a_layout_that_changes_is_followed(tmp_path: Path) -> None:
+    """At noon one small instance becomes a large one: each holder has its own part for its own time."""
+    layout = (an_instance(0, "1g.10gb", "0s", "300s"), an_instance(0, "3g.40gb", "300s", "600s"))
+    pods = (
+        a_pod("a", instances=[0], start="0s", end="300s", signal=CONSTANT),
+        a_pod("b", instances=[1], start="300s", end="600s", signal=CONSTANT),
+    )
+    node = a_node(*layout, gpus=1)
+    with a_played_collector(tmp_path, node, a_workload(*pods), moment=(moment := Moment())) as collector:
+        for moment.seconds in range(0, 601, 10):
+            collector.tick()
+        assert of(collector, holder_metrics.HELD, workload_pod="a") == pytest.approx(290 * SMALL)
+        assert of(collector, holder_metrics.HELD, workload_pod="b") == pytest.approx(300 * LARGE)
+        assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
