@@ -210,12 +210,12 @@ class NodeDevices:
         """Of the known devices that were not read, those that have been given to a virtual machine."""
         given = {gpu.pci_bus_id for gpu in self._pci if gpu.why_unread().reason is Why.PASSED_THROUGH}
         unread = [uuid for uuid, reading in readings.items() if isinstance(reading, Absent)]
-        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if place(self._known[uuid].pci_bus_id) in given}
+        return {uuid: Absent(Why.PASSED_THROUGH) for uuid in unread if _place(self._known[uuid]) in given}
 
     def _unreadable(self) -> tuple[Unreadable, ...]:
-        """GPUs on the bus that are counted nowhere else. Those without identity have no address, only a number."""
-        known = {place(identity.pci_bus_id) for identity in self._known.values()}
-        found, nameless = [], len(self._unidentified)
+        """GPUs on the bus that are counted nowhere else. Of those without an address there is only a number."""
+        known = [_place(identity) for identity in self._known.values()]
+        found, nameless = [], len(self._unidentified) + sum(isinstance(each, Absent) for each in known)
         for gpu in self._pci:
             why = self._why_unread(gpu)
             if gpu.pci_bus_id in known:
@@ -256,6 +256,9 @@ class NodeDevices:
             identity = self._identity(driver, handle)
             if isinstance(identity, Absent):
                 unnamed.append(identity)
+            elif identity.gpu_uuid in found:  # two devices under one UUID: which of them holders mean, nobody can say
+                self.errors["nvmlDeviceGetUUID", "duplicate"] += 1
+                unnamed.append(Absent(Why.DRIVER_ERROR))
             else:
                 self._known[identity.gpu_uuid] = identity
                 reading = driver.reading(handle)
@@ -313,6 +316,10 @@ class NodeDevices:
         if not isinstance(identity, Absent):
             self._by_handle[handle] = identity
         return identity
+
+
+def _place(identity: DeviceIdentity) -> str | Absent:
+    return identity.pci_bus_id if isinstance(identity.pci_bus_id, Absent) else place(identity.pci_bus_id)
 
 
 def _unread(reading: Reading | Absent, why: Why) -> Absent:

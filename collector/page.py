@@ -85,8 +85,8 @@ def check_samples(
 
 def _about(identity: DeviceIdentity) -> tuple[str, str, str]:
     """A device's labels beside its UUID."""
-    serial = "" if isinstance(identity.serial, Absent) else identity.serial
-    return identity.accelerator, identity.pci_bus_id, serial
+    address, serial = ("" if isinstance(each, Absent) else each for each in (identity.pci_bus_id, identity.serial))
+    return identity.accelerator, address, serial
 
 
 def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]:

@@ -72,6 +72,7 @@ class DeviceIdentity:
     ``accelerator`` is the product name exactly as the driver gives it (``nvmlDeviceGetName``); what that product can do
     is looked up in the centre, never on the node.
 
+    ``pci_bus_id`` has eight digits of domain and capitals, ``00000000:0A:00.0``, however the driver writes it.
     ``index`` is the driver's, from 0 in the order of bus ids; ``minor_number`` is the N of ``/dev/nvidiaN``, and the
     two may differ. ``fabric_cluster_uuid`` and ``fabric_clique_id`` name the NVLink domain, which may span nodes.
     ``multiprocessors``: how many the whole card has. ``mig`` is None for a whole card; of an instance all else is its
@@ -80,7 +81,7 @@ class DeviceIdentity:
 
     gpu_uuid: str
     accelerator: str
-    pci_bus_id: str
+    pci_bus_id: str | Absent
     serial: str | Absent
     board_part_number: str | Absent
     vbios_version: str | Absent

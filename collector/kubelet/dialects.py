@@ -74,8 +74,10 @@ def _of_pci_address(match: re.Match[str], table: DeviceTable) -> Candidates:
     return Candidates(tuple(gpu for gpu in table.gpus if _pci_address(gpu.pci_bus_id) == wanted))
 
 
-def _pci_address(text: str) -> tuple[int, str]:
+def _pci_address(text: str | Absent) -> tuple[int, str] | Absent:
     """NVML writes ``00000000:3B:00.0`` where the kernel writes ``0000:3b:00.0``."""
+    if isinstance(text, Absent):
+        return text
     domain, rest = text.split(":", 1)
     return int(domain, 16), rest.lower()
 

@@ -17,13 +17,13 @@ class Gpu:
     A whole GPU.
 
     ``index`` is NVML's, ``minor_number`` the one in ``/dev/nvidia…`` (``nvmlDeviceGetMinorNumber``). The two differ on
-    some machines (PrincetonUniversity/jobstats#34). ``pci_bus_id`` may be in NVML's form or in the kernel's.
+    some machines (PrincetonUniversity/jobstats#34). ``pci_bus_id`` is Absent where the driver does not tell.
     """
 
     gpu_uuid: str
     index: int
     minor_number: int | Absent
-    pci_bus_id: str
+    pci_bus_id: str | Absent
 
     @property
     def uuid(self) -> str:

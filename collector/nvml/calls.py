@@ -5,6 +5,7 @@ Asking the driver: an answer, or Absent with the reason; failures are counted, a
 say so for a while to a container that it had answered before (NVIDIA/DCGM#214).
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,6 +15,8 @@ import pynvml
 
 from collector.nvml.errors import RESTING, WHOLE_DEVICE, DeviceGone, code_name, why
 from collector.readings import Absent, Why
+
+log = logging.getLogger("flopwatch.collector")
 
 LOOKS_WITHOUT_PERMISSION = 60  # so many looks are left out before the next attempt: a guess
 NO_CODES: Mapping[int, object] = MappingProxyType({})
@@ -52,6 +55,10 @@ class Calls:
             return self.failed(function.__name__, error.value)
         except UnicodeDecodeError:
             return self.nonsense(function.__name__, "undecodable")
+        # The binding was not made for every library that there is: one that counts more than it has room for is an
+        # IndexError, one that counts four billion a MemoryError. Whatever it is, an answer that cannot be read is none.
+        except Exception:  # noqa: BLE001
+            return self.nonsense(function.__name__, "unreadable")
         finally:
             self.asking = ""
 
@@ -78,6 +85,7 @@ class DeviceCalls:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self._settled: dict[str, Absent] = {}
+        self._said: set[str] = set()
         self._left_out: Counter[str] = Counter()
 
     def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
@@ -89,6 +97,13 @@ class DeviceCalls:
         if isinstance(answer, Absent) and present(answer).reason in RESTING:
             self._settled[name] = answer
         return answer
+
+    def say_once(self, event: str, **about: object) -> None:
+        """Log it, unless it has been logged about this device."""
+        line = " ".join((event, *(f"{name}={value}" for name, value in about.items())))
+        if line not in self._said:
+            self._said.add(line)
+            log.warning("%s", line)
 
     def _rests(self, name: str) -> bool:
         """Whether to leave the call out this time."""
@@ -106,6 +121,16 @@ def present(answer: Absent) -> Absent:
     if answer.reason in WHOLE_DEVICE:
         raise DeviceGone(answer)
     return answer
+
+
+def text(calls: Calls, call: str, answer: str | Absent) -> str | Absent:
+    """An answer in words: without blanks around it; NO_DATA if it is empty, and nothing that cannot be printed."""
+    if isinstance(answer, Absent):
+        return answer
+    words = answer.strip()
+    if not words.isprintable():
+        return calls.nonsense(call, "undecodable")
+    return words or Absent(Why.NO_DATA)
 
 
 def value_of(union: Any, value_type: int) -> float | Absent:

@@ -8,12 +8,15 @@ from typing import Any, Self
 
 import pynvml
 
-from collector.nvml.calls import Calls
+from collector.nvml import library
+from collector.nvml.calls import Calls, text
 from collector.nvml.device import Card, Device, Instance
-from collector.nvml.errors import WHY_BY_CODE, DeviceGone, no_driver
+from collector.nvml.errors import WHY_BY_CODE, DeviceGone, NoDriver, no_driver
 from collector.nvml.handles import DeviceHandle
 from collector.nvml.identity import card_identity, instance_identity
 from collector.readings import Absent, DeviceIdentity, Reading, Why
+
+MOST_DEVICES = 1024  # of a node, or instances of a card: far above any there is; a larger count is no count
 
 _NO_INSTANCE: dict[int, object] = {
     pynvml.NVML_ERROR_NOT_FOUND: None,
@@ -26,7 +29,8 @@ class Driver:
     An initialised NVML. Not for use by several threads.
 
     ``errors`` counts failed calls by C function name and NVML code name. "Not supported" is an answer, not an error.
-    Two codes are our own: ``out_of_range`` and ``undecodable``, for answers that cannot be what they claim to be.
+    Codes of our own are for answers that cannot be what they claim to be: ``out_of_range``; ``undecodable``, of text;
+    and ``unreadable``, which the binding could make nothing of.
     """
 
     def __init__(self, elapsed_ns: Callable[[], int] = time.monotonic_ns) -> None:
@@ -45,6 +49,7 @@ class Driver:
         ``elapsed_ns`` is the clock that tells how far two looks are apart; a scenario's, if one is played.
         """
         try:
+            library.load()
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
             raise no_driver(error) from error
@@ -76,8 +81,8 @@ class Driver:
 
         NVML: ``nvmlSystemGetDriverVersion``. By hand: ``nvidia-smi --query-gpu=driver_version --format=csv``
         """
-        version: str | Absent = self._calls.ask(pynvml.nvmlSystemGetDriverVersion)
-        return version
+        version = self._calls.ask(pynvml.nvmlSystemGetDriverVersion)
+        return text(self._calls, "nvmlSystemGetDriverVersion", version)
 
     def devices(self) -> tuple[DeviceHandle, ...]:
         """
@@ -94,6 +99,9 @@ class Driver:
         except pynvml.NVMLError as error:
             self._calls.failed("nvmlDeviceGetCount", error.value)
             raise no_driver(error) from error
+        if count > MOST_DEVICES:
+            self._calls.nonsense("nvmlDeviceGetCount", "out_of_range")
+            raise NoDriver(f"NVML counts {count} GPUs: see which libnvidia-ml.so.1 this is", code="out_of_range")
         found = tuple(self._handle(index) for index in range(count))
         for device in found:
             self._watch_mode(device)
@@ -169,17 +177,18 @@ class Driver:
     def _find_instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
         calls = self._device(device).calls
         most = calls.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, device.pointer)
-        candidates = (self._instance_handle(device, index) for index in range(0 if isinstance(most, Absent) else most))
+        most = 0 if isinstance(most, Absent) else min(most, MOST_DEVICES)
+        candidates = (self._instance_handle(device, index) for index in range(most))
         return tuple(handle for handle in candidates if handle is not None)
 
     def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | None:
         """The instance in this place; none if the place is empty, or the instance vanishes while it is asked for."""
         calls = self._device(device).calls
         pointer = calls.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, device.pointer, index, answers=_NO_INSTANCE)
-        if pointer is None or isinstance(pointer, Absent):
+        if not pointer or isinstance(pointer, Absent):
             return None
         uuid = calls.ask(pynvml.nvmlDeviceGetUUID, pointer, answers=_NO_INSTANCE)
-        if uuid is None or isinstance(uuid, Absent):
+        if not uuid or isinstance(uuid, Absent):
             return None
         return DeviceHandle(index=index, address=_address(pointer), pointer=pointer, parent=device, mig_uuid=uuid)
 

@@ -22,6 +22,7 @@ RESTING = (Why.NOT_SUPPORTED, Why.NO_PERMISSION)  # reasons that stay: the first
 _CODE_NAMES: dict[int, str] = {getattr(pynvml, name): name for name in dir(pynvml) if name.startswith("NVML_ERROR_")}
 _NEXT_STEP: dict[int, str] = {
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "libnvidia-ml.so.1 is not here: give the container the nvidia runtime class",
+    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: "this libnvidia-ml.so.1 is no NVML: put the driver's own first",
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "the kernel driver is not loaded, or the GPUs are passed through to a VM",
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was upgraded under this process: restart it",
     pynvml.NVML_ERROR_NO_PERMISSION: "the device files may not be opened: see the permissions in k8s/README.md",
@@ -59,4 +60,13 @@ def code_name(code: int) -> str:
 
 def no_driver(error: pynvml.NVMLError) -> NoDriver:
     """The error to raise where NVML will not work at all."""
-    return NoDriver(_NEXT_STEP.get(error.value, "NVML refuses to work"), code=code_name(error.value))
+    reason = _unloadable(error.__context__) or _NEXT_STEP.get(error.value, "NVML refuses to work")
+    return NoDriver(reason, code=code_name(error.value))
+
+
+def _unloadable(why: BaseException | None) -> str:
+    """What the linker says of a library that is there and cannot be loaded, empty if there is none."""
+    said = str(why) if isinstance(why, OSError) else ""
+    missing = "libnvidia-ml.so.1" in said and "No such file" in said
+    step = "it has to be built for this machine's processor and C library"
+    return f"libnvidia-ml.so.1 cannot be loaded ({said}): {step}" if said and not missing else ""

@@ -6,16 +6,18 @@ Each value comes with a code of its own. A field that the device does not have i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import pynvml
 
 from collector.nvml.calls import DeviceCalls, present, value_of
+from collector.nvml.library import UNWRITTEN
 from collector.readings import Absent, Why
 
 KIB = 1024
 ALL_LINKS = 0xFFFFFFFF  # nvml.h: the scope that adds up all NVLinks
+
+BEYOND = 2**64  # no counter of NVML is wider
 
 CALL = "nvmlDeviceGetFieldValues"
 Values = dict[str, Any]
@@ -93,8 +95,9 @@ class FieldBatch:
         By hand: ``nvidia-smi --id=<uuid> --query`` for power, errors and remapped rows; ``nvidia-smi nvlink
         --getthroughput d`` for the links; ``dcgmi dmon --field-id 156`` for the energy, in millijoules.
 
-        Absent(NOT_SUPPORTED) for each value that this device does not have. Where the whole call fails, power and
-        energy are had by calls of their own, and of power the same on boards that have no mean of it.
+        Absent(NOT_SUPPORTED) for each value that this device does not have, or that the library says to have answered
+        and has not written. Where the whole call fails, power and energy are had by calls of their own, and of power
+        the same on boards that have no mean of it.
         """
         found: Values = dict.fromkeys((field.name for field in FIELDS), Absent(Why.NOT_SUPPORTED))
         if self._fields:
@@ -117,12 +120,14 @@ class FieldBatch:
 
     def _value(self, field: Field, answer: Any) -> Any:
         code = answer.nvmlReturn
-        if code == pynvml.NVML_ERROR_INVALID_ARGUMENT:  # the driver is older than the field
+        if code in (pynvml.NVML_ERROR_INVALID_ARGUMENT, UNWRITTEN):  # the driver is older than the field, or a stub
             return Absent(Why.NOT_SUPPORTED)
         if code != pynvml.NVML_SUCCESS:
             return present(self._device.calls.failed(CALL, code))
+        if answer.valueType == UNWRITTEN:  # a stand-in that does not say what it wrote
+            return Absent(Why.NOT_SUPPORTED)
         value = value_of(answer.value, answer.valueType)
-        if isinstance(value, Absent) or not 0 <= value < inf:  # so neither is nan
+        if isinstance(value, Absent) or not 0 <= value < BEYOND:  # so neither is nan
             return self._device.calls.nonsense(CALL, "out_of_range")
         return field.convert(value)
 

@@ -11,11 +11,13 @@ there is no metric for FP8 or FP4 apart from HMMA.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import pynvml
 
 from collector.nvml.calls import DeviceCalls, present
+from collector.nvml.library import UNWRITTEN
 from collector.readings import Absent, Why
 
 SHORTEST_NS = 100_000_000
@@ -139,6 +141,8 @@ class GpmMeter:
 
     def _compare(self, before: Any, after: Any) -> Values:
         self._wanted.sample1, self._wanted.sample2 = before, after
+        for place in range(len(self._metrics)):
+            self._wanted.metrics[place].nvmlReturn, self._wanted.metrics[place].value = UNWRITTEN, nan
         answer = self._device.ask(pynvml.nvmlGpmMetricsGet, self._wanted)
         if isinstance(answer, Absent):
             return self._all(answer)
@@ -147,6 +151,8 @@ class GpmMeter:
         return found | self._settled
 
     def _value(self, metric: Metric, answer: Any) -> float | Absent:
+        if answer.nvmlReturn == UNWRITTEN:
+            return Absent(Why.NOT_SUPPORTED)
         if answer.nvmlReturn != pynvml.NVML_SUCCESS:
             return present(self._device.calls.failed("nvmlGpmMetricsGet", answer.nvmlReturn))
         value: float = answer.value * metric.unit

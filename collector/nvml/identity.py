@@ -1,5 +1,7 @@
 """Which hardware a card or a MIG instance is."""
 
+import re
+from collections.abc import Callable
 from ctypes import byref
 from dataclasses import replace
 from typing import Any
@@ -7,12 +9,13 @@ from uuid import UUID
 
 import pynvml
 
-from collector.nvml.calls import DeviceCalls
+from collector.nvml.calls import DeviceCalls, text
 from collector.readings import Absent, DeviceIdentity, MigInstance, Why
 
 MIB = 2**20
 CORES_PER_MULTIPROCESSOR = {"7": 64, "8.0": 64, "8": 128, "9": 128, "10": 128, "12": 128}
 """By compute capability, or its first number: the table in NVIDIA/cuda-samples, Common/helper_cuda.h."""
+_PCI_ADDRESS = re.compile(r"([0-9a-fA-F]{1,8}):([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7])")
 _ARCHITECTURES: dict[int, str] = {
     getattr(pynvml, name): name.removeprefix("NVML_DEVICE_ARCH_").lower()
     for name in dir(pynvml)
@@ -29,22 +32,26 @@ def card_identity(device: DeviceCalls, pointer: Any, index: int) -> DeviceIdenti
     By hand: ``nvidia-smi --query-gpu=uuid,name,pci.bus_id,serial,vbios_version,compute_cap,fabric.clusterUuid,fabric.\
 cliqueId --format=csv``; the part number and the minor number: ``nvidia-smi --query``
 
-    Absent when any of the first three is; the others are absent each for itself.
+    Absent when UUID or name is, or when the address could not be had this time; the log names the call. The others,
+    and an address that this driver does not tell, are absent each for itself.
     """
-    gpu_uuid = device.ask(pynvml.nvmlDeviceGetUUID, pointer)
-    name = device.ask(pynvml.nvmlDeviceGetName, pointer)
-    pci = device.ask(pynvml.nvmlDeviceGetPciInfo, pointer)
-    for answer in (gpu_uuid, name, pci):
-        if isinstance(answer, Absent):
-            return answer
+    gpu_uuid = _text(device, pynvml.nvmlDeviceGetUUID, pointer)
+    name = _text(device, pynvml.nvmlDeviceGetName, pointer)
+    pci_bus_id = _pci_bus_id(device, pointer)
+    if isinstance(gpu_uuid, Absent):
+        return _nobody(device, index, "nvmlDeviceGetUUID", gpu_uuid)
+    if isinstance(name, Absent):
+        return _nobody(device, index, "nvmlDeviceGetName", name)
+    if pci_bus_id == Absent(Why.DRIVER_ERROR):
+        return _nobody(device, index, "nvmlDeviceGetPciInfo", pci_bus_id)
     cluster_uuid, clique_id = _fabric(device, pointer)
     return DeviceIdentity(
         gpu_uuid=gpu_uuid,
         accelerator=name,
-        pci_bus_id=str(pci.busId),
-        serial=_text(device.ask(pynvml.nvmlDeviceGetSerial, pointer)),
-        board_part_number=_text(device.ask(pynvml.nvmlDeviceGetBoardPartNumber, pointer)),
-        vbios_version=_text(device.ask(pynvml.nvmlDeviceGetVbiosVersion, pointer)),
+        pci_bus_id=pci_bus_id,
+        serial=_text(device, pynvml.nvmlDeviceGetSerial, pointer),
+        board_part_number=_text(device, pynvml.nvmlDeviceGetBoardPartNumber, pointer),
+        vbios_version=_text(device, pynvml.nvmlDeviceGetVbiosVersion, pointer),
         index=index,
         minor_number=device.ask(pynvml.nvmlDeviceGetMinorNumber, pointer),
         compute_capability=_compute_capability(device, pointer),
@@ -137,6 +144,30 @@ def _architecture(device: DeviceCalls, pointer: Any) -> str | Absent:
     return number if isinstance(number, Absent) else _ARCHITECTURES.get(number, Absent(Why.NO_DATA))
 
 
-def _text(answer: str | Absent) -> str | Absent:
+def _text(device: DeviceCalls, function: Callable[..., Any], pointer: Any) -> str | Absent:
     """Boards without a serial number, and the like, are common."""
-    return answer or Absent(Why.NO_DATA)
+    return text(device.calls, function.__name__, device.ask(function, pointer))
+
+
+def _nobody(device: DeviceCalls, index: int, call: str, absent: Absent) -> Absent:
+    device.say_once("device.nameless", index=index, call=call, reason=absent.reason)
+    return absent
+
+
+def _pci_bus_id(device: DeviceCalls, pointer: Any) -> str | Absent:
+    """
+    The address in one form, ``00000000:0A:00.0``: libraries that stand in for a driver write it in several.
+
+    Absent(NO_DATA), counted as undecodable, for a text that is no address.
+    """
+    info = device.ask(pynvml.nvmlDeviceGetPciInfo, pointer)
+    if isinstance(info, Absent):
+        return info
+    try:
+        address = _PCI_ADDRESS.fullmatch(info.busId or info.busIdLegacy)
+    except UnicodeDecodeError:
+        address = None
+    if address is None:
+        device.calls.nonsense("nvmlDeviceGetPciInfo", "undecodable")
+        return Absent(Why.NO_DATA)
+    return "{:08X}:{:02X}:{:02X}.{:X}".format(*(int(part, 16) for part in address.groups()))

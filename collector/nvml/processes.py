@@ -157,6 +157,10 @@ class NvmlProcesses:
                 if why is not Why.NOT_SUPPORTED:
                     self.errors[function.__name__, code_name(error.value)] += 1
                 return Absent(why)
+            # As in ``Calls.ask``: whatever the binding makes of a library that it was not made for.
+            except Exception:  # noqa: BLE001
+                self.errors[function.__name__, "unreadable"] += 1
+                return Absent(Why.DRIVER_ERROR)
         raise AssertionError("unreachable: the last attempt returns")
 
 

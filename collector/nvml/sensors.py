@@ -35,7 +35,11 @@ def memory_used_bytes(device: DeviceCalls, pointer: Any) -> int | Absent:
     By hand, the sum of: ``nvidia-smi --id=<uuid> --query-gpu=memory.used,memory.reserved --format=csv``
     """
     memory = device.ask(pynvml.nvmlDeviceGetMemoryInfo, pointer)
-    return memory if isinstance(memory, Absent) else int(memory.used)
+    if isinstance(memory, Absent):
+        return memory
+    if not memory.total or memory.used > memory.total:
+        return device.calls.nonsense("nvmlDeviceGetMemoryInfo", "out_of_range")
+    return int(memory.used)
 
 
 def sm_clock_hertz(device: DeviceCalls, pointer: Any) -> int | Absent:

@@ -86,7 +86,7 @@ def architecture(session: Session, device: Any, number: Any) -> None:
 
 def pci_info(session: Session, device: Any, info: Any) -> None:
     """``nvmlDeviceGetPciInfo_v3``."""
-    bus_id = session.node.gpus[session.card(device)].pci_bus_id
+    bus_id = known(session.node.gpus[session.card(device)].pci_bus_id)
     domain, bus, slot = bus_id.split(":")
     info._obj.busId = bus_id
     info._obj.busIdLegacy = f"{domain[-4:]}:{bus}:{slot}"

@@ -15,7 +15,7 @@ def write_sysfs(node: NodeScript, sysfs: Path) -> None:
     driver = "vfio-pci" if node.passthrough else "nvidia"
     device, vendor = divmod(node.product.pci_device_id, 0x10000)
     for gpu in node.gpus:
-        domain, _, rest = gpu.pci_bus_id.partition(":")
+        domain, _, rest = str(gpu.pci_bus_id).partition(":")
         address = sysfs / "bus/pci/devices" / f"{domain[-4:]}:{rest}".lower()
         address.mkdir(parents=True)
         for name, text in (("vendor", f"{vendor:#06x}"), ("device", f"{device:#06x}"), ("class", CLASS_3D_CONTROLLER)):

@@ -121,9 +121,9 @@ class Custody:
                 yield Event.RETURNED
             if before.identity.gpu_uuid != identity.gpu_uuid:
                 yield Event.UUID_CHANGED
-            if before.identity.pci_bus_id != identity.pci_bus_id:
+            if not _same_address(before.identity, identity):
                 yield Event.ADDRESS_CHANGED
-        stays = before is not None and not before.has_vanished and before.identity.pci_bus_id == identity.pci_bus_id
+        stays = before is not None and not before.has_vanished and _same_address(before.identity, identity)
         if not stays and any(self._had(entry, identity, found) for entry in self.entries):
             yield Event.SLOT_CHANGED
 
@@ -133,8 +133,14 @@ class Custody:
         other = entry.identity
         serials_known = not isinstance(other.serial, Absent) and not isinstance(identity.serial, Absent)
         elsewhere = other.gpu_uuid in found and found[other.gpu_uuid].pci_bus_id == identity.pci_bus_id
-        same_slot = other.pci_bus_id == identity.pci_bus_id
+        same_slot = other.pci_bus_id == identity.pci_bus_id and not isinstance(identity.pci_bus_id, Absent)
         return same_slot and serials_known and other.serial != identity.serial and not elsewhere
+
+
+def _same_address(one: DeviceIdentity, other: DeviceIdentity) -> bool:
+    """Whether nothing says that it has moved: an address that is not known now, or was not, is no move."""
+    addresses = (one.pci_bus_id, other.pci_bus_id)
+    return addresses[0] == addresses[1] or any(isinstance(each, Absent) for each in addresses)
 
 
 def _same_serial(one: DeviceIdentity, other: DeviceIdentity) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pynvml
 import pytest
+from support.foreign import a_foreign_driver
 from support.odd_drivers import an_odd_driver, answering
 from support.scenarios import CONSTANT, Moment, a_driver, a_fault, a_node, a_pod, a_script, a_workload, an_instance
 
@@ -297,6 +298,16 @@ class TestSimulatedDriverKeepsTheContract(DriverContract):
         node = a_node(GPU_LOST_0, an_instance(3, "3g.40gb"), an_instance(3, "1g.10gb"), gpus=4)
         script = a_script(tmp_path, node, a_workload(a_pod(gpus=[0, 1])))
         with a_driver(script, Moment(700)) as driver:
+            yield driver
+
+
+class TestLibraryInCKeepsTheContract(DriverContract):
+    """A library that is none of ours, behind the C boundary: nothing is replaced on the way but the hardware."""
+
+    @pytest.fixture(params=["FULL", "MIG"])
+    def driver(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Driver]:
+        """Two GPUs of its own, whole or cut."""
+        with a_foreign_driver(tmp_path, request.param) as driver:
             yield driver
 
 

@@ -17,9 +17,13 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 class Running:
     """The command as a process, and where it serves."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT | environment,
         )
 
     def __enter__(self) -> Self:
