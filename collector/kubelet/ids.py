@@ -106,7 +106,14 @@ def _decided(claim: Claim, candidates: Candidates) -> Held | Unresolved:
 
 
 def _of_plugin(device_id: str, table: DeviceTable, *, numbers: bool) -> Candidates:
-    """``numbers``: whether ids that only number devices mean anything here."""
+    """
+    ``numbers``: whether ids that only number devices mean anything here.
+
+    An id that is a device's UUID, or a replica of it, is that device, whatever UUIDs look like on this driver.
+    """
+    exactly = by_uuid([device_id.partition("::")[0]], table)
+    if exactly.devices:
+        return exactly
     for dialect in PLUGIN_DIALECTS:
         if (numbers or dialect.unique) and (match := dialect.form.fullmatch(device_id)):
             return dialect.find(match, table)

@@ -48,6 +48,16 @@ STORIES: dict[str, tuple[History, dict[str, int], int]] = {
         {"appeared": 2},
         2,
     ),
+    "its address is told no longer, and again": (
+        [([a_device(serial="1")], 0), ([a_device(serial="1", address="")], 1), ([a_device(serial="1")], 1)],
+        {"appeared": 1},
+        1,
+    ),
+    "two that have no address have none in common": (
+        [([a_device("GPU-0", serial="1", address="")], 0), ([a_device("GPU-1", serial="2", address="")], 1)],
+        {"appeared": 2},
+        2,
+    ),
     "two that change places": (
         [
             ([a_device("GPU-0", serial="1"), a_device("GPU-1", serial="2", address=SLOT_B)], 0),

@@ -148,6 +148,22 @@ def test_what_cannot_be_resolved_says_why(device_id: str, doubt: tuple[Unclear, 
     assert doubt_of(a_plugin_claim(device_id)) == doubt
 
 
+@pytest.mark.parametrize("uuid", ["GPU-mock-0", "GPU-ABCDEF", "mock 0"])
+@pytest.mark.parametrize("replica", ["", "::3"])
+def test_a_uuid_of_any_form_is_its_device(uuid: str, replica: str) -> None:
+    """What the driver calls a device means that device, though no NVIDIA driver has UUIDs like it."""
+    odd = dataclasses.replace(a_gpu(1), gpu_uuid=uuid)
+    table = DeviceTable(gpus=(a_gpu(0), odd))
+    assert device_of(a_plugin_claim(uuid + replica, resource="example.com/gpu"), table) == odd
+
+
+def test_an_address_means_no_gpu_that_tells_none() -> None:
+    """A GPU whose driver does not tell its PCI address is never taken for the one at an address."""
+    table = DeviceTable(gpus=(dataclasses.replace(a_gpu(0), pci_bus_id=NO_DATA), a_gpu(1)))
+    assert device_of(a_plugin_claim("0000:3c:00.0"), table) == a_gpu(1)
+    assert doubt_of(a_plugin_claim("0000:3b:00.0"), table) == (Unclear.NO_SUCH_DEVICE, ())
+
+
 def test_a_place_holder_never_becomes_its_device() -> None:
     """HAMi's ids carry the UUID of a GPU that the container need not have got: 5 named, 8 used (HAMi#1741)."""
     claims = [a_plugin_claim(f"{gpu_uuid(gpu)}-{number}") for gpu, number in ((0, 17), (0, 6), (1, 1))]

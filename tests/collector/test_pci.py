@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.drivers import ADriver, Device, no_driver, well
 from support.nodes import ASource, ToldClock, a_collector, a_played_collector
+from support.odd_drivers import an_odd_driver
 from support.readings import H100, a_holder, total, values
 from support.scenarios import Moment, a_fault, a_node, a_pod, a_workload
 
@@ -211,6 +212,17 @@ def test_a_gpu_that_the_driver_counts_without_a_name_is_the_one_on_the_bus() -> 
         tick_at(collector, moment, at)
         assert of(collector, gpu_metrics.GPUS, accelerator="unknown") == 1
         assert of(collector, gpu_metrics.GPUS) == 2
+
+
+def test_gpus_that_tell_no_address_are_those_on_the_bus(tmp_path: Path) -> None:
+    """Two GPUs whose driver does not tell where they are, and two that it holds on the bus, are two."""
+    moment, bus = Moment(), (a_gpu(1, driver="nvidia"), a_gpu(2, driver="nvidia"), a_gpu(3, driver="vfio-pci"))
+    with an_odd_driver(tmp_path, nvmlDeviceGetPciInfo_v3=None) as driver:
+        collector = a_collector(ToldClock(moment), ASource(dict), open_driver=lambda: driver, pci=lambda: bus)
+        tick_at(collector, moment, 10)
+    assert of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
+    assert of(collector, gpu_metrics.GPUS) == 3
+    assert of(collector, gpu_metrics.GPU_INFO, pci_bus_id="") == 2
 
 
 @pytest.mark.parametrize("written", ["0000:0a:00.0", "00000000:0A:00.0", "00000000:0a:00.0"])
