@@ -30,7 +30,6 @@ _OUTPUTS: Mapping[str, tuple[int, ...]] = {
     "nvmlDeviceGetCount_v2": (0,),
     "nvmlDeviceGetMinorNumber": (1,),
     "nvmlDeviceGetCudaComputeCapability": (1, 2),
-    "nvmlDeviceGetArchitecture": (1,),
     "nvmlDeviceGetMigMode": (1,),
     "nvmlDeviceGetMaxMigDeviceCount": (1,),
     "nvmlDeviceGetGpuInstanceId": (1,),
@@ -45,9 +44,8 @@ _OUTPUTS: Mapping[str, tuple[int, ...]] = {
     "nvmlDeviceGetTotalEnergyConsumption": (1,),
 }
 
-# By function, the place of the argument that points to how many there are; the binding makes room for so many.
-_COUNTS: Mapping[str, int] = {
-    "nvmlDeviceGetSamples": 4,
+# By function that lists processes, the place of the argument that points to how many there are.
+_LISTS: Mapping[str, int] = {
     "nvmlDeviceGetComputeRunningProcesses_v3": 1,
     "nvmlDeviceGetComputeRunningProcesses_v2": 1,
     "nvmlDeviceGetMPSComputeRunningProcesses_v3": 1,
@@ -70,9 +68,9 @@ class Library:
         if name == "nvmlDeviceGetFieldValues":
             return _marking_fields(function)
         if name == "nvmlDeviceGetSamples":
-            function = _marking_type(function)
-        if name in _COUNTS:
-            return _bounded(function, _COUNTS[name])
+            return _bounded(_marking_type(function), 4)
+        if name in _LISTS:
+            return _listing(_bounded(function, _LISTS[name]), _LISTS[name])
         return _written(function, _OUTPUTS[name]) if name in _OUTPUTS else function
 
     def _function(self, name: str) -> Any:
@@ -126,13 +124,28 @@ def _marking_type(function: Function) -> Function:
 
 
 def _bounded(function: Function, place: int) -> Function:
-    """The function, which never says that there are more than ``MOST``."""
+    """The function, which never says that there are more than ``MOST``: the binding makes room for all there are."""
 
     def call(*arguments: Any) -> int:
         code = function(*arguments)
         count = arguments[place]._obj
         count.value = min(count.value, MOST)
         return code
+
+    return call
+
+
+def _listing(function: Function, place: int) -> Function:
+    """
+    The function; "too small" where it was asked how many there are, counts some, and says success.
+
+    NVML says success only where there are none, and so the binding takes it.
+    """
+
+    def call(*arguments: Any) -> int:
+        code = function(*arguments)
+        only_counted = None in arguments and arguments[place]._obj.value > 0
+        return int(pynvml.NVML_ERROR_INSUFFICIENT_SIZE) if code == pynvml.NVML_SUCCESS and only_counted else code
 
     return call
 

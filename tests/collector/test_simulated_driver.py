@@ -21,8 +21,9 @@ def _raw(folder: Path, *tables: str) -> SimulatedDriver:
 
 
 def test_pynvml_still_has_the_seams_we_use() -> None:
-    """The binding keeps its library, its lock and its cache of functions under the names that are replaced."""
+    """The binding keeps its library, its loader, its lock and its cache of functions under the names that we use."""
     assert hasattr(pynvml, "nvmlLib")
+    assert callable(pynvml._LoadNvmlLibrary)
     assert isinstance(pynvml._nvmlGetFunctionPointer_cache, dict)
     assert pynvml.libLoadLock.acquire(blocking=False)
     pynvml.libLoadLock.release()

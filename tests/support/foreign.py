@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import CDLL
 from pathlib import Path
@@ -33,7 +34,7 @@ def a_library(folder: Path, *what: str, source: Path = SOURCE) -> Path:
 
 
 @contextmanager
-def a_foreign_driver(folder: Path, what: str) -> Iterator[Driver]:
+def a_foreign_driver(folder: Path, what: str, elapsed_ns: Callable[[], int] = time.monotonic_ns) -> Iterator[Driver]:
     """An open driver on such a library, in this process."""
-    with in_use(CDLL(str(a_library(folder, what) / NAME))), Driver.open() as driver:
+    with in_use(CDLL(str(a_library(folder, what) / NAME))), Driver.open(elapsed_ns) as driver:
         yield driver

@@ -12,7 +12,7 @@
  *   STUBS     names, and for everything else success without an answer
  *   REFUSING  every function is there, and few of them are supported
  *   ODD       wrong in every way that does not crash
- *   TWINS     two GPUs under one UUID, without addresses
+ *   TWINS     two GPUs under one UUID, without addresses, each with a process; it says success when asked how many
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,6 +348,12 @@ int nvmlDeviceGetUUID(handle d, char *buffer, uint size) {
 int nvmlDeviceGetName(handle d, char *buffer, uint size) { (void)d; return put(buffer, size, "Mock GPU"); }
 #ifdef TWINS
 int nvmlDeviceGetUtilizationRates(handle d, rates *r) { (void)d; r->gpu = 35; r->memory = 15; return SUCCESS; }
+int nvmlDeviceGetComputeRunningProcesses_v2(handle d, uint *count, process *found) {
+    (void)d;
+    *count = 1;
+    if (found) found[0] = (process){.pid = 4711, .used = 1 << 30};
+    return SUCCESS;
+}
 #else
 #define STUB(name) int name() { return REST; }
 STUB(nvmlShutdown) STUB(nvmlSystemGetDriverVersion) STUB(nvmlDeviceGetPciInfo_v3) STUB(nvmlDeviceGetSerial)
