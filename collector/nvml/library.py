@@ -29,6 +29,7 @@ OLDER_NAMES: Mapping[str, tuple[str, ...]] = {
 _OUTPUTS: Mapping[str, tuple[int, ...]] = {
     "nvmlDeviceGetCount_v2": (0,),
     "nvmlDeviceGetMinorNumber": (1,),
+    "nvmlDeviceGetNumGpuCores": (1,),
     "nvmlDeviceGetCudaComputeCapability": (1, 2),
     "nvmlDeviceGetMigMode": (1,),
     "nvmlDeviceGetMaxMigDeviceCount": (1,),
