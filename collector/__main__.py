@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from collector.clock import Clock, ScenarioClock, SystemClock
@@ -17,6 +18,7 @@ from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
+from collector.own_process import own_process_samples
 from collector.pci import PciGpu, pci_gpus
 from collector.processes.port import Check
 from collector.readings import Absent, Why
@@ -68,14 +70,15 @@ def _collector(settings: Settings, stack: ExitStack) -> Collector:
     clock, holders, pci, provenance = _simulated(settings) if settings.simulate else _real(settings)
     facts = NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch"))
     devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci)
-    also: Samples = _nothing
+    also: list[Samples] = [own_process_samples]
     if settings.kubelet_socket:
-        holders, also = _kubernetes(settings, devices, clock, stack)
+        holders, of_kubernetes = _kubernetes(settings, devices, clock, stack)
+        also.append(of_kubernetes)
     return Collector(
         facts=facts,
         devices=devices,
         holders=holders,
-        also=also,
+        also=lambda where: chain.from_iterable(source(where) for source in also),
         clock=clock,
         timing=Timing(
             interval_seconds=settings.interval_seconds,
@@ -86,10 +89,6 @@ def _collector(settings: Settings, stack: ExitStack) -> Collector:
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
         check=_process_check(settings, devices) if settings.process_check == "on" else None,
     )
-
-
-def _nothing(_: tuple[str, str]) -> Iterable[Sample]:
-    return ()
 
 
 def _kubernetes(

@@ -46,6 +46,18 @@ COLLECTOR_LAST_SUCCESS = gauge(
     NODE_LABELS,
     "The last moment at which every GPU was read, as Unix time; 0 if there was none yet.",
 )
+COLLECTOR_MEMORY = gauge(
+    "collector_resident_memory_bytes",
+    "bytes",
+    NODE_LABELS,
+    "Memory of the collector's own process. Absent where the kernel does not tell it.",
+)
+COLLECTOR_CPU = counter(
+    "collector_cpu_seconds",
+    "seconds",
+    NODE_LABELS,
+    "Processor time of the collector's own process since it began.",
+)
 STATE_FOUND = gauge(
     "collector_state_found",
     "",
@@ -132,6 +144,8 @@ METRICS = (
     COLLECTOR_LATENESS,
     COLLECTOR_DURATION,
     COLLECTOR_LAST_SUCCESS,
+    COLLECTOR_MEMORY,
+    COLLECTOR_CPU,
     STATE_FOUND,
     STATE_SAVED,
     STATE_UNSAVED,
@@ -145,3 +159,5 @@ METRICS = (
     PROCESS_CHECK,
     PROCESS_MISMATCHES,
 )
+OF_THIS_PROCESS = frozenset({COLLECTOR_CPU, KUBELET_CONNECTIONS, KUBELET_ERRORS, API_REQUESTS, API_WATCH_RESTARTS})
+"""Counters that begin with each process, whatever is kept in a state file."""
