@@ -26,6 +26,7 @@ from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
 from collector.state.file import StateFile
 from collector.state.keeper import Keeper
+from collector.tls import Tls, TlsFiles, UnusableTls
 
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2
@@ -49,18 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with ExitStack() as stack:
         try:
-            collector, token = _collector(settings, stack), settings.token()
-        except (HoldersError, ValueError, OSError) as error:
+            collector, token, tls = _collector(settings, stack), settings.token(), _tls(settings)
+        except (HoldersError, UnusableTls, ValueError, OSError) as error:
             return _refuse(error, UNUSABLE_SETTINGS)
+        host, port = settings.listen_host, settings.listen_port
         try:
-            server = make_server(collector, host=settings.listen_host, port=settings.listen_port, bearer_token=token)
+            server = make_server(collector, host=host, port=port, bearer_token=token, tls=tls)
         except NotLoopback as error:
             return _refuse(error, UNUSABLE_SETTINGS)
         except OSError as error:
-            where = f"{settings.listen_host}:{settings.listen_port}"
-            return _refuse(
-                f"cannot listen on {where} ({error}); choose another --listen-host or --listen-port", CANNOT_SERVE
-            )
+            problem = f"cannot listen on {host}:{port} ({error}); choose another --listen-host or --listen-port"
+            return _refuse(problem, CANNOT_SERVE)
         with server:
             return _serve(collector, server)
 
@@ -126,6 +126,13 @@ def _process_check(settings: Settings, devices: NodeDevices) -> Check:
 
     lists = NvmlProcesses(devices.whole_cards, devices.errors)
     return ProcessCheck(ProcessLook(lists, proc=Path(settings.proc_path)))
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if not settings.tls_cert_file:
+        return None
+    client_ca = Path(settings.tls_client_ca_file) if settings.tls_client_ca_file else None
+    return Tls(TlsFiles(certificate=Path(settings.tls_cert_file), key=Path(settings.tls_key_file), client_ca=client_ca))
 
 
 def _keeper(settings: Settings, facts: NodeFacts) -> Keeper | None:

@@ -19,6 +19,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from collector import contract
@@ -81,6 +82,10 @@ class Health:
     seconds_since_tick: float
     hangs: bool
     blind: Absent | None
+
+
+class NotInTime(Exception):
+    """Something holds the collector's books for longer than the caller would wait: what to do."""
 
 
 class Collector:
@@ -183,22 +188,31 @@ class Collector:
             self._save(self._keeper)
         self._devices.close()
 
-    def health(self) -> Health:
-        """How the loop is doing; ages in real seconds."""
-        with self._lock:
+    def health(self, *, timeout_seconds: float = threading.TIMEOUT_MAX) -> Health:
+        """How the loop is doing; ages in real seconds. Raises ``NotInTime``."""
+        with self._books_within(timeout_seconds):
             age = self._clock.real_seconds((self._clock.elapsed_ns() - self._last_tick_ns) / NANOSECONDS)
             stall = self._clock.real_seconds(STALL_INTERVALS * self._timing.interval_seconds)
             hangs = age > max(stall, SHORTEST_STALL_SECONDS)
             ticks = self._ticks - self._ticks_before
             return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
 
-    def samples(self) -> tuple[Sample, ...]:
-        """All series as the last tick left them, or with a keeper the last one that was saved."""
-        with self._lock:
+    def samples(self, *, timeout_seconds: float = threading.TIMEOUT_MAX) -> tuple[Sample, ...]:
+        """All series as the last tick left them, or with a keeper the last one that was saved. Raises ``NotInTime``."""
+        with self._books_within(timeout_seconds):
             page = self._page_now() if self._page is None else self._page
             kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
             whole = (*page, *kept, *self._also(self._facts.where))
             return tuple(sample for sample in whole if sample.metric not in self._left_out)
+
+    @contextmanager
+    def _books_within(self, seconds: float) -> Iterator[None]:
+        if not self._lock.acquire(timeout=seconds):
+            raise NotInTime(f"the books were busy for {seconds:.3g} s: ask again; restart the collector if it stays so")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""

@@ -1,30 +1,47 @@
 """
-``/metrics``, ``/healthz``, ``/readyz`` over HTTP, from memory.
+``/metrics``, ``/healthz``, ``/readyz`` over HTTP or HTTPS, from memory.
 
-Answers on loopback without a token. On any other address it answers only to a bearer token: namespaces and pod names
-are a tenant's business. ``/healthz`` and ``/readyz`` say nothing about anybody and are open to the kubelet.
+Answers on loopback to everybody. On any other address ``/metrics`` answers only to a bearer token, or to a certificate
+of the given authority: namespaces and pod names are a tenant's business. ``/healthz`` and ``/readyz`` say nothing about
+anybody and are open to the kubelet.
+
+Each connection has a thread of its own, in which also the TLS handshake is made: a reader that is slow or silent keeps
+nobody else waiting. How many there may be at once is in collector/connections.py.
 """
 
 import gzip
 import hmac
 import ipaddress
-import json
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
+from typing import Any
 
-from collector.exposition import render
+from collector.answers import Answer, Page, of_json, pages_of
+from collector.connections import AT_ONCE, Connections
 from collector.loop import Collector
+from collector.tls import HANDSHAKE, Tls, shows_certificate
 
 log = logging.getLogger("flopwatch.collector")
 
+SILENCE_SECONDS = 10.0  # a guess: for so long a connection may say nothing
+LARGEST_REQUEST_BYTES = 65536  # of one that is not read; http.server takes as long a line
+OFFERED = "GET, HEAD"
+HEADERS: Mapping[HTTPStatus, tuple[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "Bearer"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Allow", OFFERED),
+}
+"""What goes with a status: RFC 9110, sections 15.5.2 and 15.5.6."""
+
 
 class NotLoopback(Exception):
-    """The address would be open to others and no bearer token was given."""
+    """The address would be open to others, and neither bearer token nor authority for readers was given."""
 
 
 def is_loopback(host: str) -> bool:
@@ -41,11 +58,55 @@ class Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, tls: Tls | None, at_once: int
+    ) -> None:
+        self._tls = tls
+        self._connections = Connections(at_once=at_once)
+        super().__init__(address, handler)
+
     @property
     def url(self) -> str:
         """Where it listens."""
         host, port = self.server_address[:2]
-        return f"http://[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
+        place = f"[{host!s}]" if self.address_family == socket.AF_INET6 else f"{host!s}"
+        return f"{'http' if self._tls is None else 'https'}://{place}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, or turn away at once where there are too many."""
+        if self._connections.admit(request):
+            super().process_request(request, client_address)
+            return
+        if self._tls is None:
+            request.setblocking(False)
+            with suppress(OSError):  # it fits into what the kernel keeps for a new connection, or the reader has gone
+                request.sendall(_bare(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at once: ask again"))
+        self.shutdown_request(request)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's thread: agree on TLS where it is spoken, then answer."""
+        request.settimeout(SILENCE_SECONDS)
+        if self._tls is None:
+            super().finish_request(request, client_address)
+        elif request.recv(1, socket.MSG_PEEK) == HANDSHAKE:
+            with self._tls.context().wrap_socket(request, server_side=True) as secured:
+                super().finish_request(secured, client_address)
+        elif request.recv(LARGEST_REQUEST_BYTES):
+            request.sendall(_bare(HTTPStatus.BAD_REQUEST, "this port speaks TLS: ask by https"))
+
+    def shutdown_request(self, request: Any) -> None:
+        """At the end of every connection, however it went."""
+        self._connections.leave(request)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Every half second or so."""
+        self._connections.cut_overdue()
+
+    def server_close(self) -> None:
+        """Stop listening, and end what is under way."""
+        super().server_close()
+        self._connections.cut_all()
 
     def handle_error(self, *_: object) -> None:
         """A reader that hangs up early is its own business; anything else is a defect and is logged whole."""
@@ -59,80 +120,94 @@ class ServerV6(Server):
     address_family = socket.AF_INET6
 
 
-def make_server(collector: Collector, *, host: str, port: int, bearer_token: str) -> Server:
-    """A server ready for ``serve_forever``; port 0 takes a free one. Raises NotLoopback, or OSError when taken."""
-    if not is_loopback(host) and not bearer_token:
-        raise NotLoopback(
-            f"{host or 'every address'} is open to other machines: give --bearer-token-file, "
-            "or listen on 127.0.0.1 behind a proxy"
-        )
-    handler = type("Handler", (_Handler,), {"pages": _pages(collector), "token": bearer_token})
+def make_server(
+    collector: Collector, *, host: str, port: int, bearer_token: str, tls: Tls | None = None, at_once: int = AT_ONCE
+) -> Server:
+    """
+    A server ready for ``serve_forever``; port 0 takes a free one. Raises NotLoopback, or OSError when taken.
+
+    ``at_once`` connections are answered at a time.
+    """
+    certified = tls is not None and tls.asks_readers
+    if not is_loopback(host):
+        _check_open(host, has_token=bool(bearer_token), certified=certified, in_clear_text=tls is None)
+    about = {"pages": pages_of(collector), "token": bearer_token, "certified": certified}
+    kind = ServerV6 if ":" in host else Server
     try:
-        return (ServerV6 if ":" in host else Server)((host, port), handler)
+        return kind((host, port), type("Handler", (_Handler,), about), tls=tls, at_once=at_once)
     except UnicodeError as error:  # a name that IDNA cannot write
         raise OSError("not a host's name") from error
 
 
-Answer = tuple[HTTPStatus, str, bytes]
-Page = Callable[[str], Answer]
+def _check_open(host: str, *, has_token: bool, certified: bool, in_clear_text: bool) -> None:
+    """What holds for an address that others may reach."""
+    if not has_token and not certified:
+        raise NotLoopback(
+            f"{host or 'every address'} is open to other machines: give --bearer-token-file or --tls-client-ca-file, "
+            "or listen on 127.0.0.1 behind a proxy"
+        )
+    if in_clear_text:
+        log.warning("http.token_in_clear_text host=%s next=%r", host, "give --tls-cert-file, or put TLS in front")
 
 
-def _pages(collector: Collector) -> dict[str, Page]:
-    def metrics(accept: str) -> Answer:
-        content_type, body = render(collector.samples(), accept)
-        return HTTPStatus.OK, content_type, body
-
-    def health(_: str) -> Answer:
-        state = collector.health()
-        status = HTTPStatus.SERVICE_UNAVAILABLE if state.hangs else HTTPStatus.OK
-        return _json(status, {"ticks": state.ticks, "seconds_since_tick": round(state.seconds_since_tick, 3)})
-
-    def ready(_: str) -> Answer:
-        state = collector.health()
-        reason = state.blind.reason if state.blind else ""
-        if not state.ticks:
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"state": "starting", "reason": reason})
-        return _json(HTTPStatus.OK, {"state": "blind" if state.blind else "observing", "reason": reason})
-
-    return {"/metrics": metrics, "/healthz": health, "/readyz": ready}
-
-
-def _json(status: HTTPStatus, body: dict[str, object]) -> Answer:
-    return status, "application/json", json.dumps(body).encode() + b"\n"
+def _bare(status: HTTPStatus, problem: str) -> bytes:
+    """A whole answer, for a connection whose request nobody reads."""
+    _, content_type, body = of_json(status, {"error": problem})
+    head = f"HTTP/1.0 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
 
 
 class _Handler(BaseHTTPRequestHandler):
-    pages: dict[str, Page]
+    pages: Mapping[str, Page]
     token: str
+    certified: bool
+    headers = Message()  # until they are read: some requests are refused before
     server_version = "flopwatch-collector"
     sys_version = ""
-    timeout = 10
+    default_request_version = "HTTP/1.0"  # who names none, or one that nobody speaks, gets a status all the same
+    timeout = SILENCE_SECONDS
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path not in self.pages:
-            answer = _json(HTTPStatus.NOT_FOUND, {"error": f"no such page; there are {', '.join(self.pages)}"})
-        elif path == "/metrics" and not self._may_read():
-            answer = _json(HTTPStatus.UNAUTHORIZED, {"error": "send the collector's bearer token"})
+            self._send(of_json(HTTPStatus.NOT_FOUND, {"error": f"no such page; there are {', '.join(self.pages)}"}))
         else:
-            answer = self.pages[path](self.headers.get("Accept", ""))
-        self._send(*answer)
+            self._send((self._refusal() if path == "/metrics" else None) or self.pages[path](self.headers))
 
-    def _may_read(self) -> bool:
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What http.server refuses by itself, in the form of all answers. It says 501 for a method that is not here."""
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            code, message = HTTPStatus.METHOD_NOT_ALLOWED, f"there are {OFFERED}"
+        status = HTTPStatus(code)
+        self.close_connection = True
+        self._send(of_json(status, {"error": ": ".join(filter(None, (message or status.phrase, explain)))}))
+
+    def _refusal(self) -> Answer | None:
+        """Why this reader may not have the metrics; None if it may."""
+        if self.certified and not shows_certificate(self.connection):
+            problem = "show a certificate of an authority in the collector's --tls-client-ca-file"
+            return of_json(HTTPStatus.FORBIDDEN, {"error": problem})
         given = self.headers.get("Authorization", "").encode("latin-1")  # the bytes as sent
-        return not self.token or hmac.compare_digest(given, b"Bearer " + self.token.encode())
+        if self.token and not hmac.compare_digest(given, b"Bearer " + self.token.encode()):
+            return of_json(HTTPStatus.UNAUTHORIZED, {"error": "send the collector's bearer token"})
+        return None
 
-    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+    def _send(self, answer: Answer) -> None:
+        status, content_type, body = answer
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         if "gzip" in self.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, compresslevel=1)
             self.send_header("Content-Encoding", "gzip")
-        if status == HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", "Bearer")
+        if status in HEADERS:
+            self.send_header(*HEADERS[status])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Scrapes are not logged: they come every few seconds."""

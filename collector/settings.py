@@ -18,8 +18,8 @@ PROFILES = ("minimal", "full")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 KINDS = {int: "an int", float: "a float", str: "a text"}
 LISTEN_HOST = (
-    "address to serve on; any but loopback needs --bearer-token-file, and the token travels in clear text unless TLS "
-    "is put in front"
+    "address to serve on; any but loopback needs --bearer-token-file or --tls-client-ca-file, and without "
+    "--tls-cert-file the token travels in clear text unless TLS is put in front"
 )
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # where Kubernetes mounts it
 LARGEST = {
@@ -45,6 +45,17 @@ class Settings:
     listen_host: str = _setting("127.0.0.1", str, "", LISTEN_HOST)
     listen_port: int = _setting(9478, int, "", "port to serve on; 0 takes a free one and prints it")
     bearer_token_file: str = _setting("", str, "path", "file whose content readers of /metrics must send")
+    tls_cert_file: str = _setting(
+        "", str, "path", "certificate and its chain in PEM, to serve HTTPS with; read again when it changes"
+    )
+    tls_key_file: str = _setting("", str, "path", "its private key in PEM, without a password")
+    tls_client_ca_file: str = _setting(
+        "",
+        str,
+        "path",
+        "authorities in PEM, one of whose certificates readers of /metrics must show; in place of a bearer token, or "
+        "beside it",
+    )
     interval_seconds: float = _setting(
         1.0, float, "seconds", "between ticks; NVML averages over 1/6 to 1 s, so 1 s leaves no holes"
     )
@@ -135,11 +146,46 @@ class Settings:
         return token
 
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "the node and its readings": (
+        "node",
+        "interval_seconds",
+        "max_gap_seconds",
+        "retention_seconds",
+        "sysfs_root",
+        "log_level",
+    ),
+    "who holds the GPUs": ("holders_file", "kubelet_socket"),
+    "Kubernetes, with --kubelet-socket": (
+        "api_server",
+        "kubeconfig",
+        "api_token_file",
+        "api_ca_file",
+        "tenant_adapters",
+        "site_key_file",
+    ),
+    "checks": ("process_check", "proc_path"),
+    "serving": (
+        "listen_host",
+        "listen_port",
+        "bearer_token_file",
+        "tls_cert_file",
+        "tls_key_file",
+        "tls_client_ca_file",
+        "metrics",
+    ),
+    "state": ("state_file", "state_interval_seconds"),
+    "simulation": ("simulate", "speed", "begins_at"),
+}
+"""Every setting, by what it is about, in the order in which ``--help`` explains them."""
+
 EXAMPLES = """examples:
   flopwatch-collector                                  read this node's GPUs, serve on 127.0.0.1:9478
   flopwatch-collector --holders-file holders.toml      … and attribute them to the holders in a file
   flopwatch-collector --kubelet-socket /var/lib/kubelet/pod-resources/kubelet.sock --node "$NODE_NAME"
                                                        … or as the kubelet and the Kubernetes API say
+  flopwatch-collector --listen-host 0.0.0.0 --bearer-token-file token --tls-cert-file tls.crt --tls-key-file tls.key
+                                                       … and let Prometheus on another machine read them
   flopwatch-collector --simulate scenario.toml --node node-a --speed 60
                                                        play a scenario, sixty times as fast
 
@@ -157,18 +203,17 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     """Settings from flags and environment; exits with code 2 and one clear line on a bad one."""
     parser = _Parser(
         prog="flopwatch-collector",
+        usage="%(prog)s [--SETTING VALUE …]",
         description="Reads every GPU of a node and serves who used which, for how long and how hard, as metrics.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for each in fields(Settings):
-        parser.add_argument(
-            "--" + each.name.replace("_", "-"),
-            type=each.metadata["kind"],
-            metavar=(each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_"),
-            help=_help(each),
-        )
+    by_name = {each.name: each for each in fields(Settings)}
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add_flag(group, by_name[name])
     flags = vars(parser.parse_args(arguments))
     settings = Settings(
         **{
@@ -180,6 +225,12 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
         if is_wrong:
             parser.error(problem)
     return settings
+
+
+def _add_flag(group: argparse._ArgumentGroup, each: Field[Any]) -> None:
+    flag, kind = "--" + each.name.replace("_", "-"), each.metadata["kind"]
+    metavar = (each.metadata["unit"] or kind.__name__).upper().replace(" ", "_")
+    group.add_argument(flag, type=kind, metavar=metavar, help=_help(each))
 
 
 def environment_name(name: str) -> str:
@@ -210,6 +261,14 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
     too_large = [name for name, number in numbers.items() if number > LARGEST[name]]
     return (
         (given.log_level.lower() not in LOG_LEVELS, f"--log-level must be one of {', '.join(LOG_LEVELS)}"),
+        (
+            bool(given.tls_cert_file) != bool(given.tls_key_file),
+            "--tls-cert-file and --tls-key-file need each other: a certificate and its key",
+        ),
+        (
+            bool(given.tls_client_ca_file and not given.tls_cert_file),
+            "--tls-client-ca-file needs --tls-cert-file: only over TLS can readers show a certificate",
+        ),
         (given.metrics not in PROFILES, f"--metrics must be one of {', '.join(PROFILES)}"),
         (given.process_check not in ("on", "off"), "--process-check must be on or off"),
         (

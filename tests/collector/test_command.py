@@ -3,6 +3,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.api_server import CA_FILE, TLS
 from support.collectors import COMMAND, ENVIRONMENT, Running, samples
-from support.http import PATIENCE_SECONDS, get, until
+from support.http import PATIENCE_SECONDS, ask, get, until
+from support.processes import running
 from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
@@ -19,6 +22,8 @@ from collector.contract import gpu_metrics, holder_metrics, node_metrics
 from collector.nvml import Driver, NoDriver
 from collector.processes.reality import Mismatch
 from collector.simulated.sysfs import write_sysfs
+
+PAIR = TLS / "server.pem"
 
 
 @pytest.fixture
@@ -139,7 +144,8 @@ def test_a_port_in_use_is_code_1(scenario: Path) -> None:
         (["--holders-file={folder}/none.toml"], "cannot be read (No such file or directory)"),
         (["--holders-file={bad}"], "write [[holders]] tables and nothing else"),
         (["--bearer-token-file={folder}/none"], "--bearer-token-file"),
-        (["--listen-host=0.0.0.0"], "give --bearer-token-file, or listen on 127.0.0.1"),
+        (["--listen-host=0.0.0.0"], "give --bearer-token-file or --tls-client-ca-file, or listen on 127.0.0.1"),
+        (["--tls-cert-file={bad}", "--tls-key-file={bad}"], "give a certificate in PEM and the key"),
         (["--speed=2"], "--speed needs --simulate"),
     ],
 )
@@ -183,6 +189,16 @@ def test_promtool_has_nothing_to_say(playing: Running) -> None:
         [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False, timeout=60
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_it_serves_over_tls(scenario: Path, tmp_path: Path) -> None:
+    """With a certificate and its key it serves HTTPS, says so, and a reader that trusts the authority has the page."""
+    command = (*COMMAND, f"--simulate={scenario}", "--node=node-a", f"--tls-cert-file={PAIR}", f"--tls-key-file={PAIR}")
+    with running(command, log=tmp_path / "log", says=r"serving https://127\.0\.0\.1:(\d+)/metrics") as served:
+        reader = ssl.create_default_context(cafile=str(CA_FILE))
+        response, body = ask(int(served.group(1)), "GET", "/metrics", tls=reader)
+    assert response.status == 200
+    assert node_metrics.COLLECTOR_INFO.name.encode() in body
 
 
 def test_the_minimal_profile_has_no_series_of_a_single_gpu(scenario: Path) -> None:

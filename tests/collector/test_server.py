@@ -2,20 +2,20 @@ import gzip
 import json
 import logging
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.drivers import ADriver, no_driver, well
-from support.http import get
+from support.http import ask, get, until
 from support.nodes import ASource, ToldClock, a_collector
 from support.scenarios import Moment
+from support.serving import port_of, serving
 
 from collector.loop import Collector
 from collector.nvml import Driver
-from collector.server import NotLoopback, Server, is_loopback, make_server
+from collector.server import NotLoopback, is_loopback, make_server
 
 TOKEN = "näive token"  # not ASCII: it is compared as the bytes that were sent
 
@@ -35,26 +35,6 @@ def moment() -> Moment:
 def collector(moment: Moment) -> Collector:
     """A collector that has not ticked yet."""
     return a_collector(ToldClock(moment), ASource(dict), open_driver=a_driver)
-
-
-@contextmanager
-def serving(collector: Collector, *, host: str = "127.0.0.1", token: str = "") -> Iterator[Server]:
-    """The server, answering for the length of the block; it has ended after it."""
-    with make_server(collector, host=host, port=0, bearer_token=token) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(30)
-            assert not thread.is_alive()
-
-
-def port_of(server: Server) -> int:
-    """The port that was free."""
-    port: int = server.server_address[1]
-    return port
 
 
 @pytest.fixture
@@ -159,14 +139,17 @@ def test_health_needs_no_token(collector: Collector) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "10.0.0.1", "node-a.example"])
 def test_an_open_address_needs_a_token(collector: Collector, host: str) -> None:
     """An address that others may reach is refused without token, with what to do."""
-    with pytest.raises(NotLoopback, match="open to other machines: give --bearer-token-file, or listen on"):
+    with pytest.raises(NotLoopback, match="give --bearer-token-file or --tls-client-ca-file, or listen on"):
         make_server(collector, host=host, port=0, bearer_token="")
 
 
-def test_an_open_address_with_token_is_served(collector: Collector) -> None:
-    """With a token every address may be listened on."""
+def test_an_open_address_with_token_is_served(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    """With a token every address may be listened on; that it travels in clear text is said once in the log."""
     with serving(collector, host="0.0.0.0", token=TOKEN) as server:
         assert get(port_of(server), "/metrics")[0].status == 401
+        assert get(port_of(server), "/metrics")[0].status == 401
+    (record,) = caplog.records
+    assert record.message == ("http.token_in_clear_text host=0.0.0.0 next='give --tls-cert-file, or put TLS in front'")
 
 
 @pytest.mark.parametrize(
@@ -210,8 +193,74 @@ def test_a_defect_in_a_page_is_logged_and_the_server_lives_on(
     collector: Collector, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that cannot be made ends that connection, leaves a trace in the log, and hurts no other page."""
-    monkeypatch.setattr(collector, "samples", lambda: 1 / 0)
+    monkeypatch.setattr(collector, "samples", lambda **_: 1 / 0)
     with caplog.at_level(logging.ERROR), pytest.raises(OSError, match="closed connection"):
         get(port, "/metrics")
     assert [record.message for record in caplog.records] == ["http.failed"]
     assert get(port, "/healthz")[0].status == 200
+
+
+def test_head_is_get_without_the_body(port: int) -> None:
+    """HEAD has the status and the headers of GET, and nothing after them."""
+    for path, status in (("/metrics", 200), ("/readyz", 503), ("/", 404)):
+        (head, nothing), (got, body) = ask(port, "HEAD", path), get(port, path)
+        assert (head.status, got.status, nothing) == (status, status, b"")
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+        if path != "/metrics":  # whose numbers go on between two answers
+            assert int(head.headers["Content-Length"]) == len(body)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"])
+def test_nothing_can_be_done_but_reading(port: int, method: str) -> None:
+    """Every other method is 405, with those that there are."""
+    response, body = ask(port, method, "/metrics")
+    assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
+    assert json.loads(body) == {"error": "there are GET, HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /healthz\r\n\r\n", b"HTTP/1.0 200 "),
+        (b"GET / HTTP/9.9\r\n\r\n", b"HTTP/1.0 505 "),
+        (b"GET / nonsense\r\n\r\n", b"HTTP/1.0 400 "),
+        (b"nonsense\r\n\r\n", b"HTTP/1.0 400 "),
+        (b"GET /" + 70_000 * b"x", b"HTTP/1.0 414 "),
+        (b"GET / HTTP/1.1\r\nA: " + 70_000 * b"x" + b"\r\n\r\n", b"HTTP/1.0 431 "),
+        (b"GET / HTTP/1.1\r\n" + 200 * b"A: b\r\n" + b"\r\n", b"HTTP/1.0 431 "),
+    ],
+)
+def test_what_is_no_request_is_refused_in_the_form_of_all_answers(
+    port: int, caplog: pytest.LogCaptureFixture, request_bytes: bytes, status: bytes
+) -> None:
+    """Garbage gets a JSON error, is no defect in the log, and hurts no other reader."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request_bytes)
+        with suppress(ConnectionResetError), connection.makefile("rb") as answer:  # it need not be read to its end
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+            assert head.startswith(status)
+            assert json.loads(body).keys() <= {"error", "ticks", "seconds_since_tick"}
+    assert get(port, "/healthz")[0].status == 200
+    assert not caplog.records
+
+
+def test_too_many_readers_are_turned_away_at_once(collector: Collector) -> None:
+    """Beyond so many connections the next one gets 503 without being read, and is served when one has ended."""
+    with serving(collector, at_once=3) as server, ExitStack() as silent:
+        port = port_of(server)
+        for _ in range(3):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        until(lambda: get(port, "/healthz")[0].status == 503, "the three have their places")
+        response, body = get(port, "/healthz")
+        assert (response.status, json.loads(body)) == (503, {"error": "too many connections at once: ask again"})
+        silent.close()
+        until(lambda: get(port, "/healthz")[0].status == 200, "their places are free")
+
+
+def test_a_closed_server_ends_what_is_under_way(collector: Collector) -> None:
+    """A reader that said nothing is not left hanging when the server closes."""
+    with ExitStack() as silent:
+        with serving(collector) as server:
+            connection = silent.enter_context(socket.create_connection(("127.0.0.1", port_of(server)), timeout=30))
+            assert get(port_of(server), "/healthz")[0].status == 200  # so the one before has been taken
+        assert connection.recv(1) == b""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.settings import Settings, environment_name, read_settings
+from collector.settings import GROUPS, Settings, environment_name, read_settings
 
 FIELDS = dataclasses.fields(Settings)
 PLAYED = ("--simulate=s.toml", "--node=node-a")
@@ -71,6 +71,9 @@ def test_defaults_are_usable() -> None:
         (["--process-check=yes"], {}, "--process-check must be on or off"),
         ([*PLAYED, "--process-check=on"], {}, "--process-check and --simulate exclude each other"),
         (["--log-level=loud"], {}, "--log-level must be one of debug, info, warning, error"),
+        (["--tls-cert-file=c"], {}, "--tls-cert-file and --tls-key-file need each other"),
+        (["--tls-key-file=k"], {}, "--tls-cert-file and --tls-key-file need each other"),
+        (["--tls-client-ca-file=a"], {}, "--tls-client-ca-file needs --tls-cert-file"),
         (["--metrics=some"], {}, "--metrics must be one of minimal, full"),
         (["--sim=s.toml"], {}, "unrecognized arguments: --sim=s.toml"),
         (["--nonsense"], {}, "unrecognized arguments: --nonsense"),
@@ -91,6 +94,9 @@ def test_good_combinations_are_taken() -> None:
     """What the bad ones lack or have too much is all that was wrong with them."""
     assert read_settings([*PLAYED, "--speed=60", "--begins-at=1.5", "--log-level=DEBUG"], {}).speed == 60
     assert read_settings(["--interval-seconds=30", "--listen-port=0", "--retention-seconds=0"], {}).listen_port == 0
+    tls = ["--tls-cert-file=c", "--tls-key-file=k"]
+    assert read_settings(tls, {}).tls_client_ca_file == ""
+    assert read_settings([*tls, "--tls-client-ca-file=a"], {}).tls_client_ca_file == "a"
 
 
 def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +109,23 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
         unit = f" {each.metadata['unit']}" if each.metadata["unit"] else ""
         default = f" [{each.default}{unit}]" if each.default != "" else ""
         metavar = (each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_")
-        flag = f"--{each.name.replace('_', '-')} {metavar}"
+        flag = f"--{each.name.replace('_', '-')}" + f" {metavar}"
         assert f" {flag} {each.metadata['help']}{default} ({environment_name(each.name)}) " in text
     assert "exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings" in text
+
+
+def test_every_setting_is_explained_in_one_group() -> None:
+    """The groups of the help have every setting between them, and each of them once."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(each.name for each in FIELDS)
+
+
+def test_help_names_the_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a setting is about stands above it."""
+    with pytest.raises(SystemExit):
+        read_settings(["--help"], {})
+    text = capsys.readouterr().out
+    assert [text.index(f"\n{title}:\n") for title in GROUPS] == sorted(text.index(f"\n{title}:\n") for title in GROUPS)
 
 
 def test_every_number_of_time_has_a_unit() -> None:
