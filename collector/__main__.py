@@ -1,5 +1,6 @@
-"""The collector's command: put the parts together, tick, serve, stop on a signal."""
+"""The collector's command: put the parts together; tick, serve and stop on a signal, or look once and end."""
 
+import json
 import logging
 import signal
 import sys
@@ -7,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
 
@@ -18,19 +21,35 @@ from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector, NodeFacts, Timing
 from collector.nvml import Driver
+from collector.once import (
+    Look,
+    Source,
+    api_server_source,
+    driver_source,
+    file_source,
+    has_answered,
+    kubelet_source,
+    plain_look,
+    rows_of,
+)
 from collector.own_process import own_process_samples
 from collector.pci import PciGpu, pci_gpus
 from collector.processes.port import Check
 from collector.readings import Absent, Why
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
-from collector.state.file import StateFile
+from collector.state.file import Held, StateFile
 from collector.state.keeper import Keeper
+from collector.table import text_of
 from collector.tls import Tls, TlsFiles, UnusableTls
 
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2
+NOT_ALL_READ = 3
+PATIENCE_SECONDS = 5.0  # a guess: with --once, for those who know the holders to answer at all
+POLL_SECONDS = 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+OTHERS_END_IT = (signal.SIGINT, signal.SIGPIPE)  # one look ends without a traceback: at Ctrl-C, in `… | head`
 LOOK_SECONDS = 1.0  # how often to see whether the loop still lives while no signal comes
 GRACE_SECONDS = 5.0  # for the tick under way; one that hangs in the driver cannot be interrupted
 
@@ -41,9 +60,66 @@ Parts = tuple[Clock, HolderSource, Callable[[], tuple[PciGpu, ...] | Absent], Pr
 """What differs between hardware and a scenario."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """
+    What is asked on this node, for whoever asks.
+
+    ``sources`` tells how those who know the holders answer, given what they said; ``has_heard`` whether each has
+    answered yet, or said that it will not.
+    """
+
+    facts: NodeFacts
+    clock: Clock
+    devices: NodeDevices
+    holders: HolderSource
+    also: Samples
+    sources: Callable[[Held], tuple[Source, ...]]
+    has_heard: Callable[[], bool] = lambda: True
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code that ``--help`` lists."""
     settings = read_settings(sys.argv[1:] if arguments is None else arguments)
+    return _look_once(settings) if settings.once else _serve_until_told(settings)
+
+
+def _look_once(settings: Settings) -> int:
+    """Print what two readings, one interval apart, say; with the exit code for whether all could be read."""
+    for number in OTHERS_END_IT:
+        signal.signal(number, signal.SIG_DFL)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no ellipsis shows a question mark
+    logging.basicConfig(level=logging.ERROR)  # what is wrong is in what is printed
+    with ExitStack() as stack:
+        try:
+            node = _node(settings, stack)
+        except (HoldersError, ValueError, OSError) as error:
+            return _refuse(error, UNUSABLE_SETTINGS)
+        stack.callback(node.devices.close)
+        node.devices.survey()
+        time.sleep(node.clock.real_seconds(settings.interval_seconds))
+        _wait_until(node.has_heard)
+        survey, held = node.devices.survey(), node.holders.holders()
+        look = Look(
+            node=node.facts.node,
+            provenance=node.facts.provenance,
+            every_gpu_was_read=survey.complete,
+            gpus=rows_of(survey, held),
+            sources=(driver_source(survey), *node.sources(held)),
+        )
+    print(json.dumps(plain_look(look), indent=2) if settings.format == "json" else text_of(look), flush=True)
+    return 0 if look.every_gpu_was_read else NOT_ALL_READ
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    """Until it is, or patience is at an end."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not is_true() and time.monotonic() < ends:
+        time.sleep(POLL_SECONDS)
+
+
+def _serve_until_told(settings: Settings) -> int:
     # Blocked before any thread starts, so that all inherit it, and waited for below: a handler would run between any
     # two instructions of the main thread, and setting an event there can deadlock with a wait for the same event.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
@@ -67,33 +143,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _collector(settings: Settings, stack: ExitStack) -> Collector:
     """The collector; what has to be stopped with it goes onto the stack."""
-    clock, holders, pci, provenance = _simulated(settings) if settings.simulate else _real(settings)
-    facts = NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch"))
-    devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci)
-    also: list[Samples] = [own_process_samples]
-    if settings.kubelet_socket:
-        holders, of_kubernetes = _kubernetes(settings, devices, clock, stack)
-        also.append(of_kubernetes)
+    node = _node(settings, stack)
     return Collector(
-        facts=facts,
-        devices=devices,
-        holders=holders,
-        also=lambda where: chain.from_iterable(source(where) for source in also),
-        clock=clock,
+        facts=node.facts,
+        devices=node.devices,
+        holders=node.holders,
+        also=lambda where: chain(own_process_samples(where), node.also(where)),
+        clock=node.clock,
         timing=Timing(
             interval_seconds=settings.interval_seconds,
             max_gap_seconds=settings.max_gap_seconds,
             retention_seconds=settings.retention_seconds,
         ),
-        keeper=_keeper(settings, facts),
+        keeper=_keeper(settings, node.facts),
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
-        check=_process_check(settings, devices) if settings.process_check == "on" else None,
+        check=_process_check(settings, node.devices) if settings.process_check == "on" else None,
     )
 
 
-def _kubernetes(
-    settings: Settings, devices: NodeDevices, clock: Clock, stack: ExitStack
-) -> tuple[HolderSource, Samples]:
+def _node(settings: Settings, stack: ExitStack) -> _Node:
+    clock, holders, pci, provenance = _simulated(settings) if settings.simulate else _real(settings)
+    devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=pci)
+    where = settings.holders_file or settings.simulate
+    node = _Node(
+        facts=NodeFacts(node=settings.node_name(), provenance=provenance, version=version("flopwatch")),
+        clock=clock,
+        devices=devices,
+        holders=holders,
+        also=lambda _: (),
+        sources=lambda held: (file_source(where, held, here=[each.gpu_uuid for each in devices.identities()]),),
+    )
+    return _with_kubernetes(node, settings, stack) if settings.kubelet_socket else node
+
+
+def _with_kubernetes(node: _Node, settings: Settings, stack: ExitStack) -> _Node:
     # Imported here: a node without Kubernetes does not carry its clients, which are half of the memory.
     from collector.cluster import KubernetesHolders
     from collector.kubelet.client import Kubelet
@@ -111,11 +194,19 @@ def _kubernetes(
     site_key = read_site_key(Path(settings.site_key_file)) if settings.site_key_file else Absent(Why.NO_SITE_KEY)
     adapters = adapters_named([name.strip() for name in settings.tenant_adapters.split(",")])
     kubelet = stack.enter_context(Kubelet(Path(settings.kubelet_socket)))
-    pods = NodePods(ApiServer(access), node=settings.node_name(), adapters=adapters, site_key=site_key, clock=clock)
+    pods = NodePods(
+        ApiServer(access), node=settings.node_name(), adapters=adapters, site_key=site_key, clock=node.clock
+    )
     pods.start()
     stack.callback(pods.stop)
-    found = KubernetesHolders(kubelet, pods, devices=devices.identities, clock=clock)
-    return found, found.samples
+    found = KubernetesHolders(kubelet, pods, devices=node.devices.identities, clock=node.clock)
+    return replace(
+        node,
+        holders=found,
+        also=found.samples,
+        sources=lambda _: (kubelet_source(kubelet.problem), api_server_source(pods.pods())),
+        has_heard=lambda: has_answered(pods.pods()),
+    )
 
 
 def _process_check(settings: Settings, devices: NodeDevices) -> Check:

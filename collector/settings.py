@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 ENVIRONMENT_PREFIX = "FLOPWATCH_COLLECTOR_"
 PROFILES = ("minimal", "full")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-KINDS = {int: "an int", float: "a float", str: "a text"}
+KINDS = {int: "an int", float: "a float", str: "a text", bool: "true or false"}
+TRUTHS = {"true": True, "false": False}
+FORMATS = ("text", "json")
 LISTEN_HOST = (
     "address to serve on; any but loopback needs --bearer-token-file or --tls-client-ca-file, and without "
     "--tls-cert-file the token travels in clear text unless TLS is put in front"
@@ -123,6 +125,13 @@ class Settings:
         "with --simulate: when the scenario begins; 0 is now. The same for all nodes of a scenario",
     )
     log_level: str = _setting("info", str, "", "debug, info, warning or error")
+    once: bool = _setting(
+        False,
+        bool,
+        "",
+        "show what the GPUs do and who holds them, from two readings, and end; serves nothing and keeps nothing",
+    )
+    format: str = _setting("text", str, "", "with --once: text, for people, or json")
 
     def node_name(self) -> str:
         """The given name, or the host's."""
@@ -176,6 +185,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "state": ("state_file", "state_interval_seconds"),
     "simulation": ("simulate", "speed", "begins_at"),
+    "one look in place of serving": ("once", "format"),
 }
 """Every setting, by what it is about, in the order in which ``--help`` explains them."""
 
@@ -186,10 +196,12 @@ EXAMPLES = """examples:
                                                        … or as the kubelet and the Kubernetes API say
   flopwatch-collector --listen-host 0.0.0.0 --bearer-token-file token --tls-cert-file tls.crt --tls-key-file tls.key
                                                        … and let Prometheus on another machine read them
+  flopwatch-collector --once                           a table of this node's GPUs, now
   flopwatch-collector --simulate scenario.toml --node node-a --speed 60
                                                        play a scenario, sixty times as fast
 
 exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings
+with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read, or there is none
 """
 
 
@@ -229,8 +241,11 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
 
 def _add_flag(group: argparse._ArgumentGroup, each: Field[Any]) -> None:
     flag, kind = "--" + each.name.replace("_", "-"), each.metadata["kind"]
-    metavar = (each.metadata["unit"] or kind.__name__).upper().replace(" ", "_")
-    group.add_argument(flag, type=kind, metavar=metavar, help=_help(each))
+    if kind is bool:
+        group.add_argument(flag, action="store_const", const=True, help=_help(each))
+    else:
+        metavar = (each.metadata["unit"] or kind.__name__).upper().replace(" ", "_")
+        group.add_argument(flag, type=kind, metavar=metavar, help=_help(each))
 
 
 def environment_name(name: str) -> str:
@@ -244,8 +259,8 @@ def _otherwise(parser: argparse.ArgumentParser, each: Field[Any], environment: M
     if not text:
         return each.default
     try:
-        return each.metadata["kind"](text)
-    except ValueError:
+        return TRUTHS[text.lower()] if each.metadata["kind"] is bool else each.metadata["kind"](text)
+    except (ValueError, KeyError):
         parser.error(f"{environment_name(each.name)}: {text!r} is not {KINDS[each.metadata['kind']]}")
 
 
@@ -261,6 +276,7 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
     too_large = [name for name, number in numbers.items() if number > LARGEST[name]]
     return (
         (given.log_level.lower() not in LOG_LEVELS, f"--log-level must be one of {', '.join(LOG_LEVELS)}"),
+        (given.format not in FORMATS, f"--format must be one of {', '.join(FORMATS)}"),
         (
             bool(given.tls_cert_file) != bool(given.tls_key_file),
             "--tls-cert-file and --tls-key-file need each other: a certificate and its key",

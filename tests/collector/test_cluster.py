@@ -1,5 +1,6 @@
 """Kubelet and API server together: who holds which device, and what is known while one of them is silent."""
 
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,16 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from support.api_server import ApiServerDouble, an_api_server
+from support.api_server import ApiServerDouble, Fault, an_api_server
 from support.api_server import a_pod as an_api_pod
-from support.collectors import Running, samples
+from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.devices import a_dra_claim, a_plugin_claim, gpu_uuid, mig_uuid
-from support.http import until
+from support.http import PATIENCE_SECONDS, until
 from support.kubelet import a_container, a_kubelet, a_reply, a_socket_path
 from support.kubelet import a_pod as a_kubelet_pod
 from support.nodes import ToldClock
 from support.readings import a_reading, an_identity
-from support.scenarios import Moment, a_node, a_scenario
+from support.scenarios import Moment, a_node, a_scenario, a_script
 from support.watching import a_token_file
 
 from collector import contract
@@ -256,3 +257,31 @@ def test_the_command_attributes_by_kubelet_and_api_server(tmp_path: Path, api: A
         code, errors = running.stop(15)
     assert code == 0, errors
     assert "Traceback" not in errors
+
+
+def looked(*arguments: str) -> str:
+    """What the command prints when it is told to look once; every GPU was read."""
+    command = [*COMMAND, "--once", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_one_look_says_how_kubelet_and_api_server_answer(tmp_path: Path, api: ApiServerDouble) -> None:
+    """With --once both are asked, the table has what they say, and one that is silent says what to do."""
+    scenario = a_scenario(tmp_path, a_node())
+    with a_socket_path() as socket:
+        told = looked(*flags(scenario, socket, api))
+        assert f"kubelet:    {socket}: there is no socket" in told
+        assert "API server: connected, 1 pod on this node" in told
+        assert told.count("kubelet gone") == 2
+        (uuid, _) = (identity.gpu_uuid for identity in a_script(tmp_path, a_node()).gpus)
+        with a_kubelet(socket, a_reply(a_kubelet_pod("pod-0", a_container(devices=(uuid,))))):
+            told = looked(*flags(scenario, socket, api))
+            assert "kubelet:    connected" in told
+            assert "tenant-a/pod-0/main" in told
+            api.fail("list", Fault(status=403))
+            told = looked(*flags(scenario, socket, api))
+            assert "API server: stale: it may not be asked for the pods of this node" in told

@@ -1,6 +1,6 @@
+import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -15,7 +15,8 @@ from support.api_server import CA_FILE, TLS
 from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.http import PATIENCE_SECONDS, ask, get, until
 from support.processes import running
-from support.scenarios import a_node, a_pod, a_scenario, a_script, a_workload
+from support.prometheus import needed
+from support.scenarios import a_fault, a_node, a_pod, a_scenario, a_script, a_workload
 
 from collector import contract
 from collector.contract import gpu_metrics, holder_metrics, node_metrics
@@ -46,7 +47,8 @@ def test_a_scenario_is_served_as_simulated(playing: Running) -> None:
     assert {sample.labels["provenance"] for sample in found} == {"simulated"}
     assert "measured" not in re.sub(r"^#.*$", "", page, flags=re.MULTILINE)
     assert {sample.labels["node"] for sample in found} == {"node-a"}
-    assert {holder_metrics.HELD.name, gpu_metrics.GPU_BUSY.name} <= {sample.name for sample in found}
+    names = {sample.name for sample in found}
+    assert {holder_metrics.HELD.name, gpu_metrics.GPU_BUSY.name, node_metrics.COLLECTOR_CPU.name} <= names
     for sample in found:
         assert set(sample.labels) == set(contract.BY_NAME[sample.name].labels)
 
@@ -176,15 +178,16 @@ def test_a_loop_that_breaks_down_ends_the_command() -> None:
     assert ended.stderr.endswith("flopwatch-collector: the loop broke down, see above; restart it\n")
 
 
-def test_promtool_has_nothing_to_say(playing: Running) -> None:
-    """Prometheus' own linter accepts the page as it is served."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        missing = "promtool is not installed: it comes with the Debian package prometheus"
-        if os.environ.get("FLOPWATCH_REQUIRE_PROMETHEUS"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    page = get(playing.port, "/metrics")[1].decode()
+@pytest.mark.parametrize("pods", [(), (a_pod(gpus=range(6)), a_pod("b", gpus=[5, 6]))])
+def test_promtool_has_nothing_to_say(tmp_path: Path, pods: tuple[str, ...]) -> None:
+    """Prometheus' own linter accepts the page of a node with eight GPUs as it is served, in use or not."""
+    promtool = needed("promtool")
+    scenario = a_scenario(tmp_path, a_node(gpus=8), a_workload(*pods) if pods else "")
+    state = f"--state-file={tmp_path / 'state.json'}"
+    with Running(f"--simulate={scenario}", "--node=node-a", state, "--state-interval-seconds=0") as running:
+        until(lambda: gpu_metrics.GPU_BUSY.name in running.page(), "the first page that was saved")
+        page = get(running.port, "/metrics")[1].decode()
+    assert (holder_metrics.HELD.name in page) == bool(pods)
     checked = subprocess.run(
         [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False, timeout=60
     )
@@ -207,3 +210,97 @@ def test_the_minimal_profile_has_no_series_of_a_single_gpu(scenario: Path) -> No
         found = samples(running.page())
     assert holder_metrics.HELD.name in {sample.name for sample in found}
     assert not any("gpu_uuid" in sample.labels for sample in found)
+
+
+# One look
+
+
+def once(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, told to look once. The means that GPM tells need more than a tenth of a second."""
+    return run("--once", "--interval-seconds=0.2", *arguments)
+
+
+def test_one_look_is_a_table_and_an_end(scenario: Path) -> None:
+    """With --once it prints every GPU with its holder, and ends with 0; it keeps nothing and leaves no port open."""
+    before = sorted(scenario.parent.iterdir())
+    looked = once(f"--simulate={scenario}", "--node=node-a", f"--state-file={scenario.parent / 'state.json'}")
+    assert (looked.returncode, looked.stderr) == (0, "")
+    first, *_, driver, holders = looked.stdout.splitlines()
+    assert first == "node-a, simulated: 2 GPUs"
+    assert re.search(
+        r"\n0 .* attributed .* 50\.0 .* tenant-a/pod-0/main +t-0001\n1 .* unallocated .* nobody\n", looked.stdout
+    )
+    assert driver.endswith("2 of 2 GPUs read")
+    assert holders == f"holders: {scenario}"
+    assert sorted(scenario.parent.iterdir()) == before
+
+
+def test_one_look_at_a_terminal_without_an_ellipsis(tmp_path: Path) -> None:
+    """Where names are cut and the terminal knows ASCII alone, a question mark stands for the ellipsis."""
+    scenario = a_scenario(tmp_path, a_node(), a_workload(a_pod("p" * 63)))
+    command = [*COMMAND, "--once", f"--simulate={scenario}", "--node=node-a"]
+    looked = subprocess.run(
+        command, capture_output=True, check=False, timeout=PATIENCE_SECONDS,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (looked.returncode, looked.stderr) == (0, b"")
+    assert b"pp?/main" in looked.stdout
+
+
+def test_one_look_while_a_collector_runs(scenario: Path) -> None:
+    """Beside a collector with the same settings it takes neither its port nor its state."""
+    settings = (f"--simulate={scenario}", "--node=node-a", f"--state-file={scenario.parent / 'state.json'}")
+    with Running(*settings, "--state-interval-seconds=0") as running_already:
+        assert once(*settings, f"--listen-port={running_already.port}").returncode == 0
+        found = samples(running_already.page())
+    assert [sample.value for sample in found if sample.name == node_metrics.STATE_UNSAVED.name] == [0]
+
+
+def test_one_look_for_programs(scenario: Path) -> None:
+    """With --format json the same is JSON, means included."""
+    looked = once(f"--simulate={scenario}", "--node=node-a", "--format=json")
+    plain = json.loads(looked.stdout)
+    assert (looked.returncode, looked.stderr, plain["every_gpu_was_read"]) == (0, "", True)
+    assert [gpu["state"] for gpu in plain["gpus"]] == ["attributed", "unallocated"]
+    assert 0 < plain["gpus"][0]["reading"]["tensor_active_ratio"] < 1
+    assert plain["gpus"][0]["holders"][0]["pod"] == "pod-0"
+
+
+def test_one_look_at_what_cannot_be_read_is_code_3(tmp_path: Path) -> None:
+    """A lost GPU ends it with 3, and the table says what is lost; so does a node on which nothing is read."""
+    scenario = a_scenario(tmp_path, a_node(a_fault("gpu_lost", "0s", "1h", gpus=[1])))
+    looked = once(f"--simulate={scenario}", "--node=node-a")
+    assert (looked.returncode, looked.stderr) == (3, "")
+    assert "gpu lost" in looked.stdout
+    write_sysfs(a_script(tmp_path, a_node(gpus=8, more="passthrough = true")), tmp_path / "sys")
+    blind = once("--node=bare", f"--sysfs-root={tmp_path}/sys")
+    assert (blind.returncode, blind.stderr) == (3, "")
+    assert blind.stdout.count("passed through") >= 8
+
+
+def test_one_look_with_a_holders_file(scenario: Path) -> None:
+    """A file that names a GPU of another node says so."""
+    path = scenario.with_name("holders.toml")
+    path.write_text(
+        '[[holders]]\ndevices = ["GPU-elsewhere"]\nnamespace = "a"\npod = "b"\ncontainer = "c"\n', encoding="utf-8"
+    )
+    looked = once(f"--holders-file={path}", f"--sysfs-root={scenario.parent}")
+    assert f"holders: {path}: GPU-elsewhere not on this node" in looked.stdout
+
+
+def test_one_look_that_cannot_be_had_is_code_2(scenario: Path) -> None:
+    """What serving cannot use one look cannot either: 2, and one line."""
+    looked = once(f"--simulate={scenario}", "--node=node-z")
+    assert (looked.returncode, looked.stdout, looked.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_reader_that_has_seen_enough_ends_one_look_quietly(scenario: Path) -> None:
+    """Piped into what does not read it to its end, it leaves no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*COMMAND, "--once", f"--simulate={scenario}", "--node=node-a"]
+    with os.fdopen(writing, "wb") as nobody_reads:
+        looked = subprocess.run(
+            command, stdout=nobody_reads, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT
+        )
+    assert (looked.returncode, looked.stderr) == (-signal.SIGPIPE, b"")

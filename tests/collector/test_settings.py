@@ -74,6 +74,8 @@ def test_defaults_are_usable() -> None:
         (["--tls-cert-file=c"], {}, "--tls-cert-file and --tls-key-file need each other"),
         (["--tls-key-file=k"], {}, "--tls-cert-file and --tls-key-file need each other"),
         (["--tls-client-ca-file=a"], {}, "--tls-client-ca-file needs --tls-cert-file"),
+        (["--format=xml"], {}, "--format must be one of text, json"),
+        ([], {"FLOPWATCH_COLLECTOR_ONCE": "yes"}, "FLOPWATCH_COLLECTOR_ONCE: 'yes' is not true or false"),
         (["--metrics=some"], {}, "--metrics must be one of minimal, full"),
         (["--sim=s.toml"], {}, "unrecognized arguments: --sim=s.toml"),
         (["--nonsense"], {}, "unrecognized arguments: --nonsense"),
@@ -97,6 +99,9 @@ def test_good_combinations_are_taken() -> None:
     tls = ["--tls-cert-file=c", "--tls-key-file=k"]
     assert read_settings(tls, {}).tls_client_ca_file == ""
     assert read_settings([*tls, "--tls-client-ca-file=a"], {}).tls_client_ca_file == "a"
+    assert read_settings(["--once", "--format=json"], {}).once
+    assert read_settings([], {"FLOPWATCH_COLLECTOR_ONCE": "True"}).once
+    assert not read_settings([], {"FLOPWATCH_COLLECTOR_ONCE": "false"}).once
 
 
 def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,9 +114,10 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
         unit = f" {each.metadata['unit']}" if each.metadata["unit"] else ""
         default = f" [{each.default}{unit}]" if each.default != "" else ""
         metavar = (each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_")
-        flag = f"--{each.name.replace('_', '-')}" + f" {metavar}"
+        flag = f"--{each.name.replace('_', '-')}" + ("" if each.metadata["kind"] is bool else f" {metavar}")
         assert f" {flag} {each.metadata['help']}{default} ({environment_name(each.name)}) " in text
     assert "exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings" in text
+    assert "with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read" in text
 
 
 def test_every_setting_is_explained_in_one_group() -> None:
