@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from collector import contract
-from collector.accounting import Accounts
+from collector.accounting import Accounts, DeviceInterval
 from collector.clock import Clock
 from collector.contract import Metric, Sample, node_metrics
 from collector.devices import NodeDevices, Survey
@@ -32,6 +32,7 @@ from collector.intervals import Holding, after_check, device_intervals, either, 
 from collector.page import check_samples, custody_samples, gpu_samples
 from collector.processes.port import Check, Checked
 from collector.readings import Absent, Why
+from collector.rhythms import Rhythms
 from collector.state.file import CallFailures, Held, State
 from collector.state.keeper import Keeper, Resumed, begun
 
@@ -122,6 +123,7 @@ class Collector:
         self._left_out = left_out
         self._check = check
         self._checked: Checked | None = None
+        self._rhythms = Rhythms(interval_seconds=timing.interval_seconds)
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
@@ -154,7 +156,7 @@ class Collector:
             elapsed_ns = now_ns - self._last_tick_ns
             self._note_check(checked)
             self._add_down(survey, held)
-            self._add(elapsed_ns, survey, held)
+            self._rhythms.look(self._add(elapsed_ns, survey, held), at_ns=now_ns, at_unix=now_unix)
             self._look(survey, now_unix, elapsed_ns)
             self._survey, self._held = survey, held
             self._last_known = self._last_known if isinstance(held, Absent) else held
@@ -223,6 +225,7 @@ class Collector:
             *custody_samples(where, self._custody),
             *self._check_samples(),
             *self._accounts.samples(*where, newcomers_at_zero=at_zero),
+            *self._rhythms.samples(*where),
         )
 
     def _save(self, keeper: Keeper) -> None:
@@ -289,18 +292,22 @@ class Collector:
             log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(strangers))))
         self._strangers = strangers
 
-    def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
+    def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> tuple[DeviceInterval, ...]:
+        """Add the time since the last tick to the accounts; what is known about its last part."""
         unseen_ns = self._unseen_ns(elapsed_ns)
         if unseen_ns:
             self._account(unseen_ns, survey.unread(Why.LATE_TICK), either(self._last_known, held))
-        self._account(elapsed_ns - unseen_ns, survey, held)
+        intervals = self._account(elapsed_ns - unseen_ns, survey, held)
         self._accounts.retire(round(self._timing.retention_seconds * NANOSECONDS))
+        return intervals
 
-    def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> None:
+    def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> tuple[DeviceInterval, ...]:
         self._accounts.advance(elapsed_ns, survey.inventory())
         holding = Holding(now=held, last_known=self._last_known)
         intervals = device_intervals(elapsed_ns, survey, holding)
-        self._accounts.integrate(elapsed_ns, (after_check(each, elapsed_ns, self._checked) for each in intervals))
+        checked = tuple(after_check(each, elapsed_ns, self._checked) for each in intervals)
+        self._accounts.integrate(elapsed_ns, checked)
+        return checked
 
     def _unseen_ns(self, elapsed_ns: int) -> int:
         """How much of the interval nobody can speak for: all but its last part, if it was too long."""

@@ -78,7 +78,7 @@ class Settings:
         str,
         "",
         "full, or minimal: without the series of single GPUs, and of holders without memory, multiprocessors, tensor "
-        "pipes, links and spread",
+        "pipes, links, spread and rhythm",
     )
     holders_file: str = _setting("", str, "path", "TOML file that says who holds which GPU, see collector/holders.py")
     kubelet_socket: str = _setting(

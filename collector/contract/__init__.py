@@ -14,7 +14,7 @@ No label holds a process id, an image, a command, a country, or a customer's nam
 any series (policy/decisions/0002).
 """
 
-from collector.contract import gpu_metrics, holder_metrics, node_metrics
+from collector.contract import gpu_metrics, holder_metrics, node_metrics, rhythm_metrics
 from collector.contract.vocabulary import (
     ACCELERATOR_LABELS,
     CONTRACT_VERSION,
@@ -44,7 +44,12 @@ __all__ = [
     "Sample",
 ]
 
-METRICS: tuple[Metric, ...] = (*node_metrics.METRICS, *gpu_metrics.METRICS, *holder_metrics.METRICS)
+METRICS: tuple[Metric, ...] = (
+    *node_metrics.METRICS,
+    *gpu_metrics.METRICS,
+    *holder_metrics.METRICS,
+    *rhythm_metrics.METRICS,
+)
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 DETAIL = frozenset(metric for metric in METRICS if "gpu_uuid" in metric.labels) | {
     holder_metrics.MEMORY,
@@ -62,5 +67,6 @@ DETAIL = frozenset(metric for metric in METRICS if "gpu_uuid" in metric.labels) 
     holder_metrics.PCIE_OBSERVED,
     holder_metrics.POWER_SQUARE,
     holder_metrics.POWER_OBSERVED,
+    *rhythm_metrics.METRICS,
 }
 """What a page of the minimal profile leaves out: every series of a single GPU, and of holders what explains."""

@@ -93,10 +93,18 @@ def a_played_collector(
     moment: Moment,
     keeper: Keeper | None = None,
     left_out: frozenset[Metric] = frozenset(),
+    interval_seconds: float = 10.0,
 ) -> Iterator[Collector]:
     """A collector on the first node of a scenario, through the real pynvml."""
     script = a_script(folder, *tables)
     with installed(SimulatedDriver(script, moment)):
         pci = simulated_pci_gpus(script)
         holders = ScriptedHolders(script, moment)
-        yield a_collector(ToldClock(moment), holders, pci=lambda: pci, keeper=keeper, left_out=left_out)
+        yield a_collector(
+            ToldClock(moment),
+            holders,
+            pci=lambda: pci,
+            keeper=keeper,
+            left_out=left_out,
+            interval_seconds=interval_seconds,
+        )
