@@ -11,7 +11,7 @@ RHYTHM_WINDOW = gauge(
     "seconds",
     (*HOLDER_LABELS, "signal"),
     "Of the last minutes, the seconds in which the activity of this holder's own devices is known, by the signal that "
-    "all of this is told from: tensor_active_ratio, sm_active_ratio, busy_ratio or power_watts.",
+    "all of this is told from: tensor_active_ratio, sm_active_ratio, power_watts or busy_ratio.",
 )
 RHYTHM_PERIOD = gauge(
     "holder_rhythm_period_seconds",

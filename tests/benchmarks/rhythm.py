@@ -33,7 +33,9 @@ def intervals_of(tick: int, activity: list[dict[int, float]], holders: int) -> l
     """What every device did in this tick."""
     return [
         an_interval(
-            a_reading(busy=series[tick % len(series)]), a_holder(f"pod-{device % holders}"), gpu=f"GPU-{device}"
+            a_reading(tensor_active_ratio=series[tick % len(series)]),
+            a_holder(f"pod-{device % holders}"),
+            gpu=f"GPU-{device}",
         )
         for device, series in enumerate(activity)
     ]
