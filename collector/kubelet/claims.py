@@ -19,6 +19,14 @@ class ContainerName:
     container: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PluginDevice:
+    """A device as its plugin registered it with the kubelet: the resource's name, and the plugin's id for it."""
+
+    resource: str
+    device_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginClaim:
     """A device that a device plugin's resource gave to a container: the resource's name, and the plugin's id for it."""
@@ -26,6 +34,11 @@ class PluginClaim:
     container: ContainerName
     resource: str
     device_id: str
+
+    @property
+    def on(self) -> PluginDevice:
+        """The device without who has it."""
+        return PluginDevice(resource=self.resource, device_id=self.device_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,17 @@
 """
 The one door to gRPC: asks the kubelet, over its pod-resources socket, which container holds which device.
 
-Only ``List`` of version v1 is called: v1alpha1 has no DRA and leaves out native sidecars (NVIDIA/dcgm-exporter#498),
-and ``Get`` would be one call a pod. Every failure is a reason with what to do next, is counted, and is tried again by
-the next call. By hand, from this folder's parent: ``grpcurl -plaintext -unix -proto
+Of version v1 ``List`` and ``GetAllocatableResources`` are called: v1alpha1 has no DRA and leaves out native sidecars
+(NVIDIA/dcgm-exporter#498), and ``Get`` would be one call a pod. Every failure is a reason with what to do next, is
+counted, and is tried again by the next call. By hand, from this folder's parent: ``grpcurl -plaintext -unix -proto
 collector/kubelet/podresources/api.proto <socket> v1.PodResourcesLister/List``
 
-Three things that callers must know. Older kubelets list pods that have ended (kubernetes/kubernetes#132020): only the
-Kubernetes API tells them apart. Before Kubernetes 1.34 devices held through DRA are listed only with the feature gate
-KubeletPodResourcesDynamicResources; without it nothing is said about them. And a kubelet that has just started may
-answer before it knows its pods again: a claim that is missing right after ``connections`` rose need not have ended.
+Four things that callers must know. ``List`` leaves out init containers other than sidecars (kubernetes
+pkg/kubelet/apis/podresources/server_v1.go). Older kubelets list pods that have ended (kubernetes/kubernetes#132020):
+only the Kubernetes API tells them apart. Before Kubernetes 1.34 devices held through DRA are listed only with the
+feature gate KubeletPodResourcesDynamicResources; without it nothing is said about them. And a kubelet that has just
+started may answer before it knows its pods again: a claim that is missing right after ``connections`` rose need not
+have ended.
 """
 
 import logging
@@ -19,14 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim, PluginDevice
 from collector.kubelet.podresources.api_pb2 import (
+    AllocatableResourcesRequest,
+    AllocatableResourcesResponse,
     ClaimResource,
     ContainerResources,
     DynamicResource,
@@ -42,8 +46,11 @@ DEADLINE_SECONDS = 2.0  # a guess: a kubelet that is well answers in millisecond
 LONGEST_REPLY_BYTES = 16 * 2**20  # a guess: 3.5 times the one of NVIDIA/dcgm-exporter#509; gRPC's own limit is 4 MiB
 LONGEST_PATH_BYTES = 107  # sun_path in unix(7), less its end
 
-_METHOD = "/v1.PodResourcesLister/List"
-_REQUEST = ListPodResourcesRequest().SerializeToString()
+Reply = TypeVar("Reply", ListPodResourcesResponse, AllocatableResourcesResponse)
+
+_SERVICE = "/v1.PodResourcesLister"
+_LACKS_ALLOCATABLE = frozenset({"UNIMPLEMENTED", "UNKNOWN"})
+"""An old kubelet does not know the method, or says in words of its own that its feature gate is off (server_v1.go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +121,41 @@ class Kubelet:
         )
         self._channel: Any = None
         self._identity: tuple[int, ...] = ()
+        self._lacks_allocatable = False
 
     def list(self) -> tuple[Claim, ...] | Absent:
         """Every device that a container holds now, in a fixed order; or why the kubelet did not say."""
         try:
-            claims = tuple(sorted(_claims(self._ask()), key=repr))
+            reply = self._ask("List", ListPodResourcesRequest().SerializeToString(), ListPodResourcesResponse)
         except _NoAnswer as error:
             self.close()
             self.errors[error.code] += 1
             self._note(f"{self._socket}: {error.problem.words} ({error.code})")
             return Absent(error.problem.why)
         self._note("")
-        return claims
+        return tuple(sorted(_claims(reply), key=repr))
+
+    def allocatable(self) -> frozenset[PluginDevice] | Absent:
+        """
+        Every device that could be given to a container, whether one has it or not; or why the kubelet did not say.
+
+        A device that its plugin calls unhealthy is missing. ``Absent(NOT_SUPPORTED)`` from a kubelet without the
+        method, which is not asked again over the same connection. The connection, which ``list`` needs, is kept.
+        """
+        try:
+            self._connect()
+            if self._lacks_allocatable:
+                return Absent(Why.NOT_SUPPORTED)
+            request = AllocatableResourcesRequest().SerializeToString()
+            reply = self._ask("GetAllocatableResources", request, AllocatableResourcesResponse)
+        except _NoAnswer as error:
+            self._lacks_allocatable = error.code in _LACKS_ALLOCATABLE
+            if self._lacks_allocatable:
+                return Absent(Why.NOT_SUPPORTED)
+            self.errors[error.code] += 1
+            return Absent(error.problem.why)
+        entries = ((entry.resource_name, each) for entry in reply.devices for each in entry.device_ids)
+        return frozenset(PluginDevice(resource=resource, device_id=device_id) for resource, device_id in entries)
 
     def close(self) -> None:
         """Let go of the connection; the next call makes a new one. Harmless when repeated."""
@@ -141,14 +171,15 @@ class Kubelet:
     ) -> None:
         self.close()
 
-    def _ask(self) -> ListPodResourcesResponse:
+    def _ask(self, method: str, request: bytes, form: type[Reply]) -> Reply:
         self._connect()
         try:
-            reply: bytes = self._channel.unary_unary(_METHOD)(_REQUEST, timeout=self._deadline_seconds)
+            call = self._channel.unary_unary(f"{_SERVICE}/{method}")
+            reply: bytes = call(request, timeout=self._deadline_seconds)
         except grpc.RpcError as error:
             raise self._no_answer(error) from error
         try:
-            return ListPodResourcesResponse.FromString(reply)
+            return form.FromString(reply)
         except DecodeError as error:
             raise _NoAnswer(_UNDECODABLE, "undecodable") from error
 
@@ -159,6 +190,7 @@ class Kubelet:
             self.close()
             self._channel = grpc.insecure_channel(f"unix:{quote(str(self._socket))}", options=self._options)
             self._identity = identity
+            self._lacks_allocatable = False
             self.connections += 1
 
     def _look(self) -> tuple[int, ...]:

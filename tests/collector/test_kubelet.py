@@ -15,10 +15,11 @@ from support.kubelet import (
     a_pod,
     a_reply,
     a_socket_path,
+    an_allocatable,
     refusing,
 )
 
-from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim
+from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim, PluginDevice
 from collector.kubelet.client import DEFAULT_SOCKET, LONGEST_REPLY_BYTES, Kubelet
 from collector.kubelet.podresources.api_pb2 import ListPodResourcesResponse
 from collector.readings import Absent, Why
@@ -315,3 +316,52 @@ def test_a_path_that_no_socket_can_have_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="at most 107 bytes"):
         Kubelet(Path("/" + "x" * 107))
     assert Kubelet(DEFAULT_SOCKET).problem == ""
+
+
+ASCENDS = an_allocatable(huawei_com_Ascend910=("Ascend910-0", "Ascend910-1"))
+
+
+def test_what_could_be_given_away_is_told_whoever_has_it(socket: Path, kubelet: Kubelet) -> None:
+    """Every device of every plugin is allocatable, held or not; over the same connection as the list."""
+    with a_kubelet(socket, ONE_GPU, allocatable=ASCENDS):
+        assert len(listed(kubelet)) == 1
+        assert kubelet.allocatable() == {
+            PluginDevice(resource="huawei.com/Ascend910", device_id=f"Ascend910-{number}") for number in range(2)
+        }
+    assert kubelet.connections == 1
+
+
+@pytest.mark.parametrize("code", [None, grpc.StatusCode.UNKNOWN], ids=["before the method", "with its gate off"])
+def test_a_kubelet_without_allocatable_is_asked_once_a_connection(socket: Path, kubelet: Kubelet, code: object) -> None:
+    """It is no error, is not asked again until it comes back, and its list goes on as if nothing were."""
+    calls = []
+
+    def refuse(request: object, context: object) -> bytes:
+        calls.append(request)
+        return refusing(code or grpc.StatusCode.UNIMPLEMENTED, "disabled")(request, context)  # type: ignore[arg-type]
+
+    for _ in range(2):
+        with a_kubelet(socket, ONE_GPU, allocatable=refuse):
+            for _ in range(2):
+                assert len(listed(kubelet)) == 1
+                assert kubelet.allocatable() == Absent(Why.NOT_SUPPORTED)
+    with a_kubelet(socket, ONE_GPU):
+        assert kubelet.allocatable() == Absent(Why.NOT_SUPPORTED)
+    with a_kubelet(socket, ONE_GPU, allocatable=ASCENDS):
+        assert not isinstance(kubelet.allocatable(), Absent)
+    assert (len(calls), kubelet.connections, dict(kubelet.errors), kubelet.problem) == (2, 4, {}, "")
+
+
+def test_a_failed_question_for_all_devices_keeps_the_connection(socket: Path, kubelet: Kubelet) -> None:
+    """It is counted, and the list, which says who holds what, goes on over the connection that there is."""
+    too_often = refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit exceeded")
+    with a_kubelet(socket, ONE_GPU, allocatable=too_often):
+        assert len(listed(kubelet)) == 1
+        assert kubelet.allocatable() == Absent(Why.KUBELET_ERROR)
+        assert len(listed(kubelet)) == 1
+    assert (kubelet.connections, dict(kubelet.errors), kubelet.problem) == (1, {"RESOURCE_EXHAUSTED": 1}, "")
+
+
+def test_without_a_socket_nothing_is_known_of_all_devices(kubelet: Kubelet) -> None:
+    """A kubelet that is not there could give away nothing that is known."""
+    assert kubelet.allocatable() == Absent(Why.KUBELET_GONE)

@@ -12,6 +12,7 @@ import grpc
 from support.devices import gpu_uuid
 
 from collector.kubelet.podresources.api_pb2 import (
+    AllocatableResourcesResponse,
     ContainerResources,
     ListPodResourcesRequest,
     ListPodResourcesResponse,
@@ -30,19 +31,24 @@ def a_socket_path() -> Iterator[Path]:
 
 
 @contextmanager
-def a_kubelet(socket: Path, answer: ListPodResourcesResponse | Answer, *, version: str = "v1") -> Iterator[None]:
-    """Serves for the length of the block; after it the server's threads have ended and the socket is gone."""
-    if isinstance(answer, ListPodResourcesResponse):
-        reply = answer.SerializeToString()
-        method: Answer = lambda _request, _context: reply  # noqa: E731 - one of two forms of one thing
-    else:
-        method = answer
-    handler = grpc.unary_unary_rpc_method_handler(
-        method, request_deserializer=ListPodResourcesRequest.FromString, response_serializer=bytes
-    )
+def a_kubelet(
+    socket: Path,
+    answer: ListPodResourcesResponse | Answer,
+    *,
+    allocatable: AllocatableResourcesResponse | Answer | None = None,
+    version: str = "v1",
+) -> Iterator[None]:
+    """
+    Serves for the length of the block; after it the server's threads have ended and the socket is gone.
+
+    Without ``allocatable`` it is an old kubelet, which does not know ``GetAllocatableResources``.
+    """
+    handlers = {"List": _handler(answer)}
+    if allocatable is not None:
+        handlers["GetAllocatableResources"] = _handler(allocatable)
     with ThreadPoolExecutor(2) as pool:
         server = grpc.server(pool)
-        service = grpc.method_handlers_generic_handler(f"{version}.PodResourcesLister", {"List": handler})
+        service = grpc.method_handlers_generic_handler(f"{version}.PodResourcesLister", handlers)
         server.add_generic_rpc_handlers((service,))
         server.add_insecure_port(f"unix:{socket}")
         server.start()
@@ -50,6 +56,18 @@ def a_kubelet(socket: Path, answer: ListPodResourcesResponse | Answer, *, versio
             yield
         finally:
             server.stop(None).wait()
+
+
+def _handler(answer: ListPodResourcesResponse | AllocatableResourcesResponse | Answer) -> Any:
+    if isinstance(answer, ListPodResourcesResponse | AllocatableResourcesResponse):
+        reply = answer.SerializeToString()
+        method: Answer = lambda _request, _context: reply  # noqa: E731 - one of two forms of one thing
+    else:
+        method = answer
+    # Both requests are empty messages.
+    return grpc.unary_unary_rpc_method_handler(
+        method, request_deserializer=ListPodResourcesRequest.FromString, response_serializer=bytes
+    )
 
 
 class Held:
@@ -108,6 +126,15 @@ def a_pod(name: str = "pod-0", *containers: ContainerResources, namespace: str =
 def a_reply(*pods: PodResources) -> ListPodResourcesResponse:
     """What ``List`` answers."""
     return ListPodResourcesResponse(pod_resources=pods)
+
+
+def an_allocatable(**devices: tuple[str, ...]) -> AllocatableResourcesResponse:
+    """What ``GetAllocatableResources`` answers: ids by resource, whose domain's dot and slash are underscores here."""
+    reply = AllocatableResourcesResponse()
+    for resource, ids in devices.items():
+        domain, top, name = resource.split("_", 2)
+        reply.devices.add(resource_name=f"{domain}.{top}/{name}", device_ids=ids)
+    return reply
 
 
 def a_full_node(containers: int = 16, devices: int = 8) -> ListPodResourcesResponse:
