@@ -38,10 +38,14 @@ class InstanceLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A GPU that is known by its place on the PCI bus only, and why nothing here reads it."""
+    """
+    A GPU that is known by its place on the PCI bus only, or by being given out, and why nothing here reads it.
+
+    ``key`` stands where a device that is read has its UUID, also among the holders.
+    """
 
     accelerator: str
-    pci_bus_id: str
+    key: str
     why: Absent
 
 
@@ -52,9 +56,9 @@ class Survey:
 
     ``readings`` has every device of ``known``, by GPU UUID. ``unidentified`` has one reason for each GPU that is
     counted and has no UUID. ``instances`` are the MIG instances there are now, by their own UUIDs. ``unreadable`` are
-    the GPUs on the PCI bus that no driver here names. ``blind`` says why no GPU at all could be read, if so. ``errors``
-    are failed calls into NVML since the start, by call and code. ``unsupported`` has, for each device that was read,
-    the fields that it cannot tell, or not to us.
+    the GPUs on the PCI bus that no driver here names, and those that are given out and not on the bus. ``blind`` says
+    why no GPU at all could be read, if so. ``errors`` are failed calls into NVML since the start, by call and code.
+    ``unsupported`` has, for each device that was read, the fields that it cannot tell, or not to us.
     """
 
     readings: Mapping[str, Reading | Absent]
@@ -120,6 +124,7 @@ class NodeDevices:
         self._ask_pci = pci
         self._pci: tuple[PciGpu, ...] = ()
         self._pci_due_ns = clock.elapsed_ns()
+        self._allocated: Callable[[], Mapping[str, str]] = dict
         self._driver: Driver | None = None
         self._driver_version: str | Absent = Absent(Why.NO_DRIVER)
         self._retry_at_ns = 0
@@ -141,6 +146,14 @@ class NodeDevices:
         self.errors.update(errors)
         readings = dict.fromkeys(self._known, Absent(Why.NO_DATA))
         return replace(NOT_YET, readings=readings, known=dict(self._known), errors=dict(errors))
+
+    def count_also(self, allocated: Callable[[], Mapping[str, str]]) -> None:
+        """Count further devices of other vendors, which the bus does not show: at each look, accelerators by key."""
+        self._allocated = allocated
+
+    def on_bus(self) -> tuple[PciGpu, ...]:
+        """What the last look at the PCI bus found, whether a driver here reads it or not."""
+        return self._pci
 
     def forget(self, gpu_uuids: Iterable[str]) -> None:
         """Count these no longer; a device that is seen again is known again."""
@@ -223,8 +236,10 @@ class NodeDevices:
             if nameless and gpu.vendor is Vendor.NVIDIA and self._may_be_nameless(why):
                 nameless -= 1
                 continue
-            found.append(Unreadable(accelerator=gpu.accelerator, pci_bus_id=gpu.pci_bus_id, why=why))
-        return tuple(found)
+            found.append(Unreadable(accelerator=gpu.accelerator, key=gpu.key, why=why))
+        foreign = Absent(Why.FOREIGN_VENDOR)
+        beyond = (Unreadable(accelerator=name, key=key, why=foreign) for key, name in self._allocated().items())
+        return (*found, *beyond)
 
     def _why_unread(self, gpu: PciGpu) -> Absent:
         """As the bus has it; but what the driver holds and NVML, which answers, does not list has failed in it."""

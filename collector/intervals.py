@@ -52,8 +52,7 @@ def device_intervals(elapsed_ns: int, survey: Survey, holding: Holding) -> Itera
         nobody_knows = attribute(why, Absent(Why.HOLDERS_UNKNOWN))
         yield _interval(f"unidentified-{number}", UNKNOWN_ACCELERATOR, why, nobody_knows)
     for gpu in survey.unreadable:
-        nobody_knows = attribute(gpu.why, Absent(Why.HOLDERS_UNKNOWN))
-        yield _interval(f"pci-{gpu.pci_bus_id}", gpu.accelerator, gpu.why, nobody_knows)
+        yield _interval(gpu.key, gpu.accelerator, gpu.why, holding.attribution(gpu.why, gpu.key))
 
 
 def instances_by_card(instances: Iterable[InstanceLook]) -> dict[str, tuple[InstanceLook, ...]]:
@@ -83,6 +82,7 @@ def unwatched(elapsed_ns: int, survey: Survey, may_have: Held) -> Iterator[tuple
     if isinstance(may_have, Absent):
         return
     models = {uuid: identity.accelerator for uuid, identity in survey.known.items()}
+    models |= {gpu.key: gpu.accelerator for gpu in survey.unreadable}
     parts: dict[str, int] = {}
     for card, instances in instances_by_card(survey.instances.values()).items():
         models |= {each.identity.gpu_uuid: each.identity.accelerator for each in instances}

@@ -287,7 +287,8 @@ class Collector:
         """Say once which devices holders have that this node has not: a slip leaves the real ones to nobody."""
         if survey.blind or isinstance(held, Absent):
             return
-        strangers = frozenset(held) - frozenset(survey.known) - frozenset(survey.instances)
+        here = {*survey.known, *survey.instances, *(gpu.key for gpu in survey.unreadable)}
+        strangers = frozenset(held) - here
         if strangers - self._strangers:
             log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(strangers))))
         self._strangers = strangers

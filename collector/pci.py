@@ -24,6 +24,9 @@ PASSTHROUGH_DRIVERS = ("vfio-pci", "nvgrace_gpu_vfio_pci", "xen-pciback")
 """Linux drivers that hold a device for a virtual machine: drivers/vfio/pci, drivers/xen/xen-pciback."""
 
 
+NO_GROUP = Absent(Why.NO_DATA)
+
+
 class Vendor(StrEnum):
     """Who makes accelerators that this table knows."""
 
@@ -84,13 +87,20 @@ class PciGpu:
     One GPU or accelerator on the PCI bus.
 
     ``pci_bus_id`` is written as NVML writes it, ``00000000:0A:00.0``; sysfs has fewer digits of domain, small letters.
-    ``driver`` is the kernel driver that holds it, ``Absent(NO_DRIVER)`` if none does.
+    ``driver`` is the kernel driver that holds it, ``Absent(NO_DRIVER)`` if none does. ``iommu_group`` is the number of
+    the group of devices that can only be passed through together, NO_GROUP where no IOMMU is in use.
     """
 
     pci_bus_id: str
     vendor: Vendor
     accelerator: str
     driver: str | Absent
+    iommu_group: str | Absent = NO_GROUP
+
+    @property
+    def key(self) -> str:
+        """What it is called where a device that is read has its UUID."""
+        return f"pci-{self.pci_bus_id}"
 
     def why_unread(self) -> Absent:
         """Why nothing on this node reads it, if nothing does: PASSED_THROUGH, FOREIGN_VENDOR or NO_DRIVER."""
@@ -132,7 +142,8 @@ def _gpu(address: Path) -> PciGpu | None:
             pci_bus_id=place(address.name),
             vendor=kind.vendor,
             accelerator=f"{kind.vendor} {name}",
-            driver=_driver(address),
+            driver=_link(address / "driver", Absent(Why.NO_DRIVER)),
+            iommu_group=_link(address / "iommu_group", NO_GROUP),
         )
     except (OSError, ValueError):
         return None
@@ -143,6 +154,5 @@ def _kind(vendor_id: int, device_id: int, class_id: int) -> Kind | None:
     return next((kind for kind in kinds if not kind.devices or device_id in kind.devices), None)
 
 
-def _driver(address: Path) -> str | Absent:
-    link = address / "driver"
-    return link.readlink().name if link.is_symlink() else Absent(Why.NO_DRIVER)
+def _link(link: Path, otherwise: Absent) -> str | Absent:
+    return link.readlink().name if link.is_symlink() else otherwise

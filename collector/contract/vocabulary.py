@@ -22,7 +22,8 @@ class GpuState(StrEnum):
     ``attributed``: one known holder, or several whose parts are known, and the device was read. ``unallocated``: nobody
     holds it.
     ``ambiguous``: held, but by whom or by how much cannot be said. ``lost``: the device was there and was not read.
-    ``blind``: it is on the PCI bus and nothing on the node can read it: passed_through, no_driver, foreign_vendor.
+    ``blind``: it is on the PCI bus, or the kubelet gives it out, and nothing on the node can read it: passed_through,
+    no_driver, foreign_vendor.
     """
 
     ATTRIBUTED = "attributed"

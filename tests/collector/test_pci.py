@@ -12,28 +12,17 @@ from support.nodes import ASource, ToldClock, a_collector, a_played_collector
 from support.odd_drivers import an_odd_driver
 from support.readings import H100, a_holder, total, values
 from support.scenarios import Moment, a_fault, a_node, a_pod, a_workload
+from support.sysfs import a_sysfs
 
 from collector import contract
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.loop import Collector
 from collector.nvml import Driver
-from collector.pci import PciGpu, Vendor, pci_gpus, place
+from collector.pci import NO_GROUP, PciGpu, Vendor, pci_gpus, place
 from collector.readings import Absent, Why
 
 HERE = place("0")  # where a driver in memory has all its devices
 SIMULATED = "NVIDIA GH100 [H100 SXM5 80GB]"
-
-
-def a_sysfs(folder: Path, *devices: tuple[str, str, str, str], driver: str = "", address: str = "0000:0a:00") -> Path:
-    """A folder like /sys with these (vendor, device, class, driver) in functions of one address."""
-    for number, (vendor, device, kind, its_driver) in enumerate(devices):
-        place = folder / "bus/pci/devices" / f"{address}.{number}"
-        place.mkdir(parents=True)
-        for name, text in (("vendor", vendor), ("device", device), ("class", kind)):
-            (place / name).write_text(text + "\n", encoding="ascii")
-        if its_driver:
-            (place / "driver").symlink_to(f"../../../bus/pci/drivers/{its_driver}")
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -97,6 +86,14 @@ def test_the_driver_that_holds_it_says_why_nothing_reads_it(
     """Given to a virtual machine, of another vendor, or without a driver."""
     (gpu,) = pci_gpus(a_sysfs(tmp_path, (vendor, "0x1020", kind, driver)))  # type: ignore[misc]  # it is not absent
     assert gpu.why_unread() == Absent(reason)
+
+
+def test_the_iommu_group_is_the_one_that_the_kernel_links_to(tmp_path: Path) -> None:
+    """Devices that are passed through together have one number; without an IOMMU there is none."""
+    sysfs = a_sysfs(tmp_path, *[("0x10de", "0x2330", "0x030200", "vfio-pci")] * 2)
+    (sysfs / "bus/pci/devices/0000:0a:00.1/iommu_group").symlink_to("../../../kernel/iommu_groups/65")
+    groups = [gpu.iommu_group for gpu in pci_gpus(sysfs)]  # type: ignore[union-attr]  # it is not absent
+    assert groups == [NO_GROUP, "65"]
 
 
 def test_without_sysfs_nothing_is_known(tmp_path: Path) -> None:
@@ -181,6 +178,23 @@ def test_a_known_gpu_that_is_given_to_a_virtual_machine_is_blind(tmp_path: Path)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="passed_through") >= 10
     assert of(collector, holder_metrics.HELD) == 80
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+def test_a_blind_gpu_has_the_holder_that_its_key_has(caplog: pytest.LogCaptureFixture) -> None:
+    """Held seconds grow by allocation alone, none is observed; while nobody can tell, its last holder may hold it."""
+    moment, bus = Moment(), (a_gpu(1, driver="vfio-pci"), a_gpu(2, driver="vfio-pci"))
+    answers: list[object] = [{bus[0].key: (a_holder("vm"),)}]
+    collector = a_collector(ToldClock(moment), ASource(lambda: answers[0]), open_driver=no_driver, pci=lambda: bus)
+    tick_at(collector, moment, 10, 20)
+    assert of(collector, holder_metrics.HELD, workload_pod="vm", accelerator=bus[0].accelerator) == 20
+    answers[0] = Absent(Why.HOLDERS_UNKNOWN)
+    tick_at(collector, moment, 30)
+    assert of(collector, holder_metrics.HELD) == 20
+    assert of(collector, holder_metrics.SHARED, workload_pod="vm") == 10
+    assert of(collector, holder_metrics.OBSERVED) == of(collector, holder_metrics.SHARED_OBSERVED) == 0
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="passed_through") == 60
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+    assert "holders.unknown_devices" not in caplog.text
 
 
 def test_gpus_of_another_vendor_stand_beside_those_that_are_read() -> None:
