@@ -14,6 +14,7 @@ from importlib.metadata import version
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import DETAIL, Provenance, Sample
@@ -43,6 +44,9 @@ from collector.state.keeper import Keeper
 from collector.table import text_of
 from collector.tls import Tls, TlsFiles, UnusableTls
 
+if TYPE_CHECKING:  # a node without the check does not load it
+    from collector.processes.reality import KnownPods
+
 CANNOT_SERVE = 1
 UNUSABLE_SETTINGS = 2
 NOT_ALL_READ = 3
@@ -66,7 +70,7 @@ class _Node:
     What is asked on this node, for whoever asks.
 
     ``sources`` tells how those who know the holders answer, given what they said; ``has_heard`` whether each has
-    answered yet, or said that it will not.
+    answered yet, or said that it will not. ``known_pods`` are the node's pods, where somebody knows them.
     """
 
     facts: NodeFacts
@@ -76,6 +80,7 @@ class _Node:
     also: Samples
     sources: Callable[[Held], tuple[Source, ...]]
     has_heard: Callable[[], bool] = lambda: True
+    known_pods: "Callable[[], KnownPods] | None" = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,7 +162,7 @@ def _collector(settings: Settings, stack: ExitStack) -> Collector:
         ),
         keeper=_keeper(settings, node.facts),
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
-        check=_process_check(settings, node.devices) if settings.process_check == "on" else None,
+        check=_process_check(settings, node) if settings.process_check == "on" else None,
     )
 
 
@@ -180,6 +185,7 @@ def _with_kubernetes(node: _Node, settings: Settings, stack: ExitStack) -> _Node
     # Imported here: a node without Kubernetes does not carry its clients, which are half of the memory.
     from collector.cluster import KubernetesHolders
     from collector.kubelet.client import Kubelet
+    from collector.kubelet.ids import DEFAULT_NAMING
     from collector.pods.apiserver import Access, ApiServer
     from collector.pods.claims import adapters_named
     from collector.pods.site_key import read_site_key
@@ -192,31 +198,46 @@ def _with_kubernetes(node: _Node, settings: Settings, stack: ExitStack) -> _Node
         ca_file=Path(settings.api_ca_file),
     )
     site_key = read_site_key(Path(settings.site_key_file)) if settings.site_key_file else Absent(Why.NO_SITE_KEY)
-    adapters = adapters_named([name.strip() for name in settings.tenant_adapters.split(",")])
+    adapters = adapters_named(_names(settings.tenant_adapters))
     kubelet = stack.enter_context(Kubelet(Path(settings.kubelet_socket)))
     pods = NodePods(
-        ApiServer(access), node=settings.node_name(), adapters=adapters, site_key=site_key, clock=node.clock
+        ApiServer(access),
+        node=settings.node_name(),
+        adapters=adapters,
+        site_key=site_key,
+        clock=node.clock,
+        resources=DEFAULT_NAMING.resources,
     )
     pods.start()
     stack.callback(pods.stop)
-    found = KubernetesHolders(kubelet, pods, devices=node.devices.identities, clock=node.clock)
+    servers_in = frozenset(_names(settings.mps_namespaces))
+    found = KubernetesHolders(kubelet, pods, devices=node.devices, clock=node.clock, servers_in=servers_in)
+    node.devices.count_also(found.beyond_bus)
     return replace(
         node,
         holders=found,
         also=found.samples,
         sources=lambda _: (kubelet_source(kubelet.problem), api_server_source(pods.pods())),
         has_heard=lambda: has_answered(pods.pods()),
+        known_pods=found.known_pods,
     )
 
 
-def _process_check(settings: Settings, devices: NodeDevices) -> Check:
+def _names(setting: str) -> list[str]:
+    """The names in a setting with commas between them."""
+    return [name.strip() for name in setting.split(",")]
+
+
+def _process_check(settings: Settings, node: _Node) -> Check:
     # Imported here: without the check nothing that sees process ids is loaded.
     from collector.nvml.processes import NvmlProcesses
     from collector.processes.check import ProcessCheck
     from collector.processes.look import ProcessLook
+    from collector.processes.reality import NO_MORE
 
-    lists = NvmlProcesses(devices.whole_cards, devices.errors)
-    return ProcessCheck(ProcessLook(lists, proc=Path(settings.proc_path)))
+    lists = NvmlProcesses(node.devices.whole_cards, node.devices.errors)
+    look = ProcessLook(lists, proc=Path(settings.proc_path))
+    return ProcessCheck(look, pods=node.known_pods or (lambda: NO_MORE))
 
 
 def _tls(settings: Settings) -> Tls | None:

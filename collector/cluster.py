@@ -10,24 +10,30 @@ server knows. Where one of the two does not answer, what is known stays known:
 
 An init container that has ended holds nothing, and a pod that has finished holds nothing. A pod that was deleted by
 force holds what the kubelet says it holds.
+
+Now and then the kubelet is also asked which devices it could give away: accelerators of other vendors are counted by
+that where the bus does not show them (collector/foreign.py).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from collector.clock import Clock
 from collector.contract import Sample, node_metrics
-from collector.kubelet.claims import Claim, ContainerName
+from collector.foreign import Placement, placed
+from collector.holding import Holders, holders_in, known_pods, table_of, uncut
+from collector.kubelet.claims import Claim, PluginClaim, PluginDevice
 from collector.kubelet.ids import Resolution, resolve
-from collector.kubelet.table import DeviceTable, Gpu, MigInstance
-from collector.pods.facts import ContainerKind, PodFacts
+from collector.pci import PciGpu, place
 from collector.pods.view import ApiCounters, NodeView
-from collector.readings import Absent, DeviceIdentity, Holder, Why
+from collector.processes.reality import KnownPods
+from collector.readings import Absent, DeviceIdentity
 
 NANOSECONDS = 1_000_000_000
 GRACE_SECONDS = 120.0  # a guess: a kubelet is restarted in seconds, and containers run on without it
+ALLOCATABLE_SECONDS = 60.0  # between two questions for all devices: a guess; plugins come and go by hand
 SETTLE_SECONDS = 10.0  # a guess: a restarted kubelet has read its pods again by then
 
 Where = tuple[str, str]
@@ -43,6 +49,10 @@ class Kubelet(Protocol):
         """Every device that a container was given, or why the kubelet did not say."""
         ...
 
+    def allocatable(self) -> frozenset[PluginDevice] | Absent:
+        """Every device that could be given to a container, or why the kubelet did not say."""
+        ...
+
 
 class Pods(Protocol):
     """What is asked of the API server's watch, see collector/pods/watch.py."""
@@ -56,33 +66,70 @@ class Pods(Protocol):
         ...
 
 
+class Devices(Protocol):
+    """What is asked of the node's devices, as the last look at them left them, see collector/devices.py."""
+
+    def identities(self) -> tuple[DeviceIdentity, ...]:
+        """Every GPU that the driver has named, and the MIG instances."""
+        ...
+
+    def on_bus(self) -> tuple[PciGpu, ...]:
+        """Every accelerator on the PCI bus."""
+        ...
+
+
 class KubernetesHolders:
     """Holders of this node's devices. For one thread, but for ``samples``."""
 
     def __init__(
-        self, kubelet: Kubelet, pods: Pods, *, devices: Callable[[], tuple[DeviceIdentity, ...]], clock: Clock
+        self,
+        kubelet: Kubelet,
+        pods: Pods,
+        *,
+        devices: Devices,
+        clock: Clock,
+        servers_in: frozenset[str] = frozenset(),
     ) -> None:
-        """``devices`` gives the node's devices as the last look at them left them."""
+        """``servers_in``: the namespaces whose pods compute for others, see ``known_pods``."""
         self._kubelet = kubelet
         self._pods = pods
         self._devices = devices
+        self._servers_in = servers_in
         self._last = _Answer(claims=(), heard_ns=clock.elapsed_ns())
         self._heard = False
         self._clock = clock
         self._connections = 0
         self._settles_until_ns = 0
-        self._resolved: tuple[tuple[Claim, ...], tuple[DeviceIdentity, ...]] | None = None
+        self._allocatable: frozenset[PluginDevice] = frozenset()
+        self._allocatable_due_ns = clock.elapsed_ns()
+        self._resolved: _Question | None = None
         self._resolution = Resolution(held=(), unresolved=(), others=())
+        self._placement = Placement()
+        self._held: Holders = {}
 
-    def holders(self) -> Mapping[str, tuple[Holder, ...]] | Absent:
-        """Holders by the UUID of GPU or MIG instance; one that is missing is held by nobody. Absent when unknown."""
+    def holders(self) -> Holders | Absent:
+        """
+        Holders by the UUID of GPU or MIG instance, or by the key of a device that nothing here reads.
+
+        A device that is missing is held by nobody. Absent when unknown.
+        """
         claims = self._claims()
         if isinstance(claims, Absent):
             return claims
-        key = (claims, self._devices())
-        if key != self._resolved:  # what an id means changes with the claims and with the devices only
-            self._resolution, self._resolved = resolve(claims, table_of(key[1])), key
-        return holders_in(self._resolution, self._pods.pods())
+        counted = self._placement.beyond
+        self._resolve(claims)
+        held = holders_in(self._resolution, self._pods.pods(), self._placement, uncut(self._devices.identities()))
+        # A device beyond the bus that has just been heard of is counted from the next look at the devices on.
+        self._held = {key: each for key, each in held.items() if key in counted or key not in self._placement.beyond}
+        return self._held
+
+    def beyond_bus(self) -> Mapping[str, str]:
+        """The accelerators, by key, of devices that are given out and that the PCI bus does not show."""
+        return self._placement.beyond
+
+    def known_pods(self) -> KnownPods:
+        """What is known of this node's pods beside who holds what, as of the last call of ``holders``."""
+        return known_pods(self._pods.pods(), self._held, self._servers_in)
 
     def samples(self, where: Where) -> Iterator[Sample]:
         """How the two are heard, since this process began; may be called from another thread."""
@@ -97,7 +144,7 @@ class KubernetesHolders:
                 yield Sample(node_metrics.API_WATCH_RESTARTS, (*where, reason), count)
         stale = view.stale
         yield Sample(node_metrics.PODS_STALE, (*where, stale.reason if stale else ""), 1 if stale else 0)
-        for (meaning, reason), count in _meanings(self._resolution).items():
+        for (meaning, reason), count in _meanings(self._resolution, self._placement).items():
             yield Sample(node_metrics.DEVICE_CLAIMS, (*where, meaning, reason), count)
 
     def _claims(self) -> tuple[Claim, ...] | Absent:
@@ -111,7 +158,27 @@ class KubernetesHolders:
         if now_ns < self._settles_until_ns:
             found = tuple(sorted({*self._last.claims, *found}, key=repr))
         self._last, self._heard = _Answer(claims=found, heard_ns=now_ns), True
+        if now_ns >= self._allocatable_due_ns:
+            self._ask_allocatable(now_ns)
         return found
+
+    def _ask_allocatable(self, now_ns: int) -> None:
+        """Without an answer what there was is there still; a kubelet that has just come back only adds."""
+        self._allocatable_due_ns = now_ns + round(ALLOCATABLE_SECONDS * NANOSECONDS)
+        found = self._kubelet.allocatable()
+        if not isinstance(found, Absent):
+            self._allocatable = found | self._allocatable if now_ns < self._settles_until_ns else found
+
+    def _resolve(self, claims: tuple[Claim, ...]) -> None:
+        """What an id means changes with the claims and with the devices only."""
+        question = _Question(claims, self._allocatable, self._devices.identities(), self._devices.on_bus())
+        if question != self._resolved:
+            self._resolution = resolve(claims, table_of(question.devices))
+            given = (claim.on for claim in self._resolution.others if isinstance(claim, PluginClaim))
+            cards = (device for device in question.devices if device.mig is None)
+            known = {place(each.pci_bus_id): each.gpu_uuid for each in cards if not isinstance(each.pci_bus_id, Absent)}
+            self._placement = placed((*given, *self._allocatable), question.bus, known)
+            self._resolved = question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,102 +187,19 @@ class _Answer:
     heard_ns: int
 
 
-def table_of(devices: Iterable[DeviceIdentity]) -> DeviceTable:
-    """The devices as ids may name them."""
-    gpus, instances = [], []
-    for device in devices:
-        if device.mig is None:
-            gpus.append(
-                Gpu(
-                    gpu_uuid=device.gpu_uuid,
-                    index=device.index,
-                    minor_number=device.minor_number,
-                    pci_bus_id=device.pci_bus_id,
-                )
-            )
-        else:
-            instances.append(
-                MigInstance(
-                    mig_uuid=device.gpu_uuid,
-                    gpu_uuid=device.mig.parent_uuid,
-                    gpu_instance_id=device.mig.gpu_instance_id,
-                    compute_instance_id=device.mig.compute_instance_id,
-                    placement=Absent(Why.NOT_SUPPORTED),
-                )
-            )
-    return DeviceTable(gpus=tuple(gpus), instances=tuple(instances))
+class _Question(NamedTuple):
+    """All that the meaning of ids depends on."""
+
+    claims: tuple[Claim, ...]
+    allocatable: frozenset[PluginDevice]
+    devices: tuple[DeviceIdentity, ...]
+    bus: tuple[PciGpu, ...]
 
 
-def holders_in(resolution: Resolution, view: NodeView) -> dict[str, tuple[Holder, ...]]:
-    """Who holds each GPU or MIG instance, by its UUID, and who may. Order is fixed; who holds nothing is left out."""
-    found: dict[str, dict[Holder, None]] = {}
-    for uuid, container, doubt in _held(resolution):
-        holder = _holder(container, view, doubt)
-        if holder is not None:
-            found.setdefault(uuid, {}).setdefault(holder, None)
-    return {uuid: tuple(holders) for uuid, holders in found.items()}
-
-
-def _held(resolution: Resolution) -> Iterator[tuple[str, ContainerName, Absent | None]]:
-    """Device, container, doubt; those without doubt first, because of two equal holders the first one stays."""
-    for device, containers in resolution.holders().items():
-        uuid = device.gpu_uuid if isinstance(device, Gpu) else device.mig_uuid
-        yield from ((uuid, container, None) for container in containers)
-    for gpu_uuid, containers in resolution.possible_by_gpu().items():
-        yield from ((gpu_uuid, container, Absent(Why.CLAIM_UNRESOLVED)) for container in containers)
-
-
-def _holder(container: ContainerName, view: NodeView, doubt: Absent | None) -> Holder | None:
-    """The holder, in doubt if its pod is not known; None if it holds nothing any longer."""
-    pod = view.pods.get((container.namespace, container.pod))
-    if pod is None:
-        return _stranger(container)
-    if _has_ended(pod, container.container):
-        return None
-    workload = pod.workload
-    return Holder(
-        namespace=pod.namespace,
-        pod=pod.name,
-        pod_uid=pod.uid,
-        container=container.container,
-        workload_kind=workload.kind,
-        workload_name=workload.name,
-        workload_uid=_uid_or_name(workload.uid, pod.namespace, workload.kind, workload.name),
-        tenant_id=pod.tenant_id,
-        doubt=doubt,
-    )
-
-
-def _has_ended(pod: PodFacts, name: str) -> bool:
-    if pod.finished and not pod.deleted:
-        return True
-    return any(each.name == name and each.kind is ContainerKind.INIT and each.ended for each in pod.containers)
-
-
-def _stranger(container: ContainerName) -> Holder:
-    """A container whose pod the API server has not told of: by name only, nobody's, and in doubt."""
-    name = f"{container.namespace}/{container.pod}"
-    return Holder(
-        namespace=container.namespace,
-        pod=container.pod,
-        pod_uid=name,
-        container=container.container,
-        workload_kind="Pod",
-        workload_name=container.pod,
-        workload_uid=name,
-        tenant_id=Absent(Why.NAMESPACE_UNKNOWN),
-        doubt=Absent(Why.POD_UNKNOWN),
-    )
-
-
-def _uid_or_name(uid: str | Absent, namespace: str, kind: str, name: str) -> str:
-    """What tells a workload from others of its name, or its name where the pod does not tell its UID."""
-    return f"{namespace}/{kind}/{name}" if isinstance(uid, Absent) else uid
-
-
-def _meanings(resolution: Resolution) -> dict[tuple[str, str], int]:
+def _meanings(resolution: Resolution, placement: Placement) -> dict[tuple[str, str], int]:
     """How many claims there are by what they mean, and of the unresolved ones by why."""
-    counts = {("held", ""): len(resolution.held), ("other", ""): len(resolution.others)}
+    blind = sum(isinstance(claim, PluginClaim) and claim.on in placement.keys for claim in resolution.others)
+    counts = {("held", ""): len(resolution.held), ("blind", ""): blind, ("other", ""): len(resolution.others) - blind}
     for each in resolution.unresolved:
         key = ("unresolved", each.reason.value)
         counts[key] = counts.get(key, 0) + 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from collector.attribution import attribute
 from collector.contract import UNKNOWN_ACCELERATOR, GpuState
 from collector.devices import InstanceLook, Survey
-from collector.intervals import holders_of
+from collector.intervals import holders_of, known_holders
 from collector.pods.troubles import Trouble
 from collector.pods.view import NodeView
 from collector.readings import Absent, DeviceIdentity, Holder, MigInstance, Reading, Why
@@ -92,7 +92,7 @@ def plain_look(look: Look) -> object:
 def rows_of(survey: Survey, held: Held) -> tuple[Row, ...]:
     """Every GPU that is counted: those that the driver names, in its order, those that it does not, and the rest."""
     cards = sorted(survey.known.values(), key=lambda each: (each.index, each.gpu_uuid))
-    return (*(_card(each, survey, held) for each in cards), *_nameless(survey))
+    return (*(_card(each, survey, held) for each in cards), *_nameless(survey, held))
 
 
 def driver_source(survey: Survey) -> Source:
@@ -187,18 +187,18 @@ def _row(
     )
 
 
-def _nameless(survey: Survey) -> Iterator[Row]:
+def _nameless(survey: Survey, held: Held) -> Iterator[Row]:
     """Those that the driver counts and does not identify, and those on the bus that it does not count."""
-    unknown = Absent(Why.NO_DATA)
+    unknown, unknown_holders = Absent(Why.NO_DATA), Absent(Why.HOLDERS_UNKNOWN)
     for why in survey.unidentified:
-        yield _unread(UNKNOWN_ACCELERATOR, unknown, why)
+        yield _unread(UNKNOWN_ACCELERATOR, unknown, why, unknown_holders)
     for gpu in survey.unreadable:
-        yield _unread(gpu.accelerator, gpu.pci_bus_id, gpu.why)
+        yield _unread(
+            gpu.accelerator, gpu.key.removeprefix("pci-"), gpu.why, known_holders(gpu.key, held) or unknown_holders
+        )
 
 
-def _unread(accelerator: str, pci_bus_id: str | Absent, why: Absent) -> Row:
-    """Nobody can be said to hold what has no UUID."""
-    holders = Absent(Why.HOLDERS_UNKNOWN)
+def _unread(accelerator: str, pci_bus_id: str | Absent, why: Absent, holders: tuple[Holder, ...] | Absent) -> Row:
     attribution = attribute(why, holders)
     return Row(
         index=why,

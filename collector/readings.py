@@ -33,6 +33,7 @@ class Why(StrEnum):
     POD_UNKNOWN = "pod_unknown"
     CLAIM_UNRESOLVED = "claim_unresolved"
     MIG_INSTANCE = "mig_instance"
+    INIT = "init"
     PROCESSES_HIDDEN = "processes_hidden"
     CHECK_FAILED = "check_failed"
     KUBELET_GONE = "kubelet_gone"

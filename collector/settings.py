@@ -112,6 +112,13 @@ class Settings:
         "",
         "on or off: hold who is said to hold a GPU against the processes on it; needs the host's process ids",
     )
+    mps_namespaces: str = _setting(
+        "",
+        str,
+        "",
+        "with --process-check: namespaces, with commas between, where the device plugin's MPS control daemon runs: "
+        "what it computes is for others; no tenant may create pods there",
+    )
     proc_path: str = _setting("/proc", str, "path", "with --process-check: where the host's /proc is")
     sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
@@ -173,7 +180,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tenant_adapters",
         "site_key_file",
     ),
-    "checks": ("process_check", "proc_path"),
+    "checks": ("process_check", "proc_path", "mps_namespaces"),
     "serving": (
         "listen_host",
         "listen_port",

@@ -118,7 +118,8 @@ DEVICE_CLAIMS = gauge(
     "collector_device_claims",
     "",
     (*NODE_LABELS, "meaning", "reason"),
-    "Devices that the kubelet says containers were given: held, unresolved (with why), or other than NVIDIA GPUs.",
+    "Devices that the kubelet says containers were given: held, unresolved (with why), blind (accelerators that "
+    "nothing on the node reads, held by allocation), or other.",
 )
 PROCESS_CHECK = gauge(
     "process_check",

@@ -22,7 +22,7 @@ _KEPT = frozenset(
         *("type", "object", "code"),  # an event of a watch, and the code of the status in an ERROR event
         *("metadata", "items", "resourceVersion", "namespace", "name", "uid", "labels", "annotations"),
         *("ownerReferences", "apiVersion", "kind", "controller"),
-        *("spec", "initContainers", "containers", "restartPolicy"),
+        *("spec", "initContainers", "containers", "restartPolicy", "resources", "limits"),
         *("status", "phase", "initContainerStatuses", "containerStatuses", "state", "terminated", "exitCode"),
         *LABELS,
         *ANNOTATIONS,
@@ -54,11 +54,14 @@ class PodContainer:
 
     For an init container that is success (after a failure it is started again); for every other one any end, which the
     pod may follow with a new start: then it is not ended again. False until the kubelet has reported.
+
+    ``gpus``: how many devices its limits ask for, of the resources that were read.
     """
 
     name: str
     kind: ContainerKind
     ended: bool
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +89,16 @@ class PodFacts:
         return self.namespace, self.name
 
 
-def read_json(text: bytes, also: frozenset[str] = frozenset()) -> dict[str, Any]:
+def read_json(text: bytes, also: frozenset[str] = frozenset(), resources: tuple[str, ...] = ()) -> dict[str, Any]:
     """
-    The object in the text, with the keys that are kept here and those in ``also``.
+    The object in the text, with the keys that are kept here, those in ``also``, and those that begin as ``resources``.
 
     Raises :class:`Garbled`.
     """
     kept = _KEPT | also
 
     def strip(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {key: value for key, value in pairs if key in kept}
+        return {key: value for key, value in pairs if key in kept or key.startswith(resources)}
 
     try:
         found = json.loads(text, object_pairs_hook=strip)
@@ -153,18 +156,34 @@ def _texts(metadata: Mapping[str, Any], key: str) -> dict[str, str]:
 def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[PodContainer, ...]:
     exits = {**_exit_codes(status, "initContainerStatuses"), **_exit_codes(status, "containerStatuses")}
     return tuple(
-        PodContainer(name=name, kind=kind, ended=exits.get(name) == 0 if kind is ContainerKind.INIT else name in exits)
-        for name, kind in _kinds(spec)
+        PodContainer(
+            name=name,
+            kind=kind,
+            ended=exits.get(name) == 0 if kind is ContainerKind.INIT else name in exits,
+            gpus=gpus,
+        )
+        for name, kind, gpus in _kinds(spec)
     )
 
 
-def _kinds(spec: Mapping[str, Any]) -> list[tuple[str, ContainerKind]]:
+def _kinds(spec: Mapping[str, Any]) -> list[tuple[str, ContainerKind, int]]:
+    """Name, kind, and number of GPUs."""
     init = [_mapping(each, "container") for each in _sequence(spec.get("initContainers"))]
     ordinary = [_mapping(each, "container") for each in _sequence(spec.get("containers"))]
     return [
-        *((_text(each, "name"), _init_kind(each)) for each in init),
-        *((_text(each, "name"), ContainerKind.ORDINARY) for each in ordinary),
+        *((_text(each, "name"), _init_kind(each), _gpus(each)) for each in init),
+        *((_text(each, "name"), ContainerKind.ORDINARY, _gpus(each)) for each in ordinary),
     ]
+
+
+def _gpus(container: Mapping[str, Any]) -> int:
+    """Kubernetes takes whole numbers only for extended resources; it writes 8 as "8", and 1000 as "1k"."""
+    asked = _section(_section(container, "resources"), "limits").values()
+    return sum(int(each) * 1000**kilo for each, kilo in map(_without_suffix, map(str, asked)) if each.isdecimal())
+
+
+def _without_suffix(quantity: str) -> tuple[str, int]:
+    return quantity.removesuffix("k"), int(quantity.endswith("k"))
 
 
 def _init_kind(container: Mapping[str, Any]) -> ContainerKind:

@@ -55,6 +55,7 @@ class NodePods:
     Watches the pods of one node in a thread of its own, from :meth:`start` to :meth:`stop`.
 
     ``api`` belongs to it from then on. ``site_key``: for claims that are names, see collector/pods/claims.py.
+    ``resources``: how the names of those begin whose devices count as GPUs in containers' limits.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class NodePods:
         site_key: bytes | Absent,
         clock: Clock,
         pace: Pace = PACE,
+        resources: tuple[str, ...] = (),
     ) -> None:
         self._api = api
         self._node = node
         self._clock = clock
         self._pace = pace
+        self._resources = resources
         self._book = PodBook(round(pace.deleted_kept * NANOSECONDS))
         self._labels = frozenset(label for adapter in adapters for label in adapter.labels)
         self._namespaces = Namespaces(self._labels_of, adapters, site_key)
@@ -163,7 +166,7 @@ class NodePods:
             query["resourceVersion"] = self._list_from
         self._requests["list"] += 1
         try:
-            answer = read_json(self._api.get(PODS, query))
+            answer = read_json(self._api.get(PODS, query), resources=self._resources)
         except Refused as refused:
             if refused.trouble in (Trouble.EXPIRED, Trouble.TIMED_OUT):
                 self._list_from = NEWEST_VERSION
@@ -200,7 +203,7 @@ class NodePods:
                     return
                 self._heard()
                 self._failures = 0
-                self._take(read_json(line))
+                self._take(read_json(line, resources=self._resources))
         finally:
             if self._clock.elapsed_ns() - opened_ns > self._pace.longest_wait * NANOSECONDS:
                 self._failures = 0  # it stayed open, even if there was nothing to say

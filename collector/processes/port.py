@@ -1,4 +1,4 @@
-"""What the loop asks of a check on the plan, so that a node without one loads nothing of it. Pure."""
+"""What the loop asks of a check on the plan, so that a node without one loads nothing that sees processes. Pure."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -51,7 +51,8 @@ class KnownPods:
     What is known about the pods of this node beside their devices.
 
     ``others``: a holder for every pod that holds no device, so that it can be named when it computes. ``initialising``:
-    UIDs of pods whose init containers run; the kubelet does not list those containers' devices. ``servers``: UIDs of
+    UIDs of pods whose init containers run; the kubelet does not list those containers' devices, so that one that nobody
+    is said to hold is ambiguous while they compute on it, and no mismatch. ``servers``: UIDs of
     pods that the operator runs to compute for others, such as the device plugin's MPS control daemon.
     """
 
@@ -155,11 +156,9 @@ class _Node:
     def override(self, uuid: str, found: Mapping[Mismatch, tuple[Holder, ...]]) -> Attribution | None:
         """What to say in place of the claims, if anything."""
         holders, starting = self.claims.get(uuid, ()), self._starting(uuid)
-        if len(starting) == 1 and not found:
-            return Attribution(state=GpuState.ATTRIBUTED, reason="", holders=starting)
         reasons: list[str] = [kind for kind in Mismatch if kind in found and not (holders and kind in _FITS_A_CLAIM)]
         if starting:
-            reasons.append(Why.SHARED)
+            reasons.append(Why.INIT)
         if not reasons:
             return None
         named = (holder for each in found.values() for holder in each)

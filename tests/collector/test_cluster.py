@@ -1,103 +1,34 @@
 """Kubelet and API server together: who holds which device, and what is known while one of them is silent."""
 
 import subprocess
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from support.api_server import ApiServerDouble, Fault, an_api_server
 from support.api_server import a_pod as an_api_pod
+from support.cluster import MAIN, Node, a_pod, a_view, flags
 from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.devices import a_dra_claim, a_plugin_claim, gpu_uuid, mig_uuid
 from support.http import PATIENCE_SECONDS, until
 from support.kubelet import a_container, a_kubelet, a_reply, a_socket_path
 from support.kubelet import a_pod as a_kubelet_pod
-from support.nodes import ToldClock
 from support.readings import a_reading, an_identity
-from support.scenarios import Moment, a_node, a_scenario, a_script
-from support.watching import a_token_file
+from support.scenarios import a_node, a_scenario, a_script
 
 from collector import contract
 from collector.attribution import attribute
-from collector.cluster import GRACE_SECONDS, SETTLE_SECONDS, KubernetesHolders
+from collector.cluster import GRACE_SECONDS, SETTLE_SECONDS
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
-from collector.kubelet.claims import Claim
-from collector.pods.facts import ContainerKind, PodContainer, PodFacts
+from collector.pods.facts import ContainerKind, PodFacts
 from collector.pods.troubles import Trouble
-from collector.pods.view import ApiCounters, NodeView, Stale
+from collector.pods.view import Stale
 from collector.pods.workloads import Workload
-from collector.readings import Absent, DeviceIdentity, Holder, MigInstance, Why
+from collector.readings import Absent, Holder, MigInstance, Why
 
 STALE = Stale(since_unix_seconds=0.0, reason=Trouble.UNREACHABLE)
 CROSSED = tuple(an_identity(gpu_uuid(number), index=number, minor_number=1 - number) for number in range(2))
 """Two GPUs that NVML and the kernel number the other way round: a DRA device called by its number may be either."""
-MAIN = PodContainer(name="main", kind=ContainerKind.ORDINARY, ended=False)
-
-
-def a_pod(name: str = "pod-0", **other: object) -> PodFacts:
-    """A running pod of a Job whose namespace claims a tenant."""
-    pod = PodFacts(
-        namespace="tenant-a",
-        name=name,
-        uid=f"uid-{name}",
-        finished=False,
-        deleted=False,
-        containers=(MAIN,),
-        workload=Workload(kind="Job", name="train", uid="uid-train"),
-        tenant_id="t-0001",
-    )
-    return replace(pod, **other)  # type: ignore[arg-type]
-
-
-@dataclass
-class Node:
-    """What the kubelet and the API server say, in memory, and the holders upon them."""
-
-    answer: tuple[Claim, ...] | Absent = (a_plugin_claim(gpu_uuid(0)),)
-    view: NodeView = field(default_factory=lambda: a_view(a_pod()))
-    devices: tuple[DeviceIdentity, ...] = tuple(an_identity(gpu_uuid(n), index=n, minor_number=n) for n in range(2))
-    errors: Counter[str] = field(default_factory=Counter)
-    connections: int = 1
-    moment: Moment = field(default_factory=Moment)
-
-    def __post_init__(self) -> None:
-        self.source = KubernetesHolders(self, self, devices=lambda: self.devices, clock=ToldClock(self.moment))
-        self.source.holders()
-        self.moment.seconds += SETTLE_SECONDS
-
-    def pods(self) -> NodeView:
-        """The API server's."""
-        return self.view
-
-    def counters(self) -> ApiCounters:
-        """One list and one watch."""
-        return ApiCounters(requests={"list": 1, "watch": 1}, watch_restarts={"expired": 0}, relists=0)
-
-    def holders(self) -> Mapping[str, tuple[Holder, ...]]:
-        """Who holds what now."""
-        found = self.source.holders()
-        assert not isinstance(found, Absent), found
-        return found
-
-    def names(self) -> dict[int, list[tuple[str, str]]]:
-        """By GPU: pod and doubt of each holder."""
-        numbers = {gpu_uuid(number): number for number in range(4)}
-        return {
-            numbers[uuid]: [(each.pod, each.doubt.reason if each.doubt else "") for each in holders]
-            for uuid, holders in self.holders().items()
-        }
-
-    def list(self) -> tuple[Claim, ...] | Absent:
-        """The kubelet's answer. The last method, because its name hides the built-in one."""
-        return self.answer
-
-
-def a_view(*pods: PodFacts, stale: Stale | None = None) -> NodeView:
-    """These pods, up to date unless said otherwise."""
-    return NodeView(pods=MappingProxyType({pod.key: pod for pod in pods}), stale=stale)
 
 
 def test_a_holder_is_the_claims_container_and_the_pods_facts() -> None:
@@ -224,19 +155,10 @@ def api() -> ApiServerDouble:  # type: ignore[misc]  # a generator, which pytest
         yield server
 
 
-def flags(scenario: Path, socket: Path, api: ApiServerDouble) -> tuple[str, ...]:
-    """The command on a simulated driver, with holders from this kubelet and this API server."""
-    token = a_token_file(scenario.parent)
-    return (
-        f"--simulate={scenario}", "--node=node-a", f"--kubelet-socket={socket}", f"--api-server={api.url}",
-        f"--api-token-file={token}", f"--api-ca-file={Path(__file__).parents[1] / 'support' / 'tls' / 'ca.pem'}",
-    )  # fmt: skip
-
-
 def test_the_command_attributes_by_kubelet_and_api_server(tmp_path: Path, api: ApiServerDouble) -> None:
     """Over a real unix socket and real HTTP a pod's seconds are its tenant's; when it finishes it holds nothing."""
     scenario = a_scenario(tmp_path, a_node())
-    with a_socket_path() as socket, Running(*flags(scenario, socket, api)) as running:
+    with a_socket_path() as socket, Running(f"--simulate={scenario}", *flags(tmp_path, socket, api)) as running:
 
         def of(metric: contract.Metric, **labels: str) -> float:
             wanted = labels.items()
@@ -273,15 +195,15 @@ def test_one_look_says_how_kubelet_and_api_server_answer(tmp_path: Path, api: Ap
     """With --once both are asked, the table has what they say, and one that is silent says what to do."""
     scenario = a_scenario(tmp_path, a_node())
     with a_socket_path() as socket:
-        told = looked(*flags(scenario, socket, api))
+        told = looked(f"--simulate={scenario}", *flags(tmp_path, socket, api))
         assert f"kubelet:    {socket}: there is no socket" in told
         assert "API server: connected, 1 pod on this node" in told
         assert told.count("kubelet gone") == 2
         (uuid, _) = (identity.gpu_uuid for identity in a_script(tmp_path, a_node()).gpus)
         with a_kubelet(socket, a_reply(a_kubelet_pod("pod-0", a_container(devices=(uuid,))))):
-            told = looked(*flags(scenario, socket, api))
+            told = looked(f"--simulate={scenario}", *flags(tmp_path, socket, api))
             assert "kubelet:    connected" in told
             assert "tenant-a/pod-0/main" in told
             api.fail("list", Fault(status=403))
-            told = looked(*flags(scenario, socket, api))
+            told = looked(f"--simulate={scenario}", *flags(tmp_path, socket, api))
             assert "API server: stale: it may not be asked for the pods of this node" in told

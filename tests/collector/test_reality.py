@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -157,10 +158,10 @@ def test_a_container_of_the_holding_pod_is_no_stranger() -> None:
 
 
 def test_devices_of_init_containers_count_for_the_pod_while_they_run() -> None:
-    """A device that the kubelet lists for nobody, and one pod's init container computes on, is that pod's."""
+    """A device that the kubelet lists for nobody, and one pod's init container computes on, may be that pod's."""
     use: dict[str, DeviceUse | Absent] = {"gpu0": used_by(C)}
     found = compared({}, use, KnownPods(others=(C,), initialising=frozenset({C.pod_uid})))
-    assert found == Comparison(overrides={"gpu0": Attribution(state=GpuState.ATTRIBUTED, reason="", holders=(C,))})
+    assert found == Comparison(overrides={"gpu0": ambiguous(Why.INIT, C)})
     later = compared({}, use, KnownPods(others=(C,)))
     assert later.overrides == {"gpu0": ambiguous(Mismatch.NOT_HELD, C)}
 
@@ -172,9 +173,18 @@ def test_an_init_container_takes_nobodys_device() -> None:
     held = compared({"gpu0": (A,)}, {"gpu0": used_by(A, C)}, starting)
     assert held.overrides == {"gpu0": ambiguous(Mismatch.NOT_HELD, A, C)}
     two = compared({}, {"gpu0": used_by(B, C)}, starting)
-    assert two.overrides == {"gpu0": ambiguous(Why.SHARED, B, C)}
+    assert two.overrides == {"gpu0": ambiguous(Why.INIT, B, C)}
     beside = compared({}, {"gpu0": used_by(C, host=0.1)}, starting)
     assert beside.overrides == {"gpu0": ambiguous(Mismatch.HOST_PROCESS, C)}
+
+
+def test_a_device_that_an_init_container_may_hold_stays_ambiguous() -> None:
+    """Who is said to hold it in doubt, for its pod's init container runs, is no stranger there; another pod is one."""
+    starting = replace(C, doubt=Absent(Why.INIT))
+    pods = KnownPods(others=(B,), initialising=frozenset({C.pod_uid}))
+    assert compared({"gpu0": (starting,)}, {"gpu0": used_by(C)}, pods) == Comparison()
+    found = compared({"gpu0": (starting,)}, {"gpu0": used_by(B, C)}, pods)
+    assert found.overrides == {"gpu0": ambiguous(Mismatch.NOT_HELD, B, starting)}
 
 
 def test_a_busy_device_without_process_is_counted() -> None:
@@ -261,4 +271,4 @@ def test_nobody_is_cleared(
         computing = {uid for uid, share in each.pods.items() if isinstance(share, Absent) or share > 0}
         assert candidates >= {holder.pod_uid for holder in claims.get(uuid, ())}
         assert candidates >= {uid for uid in computing if uid in named and uid not in pods.servers}
-        assert override.state is GpuState.AMBIGUOUS or len(override.holders) == 1
+        assert override.state is GpuState.AMBIGUOUS
