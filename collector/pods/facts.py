@@ -36,7 +36,7 @@ class Garbled(ValueError):
 
 class ContainerKind(StrEnum):
     """
-    Why a container is in a pod. The kubelet names devices for all of them.
+    Why a container is in a pod. The kubelet lists the devices of all but ``init``.
 
     ``init`` runs to its end before the others and hands its devices on; ``sidecar`` is an init container with
     ``restartPolicy: Always``, which stays (Kubernetes, concepts/workloads/pods/sidecar-containers).
