@@ -10,10 +10,13 @@ import pynvml
 from collector.nvml.busy import BusyMeter
 from collector.nvml.calls import Calls, DeviceCalls
 from collector.nvml.errors import RESTING, DeviceGone
-from collector.nvml.fields import FieldBatch
+from collector.nvml.fields import HEALTH, METERED, FieldBatch
 from collector.nvml.gpm import GpmMeter
 from collector.nvml.sensors import clock_event_reasons, memory_used_bytes, sm_clock_hertz
 from collector.readings import FIELD_NAMES, Absent, Reading, Why
+
+NANOSECONDS = 1_000_000_000
+CONDITION_SECONDS = 10  # a guess: as often as most are asked for their page, or more often
 
 
 class Device(ABC):
@@ -59,7 +62,11 @@ class Card(Device):
     def __init__(self, calls: Calls, pointer: Any, elapsed_ns: Callable[[], int]) -> None:
         super().__init__(calls, pointer)
         self._busy = BusyMeter(self.calls, pointer)
-        self._fields = FieldBatch(self.calls, pointer)
+        self._metered = FieldBatch(self.calls, pointer, METERED)
+        self._health = FieldBatch(self.calls, pointer, HEALTH)
+        self._elapsed_ns = elapsed_ns
+        self._condition: dict[str, Any] = {}
+        self._condition_due_ns = 0
         self._gpm = GpmMeter(self.calls, pointer, elapsed_ns)
 
     def close(self) -> None:
@@ -71,15 +78,26 @@ class Card(Device):
         return Reading(
             busy_ratio=self._busy.ratio(),
             **self._gpm.read(),
-            **self._fields.read(),
+            **self._metered.read(),
             memory_used_bytes=memory_used_bytes(self.calls, self._pointer),
-            sm_clock_hertz=sm_clock_hertz(self.calls, self._pointer),
-            clock_event_reasons=clock_event_reasons(self.calls, self._pointer),
+            **self._read_condition(),
         )
+
+    def _read_condition(self) -> dict[str, Any]:
+        """The clock, what holds it back, the memory's health: asked every CONDITION_SECONDS, for none is added up."""
+        if self._elapsed_ns() >= self._condition_due_ns:
+            self._condition_due_ns = self._elapsed_ns() + CONDITION_SECONDS * NANOSECONDS
+            self._condition = {
+                **self._health.read(),
+                "sm_clock_hertz": sm_clock_hertz(self.calls, self._pointer),
+                "clock_event_reasons": clock_event_reasons(self.calls, self._pointer),
+            }
+        return self._condition
 
     def _forget(self) -> None:
         self._busy.forget()
         self._gpm.forget()
+        self._condition_due_ns = 0
 
 
 class Instance(Device):

@@ -11,7 +11,7 @@ from typing import Any
 import pynvml
 
 from collector.nvml.calls import DeviceCalls, present, value_of
-from collector.nvml.library import UNWRITTEN
+from collector.nvml.library import UNWRITTEN, FieldRow
 from collector.readings import Absent, Why
 
 KIB = 1024
@@ -20,6 +20,7 @@ ALL_LINKS = 0xFFFFFFFF  # nvml.h: the scope that adds up all NVLinks
 BEYOND = 2**64  # no counter of NVML is wider
 
 CALL = "nvmlDeviceGetFieldValues"
+_NOT_SUPPORTED = Absent(Why.NOT_SUPPORTED)
 Values = dict[str, Any]
 
 
@@ -42,7 +43,7 @@ def _from_kib(value: float) -> int:
 
 
 # Where a name stands twice, the two are for different generations, and the first that answers is taken.
-FIELDS: tuple[Field, ...] = (
+METERED: tuple[Field, ...] = (
     Field(name="power_watts", field_id=pynvml.NVML_FI_DEV_POWER_AVERAGE, convert=_thousandth),
     Field(name="energy_joules", field_id=pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, convert=_thousandth),
     Field(
@@ -71,25 +72,30 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(name="pcie_received_bytes", field_id=pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES, convert=int),
     Field(name="pcie_transmitted_bytes", field_id=pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, convert=int),
+)
+"""What is metered, and so asked for at every look."""
+HEALTH: tuple[Field, ...] = (
     Field(name="ecc_uncorrected_errors", field_id=pynvml.NVML_FI_DEV_ECC_DBE_VOL_TOTAL, convert=int),
     Field(name="memory_repairs", field_id=pynvml.NVML_FI_DEV_REMAPPED_UNC, convert=int),
     Field(name="memory_repairs", field_id=pynvml.NVML_FI_DEV_RETIRED_DBE, convert=int),
     Field(name="memory_repair_pending", field_id=pynvml.NVML_FI_DEV_REMAPPED_PENDING, convert=bool),
     Field(name="memory_repair_pending", field_id=pynvml.NVML_FI_DEV_RETIRED_PENDING, convert=bool),
 )
+"""How the memory is; it changes seldom."""
 
 
 class FieldBatch:
-    """The fields of one device, all in one call."""
+    """Fields of one device, all in one call."""
 
-    def __init__(self, device: DeviceCalls, pointer: Any) -> None:
+    def __init__(self, device: DeviceCalls, pointer: Any, fields: tuple[Field, ...]) -> None:
         self._device = device
         self._pointer = pointer
-        self._keep(FIELDS)
+        self._names = tuple(dict.fromkeys(field.name for field in fields))
+        self._keep(fields)
 
     def read(self) -> Values:
         """
-        Power (mean of a second), energy, NVLink and PCIe counters since the driver was loaded, memory errors.
+        What the batch is of: power (mean of a second), energy, bytes since the driver was loaded, memory errors.
 
         NVML: ``nvmlDeviceGetFieldValues``; milliwatts, millijoules, KiB up to NVLink 4 and bytes from NVLink 5.
         By hand: ``nvidia-smi --id=<uuid> --query`` for power, errors and remapped rows; ``nvidia-smi nvlink
@@ -99,7 +105,7 @@ class FieldBatch:
         and has not written. Where the whole call fails, power and energy are had by calls of their own, and of power
         the same on boards that have no mean of it.
         """
-        found: Values = dict.fromkeys((field.name for field in FIELDS), Absent(Why.NOT_SUPPORTED))
+        found: Values = dict.fromkeys(self._names, Absent(Why.NOT_SUPPORTED))
         if self._fields:
             answer = self._device.ask(pynvml.nvmlDeviceGetFieldValues, self._pointer, self._asked)
             found |= dict.fromkeys(found, answer) if isinstance(answer, Absent) else self._decoded(answer)
@@ -108,14 +114,16 @@ class FieldBatch:
         return found | self._singly(found, always=False)
 
     def _decoded(self, answer: Any) -> Values:
-        values = [self._value(field, value) for field, value in zip(self._fields, answer, strict=True)]
-        settled = [value == Absent(Why.NOT_SUPPORTED) for value in values]
+        rows = (FieldRow * len(self._fields)).from_buffer(answer)
+        values = [self._value(field, row) for field, row in zip(self._fields, rows, strict=True)]
         found: Values = {}
         for field, value in zip(self._fields, values, strict=True):
-            if field.name not in found or isinstance(found[field.name], Absent):
+            before = found.get(field.name, _NOT_SUPPORTED)
+            if before == _NOT_SUPPORTED or (isinstance(before, Absent) and not isinstance(value, Absent)):
                 found[field.name] = value
-        if any(settled):
-            self._keep(tuple(field for field, gone in zip(self._fields, settled, strict=True) if not gone))
+        if _NOT_SUPPORTED in values:
+            pairs = zip(self._fields, values, strict=True)
+            self._keep(tuple(field for field, value in pairs if value != _NOT_SUPPORTED))
         return found
 
     def _value(self, field: Field, answer: Any) -> Any:
@@ -135,7 +143,7 @@ class FieldBatch:
         """Power and energy by their own calls, where the field is not supported, or ``always`` where it is absent."""
         values: Values = {}
         for name, function in SINGLE_CALLS.items():
-            absent = found[name]
+            absent = found.get(name)
             if isinstance(absent, Absent) and (always or absent.reason is Why.NOT_SUPPORTED):
                 thousandths = self._device.ask(function, self._pointer)
                 values[name] = thousandths if isinstance(thousandths, Absent) else _thousandth(thousandths)

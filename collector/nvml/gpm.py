@@ -10,6 +10,7 @@ there is no metric for FP8 or FP4 apart from HMMA.
 """
 
 from collections.abc import Callable
+from ctypes import Structure, memmove, sizeof
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -61,6 +62,12 @@ METRICS_OF_INSTANCES = (*METRICS, _ratio("busy_ratio", pynvml.NVML_GPM_METRIC_GR
 """An instance has no other busy time: "percentage of time any compute/graphics app was active" (nvml.h)."""
 
 
+class _Row(Structure):
+    """The binding's structure without the conversions that it makes at every access."""
+
+    _fields_ = pynvml.c_nvmlGpmMetric_t._fields_
+
+
 class GpmMeter:
     """The metrics of one card, or of an instance by its id on the card. ``elapsed_ns`` never runs backwards."""
 
@@ -75,9 +82,8 @@ class GpmMeter:
         self._samples: list[Any] = []  # the last one taken, and the one to take next
         self._taken_ns: int | None = None
         self._values = self._all(Absent(Why.NO_DATA))
-        self._metrics = self._asked
         self._settled: Values = {}
-        self._wanted = _wanted(self._asked)
+        self._want(self._asked)
 
     def read(self) -> Values:
         """
@@ -141,12 +147,11 @@ class GpmMeter:
 
     def _compare(self, before: Any, after: Any) -> Values:
         self._wanted.sample1, self._wanted.sample2 = before, after
-        for place in range(len(self._metrics)):
-            self._wanted.metrics[place].nvmlReturn, self._wanted.metrics[place].value = UNWRITTEN, nan
+        memmove(self._rows, self._unwritten, sizeof(self._rows))
         answer = self._device.ask(pynvml.nvmlGpmMetricsGet, self._wanted)
         if isinstance(answer, Absent):
             return self._all(answer)
-        found = {metric.field: self._value(metric, answer.metrics[at]) for at, metric in enumerate(self._metrics)}
+        found = {metric.field: self._value(metric, row) for metric, row in zip(self._metrics, self._rows, strict=True)}
         self._settle(found)
         return found | self._settled
 
@@ -168,13 +173,15 @@ class GpmMeter:
         settled = {name: each for name, each in found.items() if each == Absent(Why.NOT_SUPPORTED)}
         if settled:
             self._settled |= settled
-            self._metrics = tuple(metric for metric in self._metrics if metric.field not in self._settled)
-            self._wanted = _wanted(self._metrics)
+            self._want(tuple(metric for metric in self._metrics if metric.field not in self._settled))
 
-
-def _wanted(metrics: tuple[Metric, ...]) -> Any:
-    """The structure that asks for these metrics; made once, for it is large."""
-    wanted = pynvml.c_nvmlGpmMetricsGet_t(version=pynvml.NVML_GPM_METRICS_GET_VERSION, numMetrics=len(metrics))
-    for place, metric in enumerate(metrics):
-        wanted.metrics[place].metricId = metric.metric_id
-    return wanted
+    def _want(self, metrics: tuple[Metric, ...]) -> None:
+        """Make the structure that asks for these metrics, once, for it is large; its rows begin as unwritten."""
+        self._metrics = metrics
+        self._wanted = pynvml.c_nvmlGpmMetricsGet_t(
+            version=pynvml.NVML_GPM_METRICS_GET_VERSION, numMetrics=len(metrics)
+        )
+        self._rows = (_Row * len(metrics)).from_buffer(self._wanted, pynvml.c_nvmlGpmMetricsGet_t.metrics.offset)
+        for row, metric in zip(self._rows, metrics, strict=True):
+            row.metricId, row.nvmlReturn, row.value = metric.metric_id, UNWRITTEN, nan
+        self._unwritten = bytes(self._rows)

@@ -10,7 +10,7 @@ is therefore filled with ones before the call, which no answer of these function
 """
 
 from collections.abc import Callable, Mapping
-from ctypes import memset, sizeof, string_at
+from ctypes import Structure, memset, sizeof, string_at
 from typing import Any
 
 import pynvml
@@ -56,6 +56,12 @@ _LISTS: Mapping[str, int] = {
 MOST = 100_000  # of anything: a guess, far above what a device has of samples or processes
 
 Function = Callable[..., int]
+
+
+class FieldRow(Structure):
+    """The binding's structure without the conversions that it makes at every access."""
+
+    _fields_ = pynvml.c_nvmlFieldValue_t._fields_
 
 
 class Library:
@@ -107,8 +113,8 @@ def _marking_fields(function: Function) -> Function:
     """``nvmlDeviceGetFieldValues``: codes and types that it does not write stay ``UNWRITTEN``."""
 
     def call(device: Any, count: Any, values: Any) -> int:
-        for value in values._obj:
-            value.nvmlReturn = value.valueType = UNWRITTEN
+        for row in (FieldRow * len(values._obj)).from_buffer(values._obj):
+            row.nvmlReturn = row.valueType = UNWRITTEN
         return function(device, count, values)
 
     return call

@@ -57,7 +57,12 @@ EXPECTED = {
     "FULL": Expected(
         gpus={H100: 2}, told=HOPPER | {gpu_metrics.GPU_BUSY: (0.4, 0.5)}, states={HELD, FREE}, holds=H100_UUID
     ),
-    "MIG": Expected(gpus={H100: 2}, told=HOPPER | {gpu_metrics.GPU_BUSY: (0.5,)}, states={HELD, FREE}, holds=H100_UUID),
+    "MIG": Expected(  # its two instances tell as much of what is computed as cards; it is held as if it were whole
+        gpus={H100: 2},
+        told=HOPPER | dict.fromkeys(METRICS, (0.25,) * 4) | {gpu_metrics.GPU_BUSY: (0.5, 0.25, 0.25)},
+        states={("ambiguous", "mig_instance"), FREE},
+        holds=H100_UUID,
+    ),
     "MINIMAL": Expected(gpus={"NVIDIA A100-SXM4-40GB": 2}, told=SIMPLE, states={HELD, FREE}, holds="GPU-mock-0"),
     "OLD": Expected(gpus={"NVIDIA A100-SXM4-40GB": 2}, told=SIMPLE, states={HELD, FREE}, holds="GPU-mock-0"),
     "STUBS": Expected(gpus={"Mock GPU": 2}, told={}, states={("lost", "not_supported")}, blind="not_supported"),

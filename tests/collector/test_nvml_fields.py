@@ -6,7 +6,7 @@ import pytest
 from support.odd_drivers import a_counted_driver, an_odd_driver, answering
 from support.scenarios import Moment, a_driver, a_node, a_pod, a_script, a_workload
 
-from collector.nvml.fields import FIELDS
+from collector.nvml.fields import HEALTH, METERED
 from collector.readings import Absent, Reading, Why
 from collector.simulated.sensors import field_values
 from collector.simulated.session import Session
@@ -57,10 +57,12 @@ def test_memory_health_is_rows_or_pages(tmp_path: Path, product: str) -> None:
 
 
 def test_one_call_has_all_of_it(tmp_path: Path) -> None:
-    """A card that has every field is asked in one call, and no other."""
-    with a_counted_driver(a_script(tmp_path, a_node()), Moment(10)) as (driver, behind):
-        driver.reading(driver.devices()[0])
-        assert behind.made["nvmlDeviceGetFieldValues"] == 1
+    """A card that has every field is asked in one call a look, and in one more every ten seconds for its health."""
+    with a_counted_driver(a_script(tmp_path, a_node()), moment := Moment(10)) as (driver, behind):
+        for moment.seconds in range(10, 30):
+            driver.reading(driver.devices()[0])
+        assert behind.made["nvmlDeviceGetFieldValues"] == 20 + 2
+        assert behind.made["nvmlDeviceGetClockInfo"] == 2
         assert behind.made["nvmlDeviceGetPowerUsage"] == behind.made["nvmlDeviceGetTotalEnergyConsumption"] == 0
 
 
@@ -70,7 +72,7 @@ def test_without_the_call_power_and_energy_are_had_singly(tmp_path: Path, code: 
     fields = None if code is None else answering(code)
     with an_odd_driver(tmp_path, moment=Moment(10), nvmlDeviceGetFieldValues=fields) as driver:
         reading = driver.reading(driver.devices()[0])
-        assert sum(driver.errors.values()) == (code is not None)
+        assert sum(driver.errors.values()) == 2 * (code is not None)
     assert isinstance(reading, Reading)
     assert (reading.power_watts, reading.energy_joules) == (70.0, 700.0)
     assert isinstance(reading.ecc_uncorrected_errors, Absent)
@@ -117,8 +119,8 @@ def test_a_field_that_is_not_there_is_asked_once(tmp_path: Path, code: int) -> N
             assert isinstance(reading, Reading)
             assert reading.pcie_transmitted_bytes == Absent(Why.NOT_SUPPORTED)
             assert reading.pcie_received_bytes == 0
-        others = len(FIELDS) - 5  # the NVLink 5 counters, the retired pages, and the odd one
-        assert odd.asked == [len(FIELDS), others, others]
+        others = len(METERED) - 3  # the NVLink 5 counters, and the odd one
+        assert odd.asked == [len(METERED), len(HEALTH), others, others]
         assert not driver.errors
 
 
