@@ -34,6 +34,8 @@ from collector.readings import Absent, DeviceIdentity
 NANOSECONDS = 1_000_000_000
 GRACE_SECONDS = 120.0  # a guess: a kubelet is restarted in seconds, and containers run on without it
 ALLOCATABLE_SECONDS = 60.0  # between two questions for all devices: a guess; plugins come and go by hand
+CALM_SECONDS = 5.0  # between questions to the kubelet while the API server tells of no change: a guess
+WATCHFUL_SECONDS = 10.0  # it is asked at every tick for so long after a change, and while the API server is silent
 SETTLE_SECONDS = 10.0  # a guess: a restarted kubelet has read its pods again by then
 
 Where = tuple[str, str]
@@ -96,7 +98,10 @@ class KubernetesHolders:
         self._devices = devices
         self._servers_in = servers_in
         self._last = _Answer(claims=(), heard_ns=clock.elapsed_ns())
-        self._heard = False
+        self._heard = self._answers = False
+        self._watchful_until_ns = 0
+        self._view: NodeView | None = None
+        self._counted: Mapping[str, str] = {}
         self._clock = clock
         self._connections = 0
         self._settles_until_ns = 0
@@ -113,14 +118,17 @@ class KubernetesHolders:
 
         A device that is missing is held by nobody. Absent when unknown.
         """
-        claims = self._claims()
+        view = self._pods.pods()
+        claims = self._claims(view)
         if isinstance(claims, Absent):
             return claims
         counted = self._placement.beyond
-        self._resolve(claims)
-        held = holders_in(self._resolution, self._pods.pods(), self._placement, uncut(self._devices.identities()))
-        # A device beyond the bus that has just been heard of is counted from the next look at the devices on.
-        self._held = {key: each for key, each in held.items() if key in counted or key not in self._placement.beyond}
+        if self._resolve(claims) or view is not self._view or counted != self._counted:
+            held = holders_in(self._resolution, view, self._placement, uncut(self._devices.identities()))
+            # A device beyond the bus that has just been heard of is counted from the next look at the devices on.
+            beyond = self._placement.beyond
+            self._held = {key: each for key, each in held.items() if key in counted or key not in beyond}
+        self._view, self._counted = view, counted
         return self._held
 
     def beyond_bus(self) -> Mapping[str, str]:
@@ -147,8 +155,16 @@ class KubernetesHolders:
         for (meaning, reason), count in _meanings(self._resolution, self._placement).items():
             yield Sample(node_metrics.DEVICE_CLAIMS, (*where, meaning, reason), count)
 
-    def _claims(self) -> tuple[Claim, ...] | Absent:
-        now_ns, found = self._clock.elapsed_ns(), self._kubelet.list()
+    def _claims(self, view: NodeView) -> tuple[Claim, ...] | Absent:
+        """The kubelet's answer; its last one while nothing has changed and it was asked a moment ago."""
+        now_ns = self._clock.elapsed_ns()
+        if view is not self._view or view.stale:
+            self._watchful_until_ns = now_ns + round(WATCHFUL_SECONDS * NANOSECONDS)
+        watchful = now_ns < max(self._watchful_until_ns, self._settles_until_ns)
+        if self._answers and not watchful and now_ns < self._last.heard_ns + CALM_SECONDS * NANOSECONDS:
+            return self._last.claims
+        found = self._kubelet.list()
+        self._answers = not isinstance(found, Absent)
         if isinstance(found, Absent):
             lasts = self._heard and now_ns - self._last.heard_ns <= GRACE_SECONDS * NANOSECONDS
             return self._last.claims if lasts else found
@@ -169,16 +185,18 @@ class KubernetesHolders:
         if not isinstance(found, Absent):
             self._allocatable = found | self._allocatable if now_ns < self._settles_until_ns else found
 
-    def _resolve(self, claims: tuple[Claim, ...]) -> None:
-        """What an id means changes with the claims and with the devices only."""
+    def _resolve(self, claims: tuple[Claim, ...]) -> bool:
+        """What an id means changes with the claims and with the devices only; whether it has."""
         question = _Question(claims, self._allocatable, self._devices.identities(), self._devices.on_bus())
-        if question != self._resolved:
+        changed = question != self._resolved
+        if changed:
             self._resolution = resolve(claims, table_of(question.devices))
             given = (claim.on for claim in self._resolution.others if isinstance(claim, PluginClaim))
             cards = (device for device in question.devices if device.mig is None)
             known = {place(each.pci_bus_id): each.gpu_uuid for each in cards if not isinstance(each.pci_bus_id, Absent)}
             self._placement = placed((*given, *self._allocatable), question.bus, known)
             self._resolved = question
+        return changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

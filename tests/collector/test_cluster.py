@@ -18,7 +18,7 @@ from support.scenarios import a_node, a_scenario, a_script
 
 from collector import contract
 from collector.attribution import attribute
-from collector.cluster import GRACE_SECONDS, SETTLE_SECONDS
+from collector.cluster import CALM_SECONDS, GRACE_SECONDS, SETTLE_SECONDS
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.pods.facts import ContainerKind, PodFacts
 from collector.pods.troubles import Trouble
@@ -126,9 +126,33 @@ def test_a_kubelet_that_never_answered_leaves_holders_unknown() -> None:
     assert Node(answer=Absent(Why.KUBELET_SLOW)).source.holders() == Absent(Why.KUBELET_SLOW)
 
 
+def test_the_kubelet_is_asked_seldom_while_nothing_changes() -> None:
+    """Every few seconds; at every look for a while after the pods have changed, and while nobody tells of changes."""
+    node, asked = Node(), []
+
+    def looks(seconds: int) -> int:
+        before = node.asked
+        for _ in range(seconds):
+            node.moment.seconds += 1
+            node.holders()
+        return node.asked - before
+
+    looks(1)  # the first look: all is new
+    asked.append(looks(60))
+    node.view = a_view(a_pod(), a_pod("new"))
+    asked.append(looks(10))
+    asked.append(looks(60))
+    node.view = a_view(a_pod(), stale=STALE)
+    asked.append(looks(60))
+    assert [asked[1], asked[3]] == [10, 60]
+    assert asked[0] <= 10 + 60 / CALM_SECONDS
+    assert asked[2] == 60 / CALM_SECONDS
+
+
 def test_a_kubelet_that_has_just_come_back_only_adds() -> None:
     """A restarted kubelet answers before it knows its pods again: what is missing right then has not ended."""
     node = Node()
+    node.moment.seconds += CALM_SECONDS
     node.answer, node.connections = (), 2
     assert node.names() == {0: [("pod-0", "")]}
     node.answer = (a_plugin_claim(gpu_uuid(1)),)

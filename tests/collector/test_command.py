@@ -285,7 +285,7 @@ def test_one_look_with_a_holders_file(scenario: Path) -> None:
         '[[holders]]\ndevices = ["GPU-elsewhere"]\nnamespace = "a"\npod = "b"\ncontainer = "c"\n', encoding="utf-8"
     )
     looked = once(f"--holders-file={path}", f"--sysfs-root={scenario.parent}")
-    assert f"holders: {path}: GPU-elsewhere not on this node" in looked.stdout
+    assert f"holders: {path}: GPU-elsewhere not on this node" in " ".join(looked.stdout.split())
 
 
 def test_one_look_that_cannot_be_had_is_code_2(scenario: Path) -> None:

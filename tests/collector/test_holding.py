@@ -11,7 +11,7 @@ from support.nodes import ToldClock, a_collector
 from support.readings import an_identity, total
 
 from collector.attribution import attribute
-from collector.cluster import ALLOCATABLE_SECONDS
+from collector.cluster import ALLOCATABLE_SECONDS, CALM_SECONDS
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.kubelet.claims import Claim, PluginDevice
 from collector.nvml import NoDriver
@@ -112,7 +112,7 @@ class TestAccelerators:
         """However often the holders are asked for; what was there before is there still while there is no answer."""
         node = Node(answer=(), all_devices=ascends(0))
         assert node.source.beyond_bus() == {"Huawei-Ascend910-0": f"Huawei {ASCEND}"}
-        for node.moment.seconds in (10.0, 30.0, ALLOCATABLE_SECONDS - 1):
+        for node.moment.seconds in (10.0, 30.0, ALLOCATABLE_SECONDS - CALM_SECONDS):
             node.holders()
         assert node.asked_for_all == 1
         node.all_devices, node.moment.seconds = Absent(Why.KUBELET_ERROR), ALLOCATABLE_SECONDS

@@ -49,6 +49,7 @@ class Node:
     devices: tuple[DeviceIdentity, ...] = tuple(an_identity(gpu_uuid(n), index=n, minor_number=n) for n in range(2))
     bus: tuple[PciGpu, ...] = ()
     all_devices: frozenset[PluginDevice] | Absent = OLD_KUBELET
+    asked: int = 0
     asked_for_all: int = 0
     servers_in: frozenset[str] = frozenset()
     errors: Counter[str] = field(default_factory=Counter)
@@ -99,6 +100,7 @@ class Node:
 
     def list(self) -> tuple[Claim, ...] | Absent:
         """The kubelet's answer. The last method, because its name hides the built-in one."""
+        self.asked += 1
         return self.answer
 
 

@@ -87,7 +87,8 @@ class ANode:
     def resume(self, down_seconds: float, *held: tuple[Holder, ...]) -> "ANode":
         """Let the collector die and go on from its state file; these were holding devices before or after."""
         self.accounts = Accounts.of(self.accounts.books())
-        self.accounts.pass_unwatched(round(down_seconds * 1e9), [(self.accelerator, holders) for holders in held])
+        down_ns = round(down_seconds * 1e9)
+        self.accounts.pass_unwatched(down_ns, [(self.accelerator, holders, down_ns) for holders in held])
         self.now += down_seconds
         return self
 
