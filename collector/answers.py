@@ -8,7 +8,7 @@ from collections.abc import Callable
 from email.message import Message
 from http import HTTPStatus
 
-from collector.exposition import render
+from collector.exposition import Renderer
 from collector.loop import Collector, NotInTime
 
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"  # Prometheus sends it with every scrape: scrape/scrape.go
@@ -25,10 +25,11 @@ Page = Callable[[Message], Answer]
 
 def pages_of(collector: Collector) -> dict[str, Page]:
     """By path."""
+    renderer = Renderer()
 
     def metrics(headers: Message) -> Answer:
-        samples = collector.samples(timeout_seconds=patience_seconds(headers.get(TIMEOUT_HEADER, "")))
-        content_type, body = render(samples, headers.get("Accept", ""))
+        page = collector.page(timeout_seconds=patience_seconds(headers.get(TIMEOUT_HEADER, "")))
+        content_type, body = renderer.render(page.kept, page.live, headers.get("Accept", ""))
         return HTTPStatus.OK, content_type, body
 
     def health(_: Message) -> Answer:

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from collector.contract import Metric, Sample
 
 OPENMETRICS = "application/openmetrics-text"
+END = b"# EOF\n"
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
@@ -39,6 +40,23 @@ def render(samples: Iterable[Sample], accept: str) -> tuple[str, bytes]:
     """
     encoder, content_type = exposition.choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
     return content_type, encoder(_Page(samples))
+
+
+class Renderer:
+    """Renders pages of which a part is the same for some time, and renders that part once."""
+
+    def __init__(self) -> None:
+        self._remembered: dict[str, tuple[tuple[Sample, ...], bytes]] = {}
+
+    def render(self, kept: tuple[Sample, ...], live: Iterable[Sample], accept: str) -> tuple[str, bytes]:
+        """The page of both, as :func:`render` has it; no metric may be in both. ``kept`` is known by being the same."""
+        content_type, body = render(live, accept)
+        known, text = self._remembered.get(content_type, ((), b""))
+        if known is not kept:
+            _, text = render(kept, accept)
+            text = text.removesuffix(END)
+            self._remembered[content_type] = kept, text
+        return content_type, text + body
 
 
 def _family(metric: Metric) -> Family:

@@ -85,6 +85,14 @@ class Health:
     blind: Absent | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a scrape gets: ``kept`` is the same tuple until the next state is saved, ``live`` is of this moment."""
+
+    kept: tuple[Sample, ...]
+    live: tuple[Sample, ...]
+
+
 class NotInTime(Exception):
     """Something holds the collector's books for longer than the caller would wait: what to do."""
 
@@ -199,13 +207,22 @@ class Collector:
             ticks = self._ticks - self._ticks_before
             return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
 
-    def samples(self, *, timeout_seconds: float = threading.TIMEOUT_MAX) -> tuple[Sample, ...]:
+    def page(self, *, timeout_seconds: float = threading.TIMEOUT_MAX) -> Page:
         """All series as the last tick left them, or with a keeper the last one that was saved. Raises ``NotInTime``."""
         with self._books_within(timeout_seconds):
-            page = self._page_now() if self._page is None else self._page
-            kept = () if self._keeper is None else self._keeper.samples(self._facts.where)
-            whole = (*page, *kept, *self._also(self._facts.where))
-            return tuple(sample for sample in whole if sample.metric not in self._left_out)
+            keeping = () if self._keeper is None else self._keeper.samples(self._facts.where)
+            live = self._served((*keeping, *self._also(self._facts.where)))
+            if self._page is None:
+                return Page(kept=(), live=(*self._page_now(), *live))
+            return Page(kept=self._page, live=live)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """All series of the page."""
+        page = self.page()
+        return (*page.kept, *page.live)
+
+    def _served(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+        return tuple(sample for sample in samples if sample.metric not in self._left_out)
 
     @contextmanager
     def _books_within(self, seconds: float) -> Iterator[None]:
@@ -219,7 +236,7 @@ class Collector:
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""
         where, at_zero = self._facts.where, self._keeper is not None
-        return (
+        whole = (
             *self._collector_samples(),
             *gpu_samples(where, self._survey, self._held),
             *custody_samples(where, self._custody),
@@ -227,6 +244,7 @@ class Collector:
             *self._accounts.samples(*where, newcomers_at_zero=at_zero),
             *self._rhythms.samples(*where),
         )
+        return self._served(whole)
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""

@@ -98,6 +98,6 @@ def test_probes_do_not_hang_with_the_books(collector: Collector, monkeypatch: py
 def test_who_names_no_time_waits(collector: Collector) -> None:
     """Without a limit the books are waited for; with one that is over, it is said by name."""
     with stuck(collector), pytest.raises(NotInTime, match="busy for 0 s"):
-        collector.samples(timeout_seconds=0)
+        collector.page(timeout_seconds=0)
     assert collector.samples()
     assert collector.health().ticks == 1

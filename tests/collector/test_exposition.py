@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.contract import METRICS, Metric, Sample, gpu_metrics, holder_metrics
-from collector.exposition import render
+from collector.exposition import Renderer, render
 
 OPENMETRICS = "application/openmetrics-text"
 PROMETHEUS = (
@@ -50,6 +50,19 @@ def test_kinds_and_help_are_the_contracts(accept: str, parse: Parser) -> None:
     for metric, family in zip(METRICS, parse(page.decode()), strict=True):
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         assert family.unit == (metric.unit if accept else "")
+
+
+@pytest.mark.parametrize(("accept", "parse"), FORMATS)
+def test_what_is_kept_is_rendered_once(accept: str, parse: Parser) -> None:
+    """A page of two parts reads as one, in either format; the kept part's text changes when another one is kept."""
+    renderer, first, second = Renderer(), (a_sample(gpu_metrics.GPUS, 1),), (a_sample(gpu_metrics.GPUS, 2),)
+
+    def values(kept: tuple[Sample, ...], live: float) -> list[float]:
+        _, page = renderer.render(kept, [a_sample(gpu_metrics.GPU_POWER, live)], accept)
+        return [sample.value for family in parse(page.decode()) for sample in family.samples]
+
+    assert [values(first, 5), values(first, 6), values(second, 7)] == [[1, 5], [1, 6], [2, 7]]
+    assert values((), 8) == [8]
 
 
 def test_openmetrics_ends_with_eof() -> None:

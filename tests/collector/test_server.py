@@ -193,7 +193,7 @@ def test_a_defect_in_a_page_is_logged_and_the_server_lives_on(
     collector: Collector, port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that cannot be made ends that connection, leaves a trace in the log, and hurts no other page."""
-    monkeypatch.setattr(collector, "samples", lambda **_: 1 / 0)
+    monkeypatch.setattr(collector, "page", lambda **_: 1 / 0)
     with caplog.at_level(logging.ERROR), pytest.raises(OSError, match="closed connection"):
         get(port, "/metrics")
     assert [record.message for record in caplog.records] == ["http.failed"]
