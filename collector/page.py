@@ -46,6 +46,8 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
         if not isinstance(look.reading, Absent):
             yield from _read_samples((*where, uuid), look.reading)
         yield from _held_samples((*where, uuid), held)
+    for (uuid, xid), count in survey.xid_errors.items():
+        yield Sample(gpu_metrics.GPU_XID_ERRORS, (*where, uuid, str(xid)), count)
 
 
 def _held_samples(labels: tuple[str, ...], held: Held) -> Iterator[Sample]:

@@ -18,6 +18,7 @@ class Why(StrEnum):
     DRIVER_ERROR = "driver_error"
     NO_DRIVER = "no_driver"
     DRIVER_GONE = "driver_gone"
+    DRIVER_RELEASED = "driver_released"
     NO_GPUS = "no_gpus"
     LATE_TICK = "late_tick"
     COLLECTOR_DOWN = "collector_down"

@@ -76,6 +76,13 @@ GPU_MEMORY_REPAIRS = gauge(
 GPU_MEMORY_REPAIR_PENDING = gauge(
     "gpu_memory_repair_pending", "", GPU_LABELS, "1 while such a repair waits for a reset of the GPU, else 0."
 )
+GPU_XID_ERRORS = counter(
+    "gpu_xid_errors",
+    "",
+    (*GPU_LABELS, "xid"),
+    "Errors that the driver reported about this GPU since this process began, by NVIDIA's Xid number. A series begins "
+    "with its first error; of a GPU that cannot tell gpu_unsupported has the field xid_errors.",
+)
 GPU_UNSUPPORTED = gauge(
     "gpu_unsupported",
     "",
@@ -139,6 +146,7 @@ METRICS = (
     GPU_ECC_UNCORRECTED,
     GPU_MEMORY_REPAIRS,
     GPU_MEMORY_REPAIR_PENDING,
+    GPU_XID_ERRORS,
     GPU_UNSUPPORTED,
     GPU_HELD,
     GPU_PHYSICAL,

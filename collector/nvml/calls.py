@@ -46,9 +46,8 @@ class Calls:
 
     def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
         """The call's answer, or Absent; ``answers`` are codes that mean something here, and what they mean."""
-        self.asking = function.__name__
         try:
-            return function(*arguments)
+            return self.plainly(function, *arguments)
         except pynvml.NVMLError as error:
             if error.value in answers:
                 return answers[error.value]
@@ -59,6 +58,14 @@ class Calls:
         # IndexError, one that counts four billion a MemoryError. Whatever it is, an answer that cannot be read is none.
         except Exception:  # noqa: BLE001
             return self.nonsense(function.__name__, "unreadable")
+        finally:
+            self.asking = ""
+
+    def plainly(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The call's answer; the binding's own errors go to the caller, uncounted."""
+        self.asking = function.__name__
+        try:
+            return function(*arguments)
         finally:
             self.asking = ""
 

@@ -1,6 +1,7 @@
 """One device of a driver session: what was learnt about it, and its reading."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pynvml
 from collector.nvml.busy import BusyMeter
 from collector.nvml.calls import Calls, DeviceCalls
 from collector.nvml.errors import RESTING, DeviceGone
+from collector.nvml.events import XidEvents
 from collector.nvml.fields import HEALTH, METERED, FieldBatch
 from collector.nvml.gpm import GpmMeter
 from collector.nvml.sensors import clock_event_reasons, memory_used_bytes, sm_clock_hertz
@@ -17,6 +19,7 @@ from collector.readings import FIELD_NAMES, Absent, Reading, Why
 
 NANOSECONDS = 1_000_000_000
 CONDITION_SECONDS = 10  # a guess: as often as most are asked for their page, or more often
+XID_ERRORS = "xid_errors"  # beside the fields of a reading, among what a card may not be able to tell
 
 
 class Device(ABC):
@@ -43,6 +46,10 @@ class Device(ABC):
         values = {name: getattr(self._last, name) for name in FIELD_NAMES}
         return {name: each for name, each in values.items() if isinstance(each, Absent) and each.reason in RESTING}
 
+    def take_xid_errors(self) -> Counter[int]:
+        """What the driver reported since the last time, by Xid number: nothing, of what it does not report about."""
+        return Counter()
+
     @abstractmethod
     def close(self) -> None:
         """Free what the driver keeps for this device."""
@@ -68,20 +75,35 @@ class Card(Device):
         self._condition: dict[str, Any] = {}
         self._condition_due_ns = 0
         self._gpm = GpmMeter(self.calls, pointer, elapsed_ns)
+        self._xid = XidEvents(self.calls, pointer)
+
+    def take_xid_errors(self) -> Counter[int]:
+        """What the driver reported since the last time, by Xid number; recorded from the first reading on."""
+        return self._xid.take()
+
+    def cannot_tell(self) -> dict[str, Absent]:
+        """As of any device; and Xid errors, which are no field of a reading."""
+        unsupported = self._xid.unsupported
+        if isinstance(self._last, Absent) or unsupported is None:
+            return super().cannot_tell()
+        return {**super().cannot_tell(), XID_ERRORS: unsupported}
 
     def close(self) -> None:
-        """Free the samples of its metrics."""
+        """Free the samples of its metrics, and its event set."""
         self._gpm.close()
+        self._xid.close()
 
     def _read(self) -> Reading:
         # The samples come first: busy time is told up to this moment.
-        return Reading(
+        reading = Reading(
             busy_ratio=self._busy.ratio(),
             **self._gpm.read(),
             **self._metered.read(),
             memory_used_bytes=memory_used_bytes(self.calls, self._pointer),
             **self._read_condition(),
         )
+        self._xid.register()
+        return reading
 
     def _read_condition(self) -> dict[str, Any]:
         """The clock, what holds it back, the memory's health: asked every CONDITION_SECONDS, for none is added up."""

@@ -1,6 +1,7 @@
 """An open driver: its devices, their identities and readings."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from ctypes import c_void_p, cast
 from types import TracebackType
@@ -95,7 +96,7 @@ class Driver:
         Raises ``NoDriver`` when the driver has gone or will not count: an empty answer means that there are none.
         """
         try:
-            count = pynvml.nvmlDeviceGetCount()
+            count = self._calls.plainly(pynvml.nvmlDeviceGetCount)
         except pynvml.NVMLError as error:
             self._calls.failed("nvmlDeviceGetCount", error.value)
             raise no_driver(error) from error
@@ -107,20 +108,24 @@ class Driver:
             self._watch_mode(device)
         return found
 
-    def instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
+    def instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...] | Absent:
         """
         The MIG instances on a card now, in the driver's order; asked anew at each call.
 
         NVML: ``nvmlDeviceGetMaxMigDeviceCount``, ``nvmlDeviceGetMigDeviceHandleByIndex``, ``nvmlDeviceGetUUID``.
         By hand: ``nvidia-smi --list-gpus``
 
-        None on a card that was not in MIG mode when ``devices`` listed it, and none while it is lost, which its
-        reading says. What was kept for instances that are no more is freed.
+        None on a card that was not in MIG mode when ``devices`` listed it. What was kept for instances that are no more
+        is freed. Absent where they cannot be told: the card is lost, or does not say how many there may be.
         """
+        if isinstance(device.address, Absent):
+            return device.address
         try:
             found = self._find_instances(device) if self._mig_modes.get(device) else ()
-        except DeviceGone:
-            return ()
+        except DeviceGone as gone:
+            return gone.why
+        if isinstance(found, Absent):
+            return found
         self._forget([known for known in self._known if known.parent == device and known not in found])
         return found
 
@@ -150,6 +155,15 @@ class Driver:
         """The fields that the device's last reading found it cannot tell, or not to us, and which are asked no more."""
         return self._known[device].cannot_tell() if device in self._known else {}
 
+    def xid_errors(self) -> Mapping[DeviceHandle, Counter[int]]:
+        """
+        The Xid errors that the driver reported since the last time, by card and number; also of a card that is lost.
+
+        They are recorded from a card's first reading on. ``cannot_tell`` says of which cards they are not.
+        """
+        found = {handle: device.take_xid_errors() for handle, device in self._known.items()}
+        return {handle: numbers for handle, numbers in found.items() if numbers}
+
     def _device(self, device: DeviceHandle) -> Device:
         if device not in self._known:
             self._known[device] = (
@@ -174,10 +188,12 @@ class Driver:
             self._forget([device])
         self._mig_modes[device] = enabled
 
-    def _find_instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...]:
+    def _find_instances(self, device: DeviceHandle) -> tuple[DeviceHandle, ...] | Absent:
         calls = self._device(device).calls
         most = calls.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, device.pointer)
-        most = 0 if isinstance(most, Absent) else min(most, MOST_DEVICES)
+        if isinstance(most, Absent):
+            return most
+        most = min(most, MOST_DEVICES)
         candidates = (self._instance_handle(device, index) for index in range(most))
         return tuple(handle for handle in candidates if handle is not None)
 
@@ -199,7 +215,7 @@ class Driver:
     def _handle(self, index: int) -> DeviceHandle:
         """One device. A lost one is still counted; a driver that has gone raises ``NoDriver``."""
         try:
-            pointer = pynvml.nvmlDeviceGetHandleByIndex(index)
+            pointer = self._calls.plainly(pynvml.nvmlDeviceGetHandleByIndex, index)
         except pynvml.NVMLError as error:
             self._calls.failed("nvmlDeviceGetHandleByIndex", error.value)
             why = WHY_BY_CODE.get(error.value, Why.DRIVER_ERROR)

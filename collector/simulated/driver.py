@@ -15,10 +15,12 @@ from typing import Any
 
 import pynvml
 
-from collector.simulated import gpm, identity, mig, sensors
+from collector.simulated import events, gpm, identity, mig, sensors
 from collector.simulated.session import Refused, Session
 
-FUNCTIONS: dict[str, Callable[..., None]] = identity.FUNCTIONS | sensors.FUNCTIONS | gpm.FUNCTIONS | mig.FUNCTIONS
+FUNCTIONS: dict[str, Callable[..., None]] = (
+    identity.FUNCTIONS | sensors.FUNCTIONS | gpm.FUNCTIONS | mig.FUNCTIONS | events.FUNCTIONS
+)
 
 
 class SimulatedDriver(Session):

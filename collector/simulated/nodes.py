@@ -15,6 +15,8 @@ from collector.simulated.playback import Fault, FaultKind, NodeScript
 from collector.simulated.products import Product, products
 from collector.simulated.tables import NAMESPACE, Table, from_to, uid
 
+OF_GPUS = (FaultKind.GPU_LOST, FaultKind.XID)
+LARGEST_XID = 999  # a guess: far above NVIDIA's catalogue, and enough to catch a slip
 MOST_GPUS = 16  # an HGX baseboard has 8; 16 leaves every GPU a PCI bus number of its own
 
 
@@ -94,10 +96,19 @@ def _fault(table: Table, gpus: int, duration_seconds: float) -> Fault:
     kind = table.text("kind")
     if kind not in list(FaultKind):
         raise table.wrong("kind", f"{kind!r} is unknown; choose one of {', '.join(FaultKind)}")
-    start, end = from_to(table, duration_seconds)
-    concerned = table.indices("gpus", count=gpus) if kind == FaultKind.GPU_LOST else ()
+    concerned = table.indices("gpus", count=gpus) if kind in OF_GPUS else ()
+    code = table.whole("code", least=1, most=LARGEST_XID) if kind == FaultKind.XID else 0
+    start, end = (_at(table, duration_seconds),) * 2 if code else from_to(table, duration_seconds)
     table.finish()
-    return Fault(kind=FaultKind(kind), gpus=concerned, start=start, end=end)
+    return Fault(kind=FaultKind(kind), gpus=concerned, start=start, end=end, code=code)
+
+
+def _at(table: Table, duration_seconds: float) -> float:
+    """The field ``at`` in seconds, within the scenario."""
+    at = table.seconds("at")
+    if at > duration_seconds:
+        raise table.wrong("at", f"must not be after the end ({duration_seconds:g} s)")
+    return at
 
 
 def _identity(node: Node, index: int) -> DeviceIdentity:

@@ -28,16 +28,22 @@ class FaultKind(StrEnum):
     GPU_LOST = "gpu_lost"
     DRIVER_GONE = "driver_gone"
     HOLDERS_UNKNOWN = "holders_unknown"
+    XID = "xid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault from ``start`` up to ``end``, in seconds; ``gpus`` are the indices it concerns, all of them if empty."""
+    """
+    A fault from ``start`` up to ``end``, in seconds; ``gpus`` are the indices it concerns, all of them if empty.
+
+    An Xid error happens at ``start`` and takes no time; ``code`` is its number, 0 for any other fault.
+    """
 
     kind: FaultKind
     gpus: tuple[int, ...]
     start: float
     end: float
+    code: int = 0
 
 
 class NodeScript:
@@ -90,6 +96,14 @@ class NodeScript:
     def is_lost(self, index: int, t: float) -> bool:
         """Whether the device has fallen off the bus."""
         return self._faulty(FaultKind.GPU_LOST, t, index)
+
+    def xid_errors(self, index: int, after: float, until: float) -> list[int]:
+        """The numbers of the Xid errors of a card after one moment and until another, in the order of time."""
+        return [
+            fault.code
+            for fault in self.faults
+            if fault.kind is FaultKind.XID and after < fault.start <= until and index in fault.gpus
+        ]
 
     def state(self, index: int, t: float) -> DeviceState | Absent:
         """What the device's sensors would say. Absent(GPU_LOST) while it is lost."""

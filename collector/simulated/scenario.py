@@ -20,6 +20,12 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     from = "2h"
     to = "3h"
 
+    [[nodes.faults]]
+    kind = "xid"                            # the driver reports an error of these GPUs; it has no effect by itself
+    code = 79                               # its number in NVIDIA's catalogue
+    gpus = [0]
+    at = "2h"                               # a moment, in place of from and to
+
     [[nodes.instances]]                     # puts its card into MIG mode
     gpu = 0
     profile = "3g.40gb"                     # one of the product's

@@ -6,6 +6,7 @@ Like NVML it counts initialisations, and its handles are good only for the sessi
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import pynvml
@@ -35,6 +36,19 @@ class Refused(Exception):
         self.code = code
 
 
+@dataclass(slots=True)
+class EventSet:
+    """
+    An event set: the memory that its handle points to, and the Xid errors that wait, as (card, number).
+
+    ``recorded`` has for each registered card the moment up to which its errors are among those.
+    """
+
+    block: Any
+    recorded: dict[int, float] = field(default_factory=dict)
+    waiting: list[tuple[int, int]] = field(default_factory=list)
+
+
 class Session:
     """A node's driver as its functions see it. ``clock`` says the seconds since the scenario began, 0 or more."""
 
@@ -42,11 +56,17 @@ class Session:
         self.node = node
         self.clock = clock
         self.gpm_samples: dict[int, tuple[Any, tuple[Place, float] | None]] = {}
+        self.event_sets: dict[int, EventSet] = {}
         self._initialised = 0
         self._session: float | Absent = Absent(Why.NO_DRIVER)  # when the driver was loaded that was initialised
         self._places: list[Place] = [*range(len(node.gpus)), *node.instances]
         self._block = (ctypes.c_ubyte * len(self._places))()
         self._by_address: dict[int, Place] = {}
+
+    @property
+    def is_initialised(self) -> bool:
+        """Whether anybody has the driver open."""
+        return self._initialised > 0
 
     def initialise(self, _flags: int) -> None:
         """``nvmlInitWithFlags``."""
@@ -76,9 +96,13 @@ class Session:
 
     def hand_out(self, place: Place, device: Any) -> None:
         """Let ``device`` point to a card or an instance."""
+        device._obj.contents = self.handle(place).contents
+
+    def handle(self, place: Place) -> Any:
+        """The handle of a card or an instance, as given out by this session."""
         number = place if isinstance(place, int) else len(self.node.gpus) + place.number
         address = ctypes.addressof(self._block) + number
-        device._obj.contents = pynvml.struct_c_nvmlDevice_t.from_address(address)
+        return pynvml.c_nvmlDevice_t(pynvml.struct_c_nvmlDevice_t.from_address(address))
 
     def place(self, device: Any) -> Place:
         """What the handle stands for; refuses a stranger's, a lost card's, and that of an instance that is no more."""

@@ -235,8 +235,8 @@ class DriverContract:
     def test_instances_name_their_card(self, driver: Driver) -> None:
         """Each MIG instance has a UUID of its own, fits its card, and reads its memory."""
         for device in driver.devices():
-            card = driver.identity(device)
-            for instance in driver.instances(device):
+            card, instances = driver.identity(device), driver.instances(device)
+            for instance in () if isinstance(instances, Absent) else instances:
                 identity, reading = driver.identity(instance), driver.reading(instance)
                 assert isinstance(identity, DeviceIdentity)
                 assert isinstance(card, DeviceIdentity)
@@ -275,6 +275,17 @@ class DriverContract:
             second = driver.reading(device)
             assert isinstance(second, Reading)
             assert first.items() <= driver.cannot_tell(device).items()
+
+    def test_errors_are_recorded_or_it_is_said_why_not(self, driver: Driver) -> None:
+        """From its first reading on a card reports Xid errors by number, or says that it cannot."""
+        for device in driver.devices():
+            if isinstance(driver.reading(device), Absent):
+                continue
+            why = driver.cannot_tell(device).get("xid_errors")
+            assert why is None or why.reason is Why.NOT_SUPPORTED
+        for numbers in driver.xid_errors().values():
+            assert all(xid > 0 for xid in numbers)
+        assert not [call for call, _ in driver.errors if "EventSet" in call or "RegisterEvents" in call]
 
     def test_energy_does_not_fall(self, driver: Driver) -> None:
         """A later reading of the same session has at least the energy of an earlier one."""

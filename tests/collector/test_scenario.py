@@ -16,6 +16,7 @@ from support.scenarios import (
     a_scenario,
     a_script,
     a_workload,
+    an_xid,
 )
 
 from collector.readings import Absent, Reading, Why
@@ -150,6 +151,9 @@ def test_expected_belongs_to_others(tmp_path: Path) -> None:
         (HEAD + a_node(a_fault("driver_gone", "2s", "1s")), "nodes[0].faults[0]", "to", "after from"),
         (HEAD + a_node(a_fault("driver_gone", "0s", "3h")), "nodes[0].faults[0]", "to", "not after the end"),
         (HEAD + a_node(a_fault("driver_gone", "0s", "1s", gpus=[0])), "nodes[0].faults[0]", "gpus", "unknown here"),
+        (HEAD + a_node(an_xid(0, "1s")), "nodes[0].faults[0]", "code", "whole number from 1 to 999"),
+        (HEAD + a_node(an_xid(79, "3h")), "nodes[0].faults[0]", "at", "not be after the end"),
+        (HEAD + a_node(an_xid(79, "1s", gpus=[2])), "nodes[0].faults[0]", "gpus", "has no GPU 2"),
         (HEAD + a_node() + a_workload(a_pod(node="node-x")), "workloads[0].pods[0]", "node", "it has node-a"),
         (HEAD + a_node() + a_workload(a_pod(gpus=[])), "workloads[0].pods[0]", "gpus", "different GPU indices"),
         (HEAD + a_node() + a_workload(a_pod(gpus=[1, 1])), "workloads[0].pods[0]", "gpus", "different GPU indices"),

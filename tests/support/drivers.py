@@ -51,6 +51,15 @@ class ADriver(Driver):
         """Nothing is known of it."""
         return {}
 
+    @property
+    def asking(self) -> str:
+        """Nothing: it answers at once."""
+        return ""
+
+    def xid_errors(self) -> Mapping[DeviceHandle, Counter[int]]:
+        """It reports none."""
+        return {}
+
     def close(self) -> None:
         """Counted."""
         self.closed += 1

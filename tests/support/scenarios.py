@@ -61,6 +61,11 @@ def a_fault(kind: str, start: str, end: str, *, gpus: Sequence[int] = ()) -> str
     return f'[[nodes.faults]]\nkind = "{kind}"\n{concerned}from = "{start}"\nto = "{end}"\n'
 
 
+def an_xid(code: int, at: str, *, gpus: Sequence[int] = (0,)) -> str:
+    """One ``[[nodes.faults]]`` table: an error that the driver reports of these GPUs."""
+    return f'[[nodes.faults]]\nkind = "xid"\ncode = {code}\ngpus = {list(gpus)}\nat = "{at}"\n'
+
+
 def an_instance(gpu: int, profile: str, start: str = "", end: str = "") -> str:
     """One ``[[nodes.instances]]`` table; there all the time if nothing else is said."""
     times = f'from = "{start}"\nto = "{end}"\n' if start else ""
