@@ -40,6 +40,8 @@ def pages_of(collector: Collector) -> dict[str, Page]:
     def ready(_: Message) -> Answer:
         state = collector.health(timeout_seconds=PROBE_SECONDS)
         reason = state.blind.reason if state.blind else ""
+        if state.hanging:
+            return of_json(HTTPStatus.SERVICE_UNAVAILABLE, {"state": "hanging", "reason": state.hanging})
         if not state.ticks:
             return of_json(HTTPStatus.SERVICE_UNAVAILABLE, {"state": "starting", "reason": reason})
         return of_json(HTTPStatus.OK, {"state": "blind" if state.blind else "observing", "reason": reason})

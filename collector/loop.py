@@ -27,6 +27,7 @@ from collector.accounting import Accounts, DeviceInterval
 from collector.clock import Clock
 from collector.contract import Metric, Sample, node_metrics
 from collector.devices import NodeDevices, Survey
+from collector.hanging import TickWatch
 from collector.holders import HolderSource
 from collector.intervals import Holding, after_check, device_intervals, either, unwatched
 from collector.page import check_samples, custody_samples, gpu_samples
@@ -63,12 +64,14 @@ class Timing:
     When to tick, and what is too late.
 
     ``interval_seconds`` between ticks; an interval longer than ``max_gap_seconds`` is lost but for its last part;
-    holders that ended are kept for ``retention_seconds`` so that a late scrape still finds their last seconds.
+    holders that ended are kept for ``retention_seconds`` so that a late scrape still finds their last seconds. A tick
+    that takes longer than ``hang_seconds``, in real seconds, hangs.
     """
 
     interval_seconds: float
     max_gap_seconds: float
     retention_seconds: float
+    hang_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +79,15 @@ class Health:
     """
     What ``/healthz`` and ``/readyz`` answer from.
 
-    ``ticks`` are those of this process; ``blind`` says why no GPU can be read, if so.
+    ``ticks`` are those of this process; ``blind`` says why no GPU can be read, if so. ``hanging``: what a tick has been
+    in for too long, empty if none has; ``hangs``: for so long that it is time for another process.
     """
 
     ticks: int
     seconds_since_tick: float
     hangs: bool
     blind: Absent | None
+    hanging: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,7 @@ class Collector:
         self._check = check
         self._checked: Checked | None = None
         self._rhythms = Rhythms(interval_seconds=timing.interval_seconds)
+        self._watch = TickWatch(clock, limit_seconds=timing.hang_seconds, asking=lambda: devices.asking)
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
         self._last_tick_ns = clock.elapsed_ns()
@@ -154,10 +160,14 @@ class Collector:
 
     def tick(self, *, late_ns: int = 0) -> None:
         """Read, attribute, add up. The slow part runs without the lock, so a hanging driver never hangs a scrape."""
+        with self._watch:
+            self._tick(late_ns)
+
+    def _tick(self, late_ns: int) -> None:
         began_ns = self._clock.elapsed_ns()
-        survey = self._devices.survey()
-        held = self._holders.holders()
-        checked = None if self._check is None else self._check.look(survey.readings, held)
+        survey = self._watch.during("driver", self._devices.survey)
+        held = self._watch.during("holders", self._holders.holders)
+        checked = self._look_at_processes(survey, held)
         self._tell_strangers(survey, held)
         now_ns, now_unix = self._clock.elapsed_ns(), self._clock.unix_seconds()
         with self._lock:
@@ -205,13 +215,19 @@ class Collector:
             stall = self._clock.real_seconds(STALL_INTERVALS * self._timing.interval_seconds)
             hangs = age > max(stall, SHORTEST_STALL_SECONDS)
             ticks = self._ticks - self._ticks_before
-            return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind)
+            hanging = self._watch.hanging()
+            return Health(ticks=ticks, seconds_since_tick=age, hangs=hangs, blind=self._survey.blind, hanging=hanging)
+
+    def tell_if_hanging(self) -> None:
+        """Say in the log, once, that a tick hangs, or goes on. For the thread that looks after the one that ticks."""
+        self._watch.tell()
 
     def page(self, *, timeout_seconds: float = threading.TIMEOUT_MAX) -> Page:
         """All series as the last tick left them, or with a keeper the last one that was saved. Raises ``NotInTime``."""
         with self._books_within(timeout_seconds):
             keeping = () if self._keeper is None else self._keeper.samples(self._facts.where)
-            live = self._served((*keeping, *self._also(self._facts.where)))
+            watching = self._watch.samples(self._facts.where)
+            live = self._served((*keeping, *watching, *self._also(self._facts.where)))
             if self._page is None:
                 return Page(kept=(), live=(*self._page_now(), *live))
             return Page(kept=self._page, live=live)
@@ -248,7 +264,7 @@ class Collector:
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
-        saved = keeper.save(self._state(), self._last_tick_ns)
+        saved = self._watch.during("state", lambda: keeper.save(self._state(), self._last_tick_ns))
         with self._lock:
             if saved:
                 self._page = self._page_now()
@@ -275,6 +291,10 @@ class Collector:
             custody=self._custody,
             process_mismatches=dict(self._mismatches),
         )
+
+    def _look_at_processes(self, survey: Survey, held: Held) -> Checked | None:
+        check = self._check
+        return None if check is None else self._watch.during("processes", lambda: check.look(survey.readings, held))
 
     def _note_check(self, checked: Checked | None) -> None:
         self._checked = checked

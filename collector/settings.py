@@ -28,6 +28,8 @@ LARGEST = {
     "interval_seconds": 86_400.0,
     "max_gap_seconds": 315_360_000.0,  # ten years
     "retention_seconds": 315_360_000.0,
+    "hang_seconds": 86_400.0,
+    "release_seconds": 86_400.0,
     "state_interval_seconds": 86_400.0,
     "speed": 100_000.0,  # a day in a second
     "begins_at": 4_102_444_800.0,  # the year 2100
@@ -66,6 +68,16 @@ class Settings:
     )
     retention_seconds: float = _setting(
         86400.0, float, "seconds", "how long the counters of an ended holder stay; a day outlasts a long scrape outage"
+    )
+    hang_seconds: float = _setting(
+        10.0, float, "seconds", "a tick that takes longer hangs: /readyz and the page say in what; a guess"
+    )
+    release_seconds: float = _setting(
+        120.0,
+        float,
+        "seconds",
+        "how long SIGUSR1 makes it let go of the driver, unless SIGUSR2 comes before: a guess, enough to load a driver "
+        "or to cut cards anew",
     )
     state_file: str = _setting(
         "", str, "path", "file that carries the counters over a restart; without it they begin anew at each start"
@@ -168,6 +180,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "interval_seconds",
         "max_gap_seconds",
         "retention_seconds",
+        "hang_seconds",
+        "release_seconds",
         "sysfs_root",
         "log_level",
     ),
@@ -206,6 +220,9 @@ EXAMPLES = """examples:
   flopwatch-collector --once                           a table of this node's GPUs, now
   flopwatch-collector --simulate scenario.toml --node node-a --speed 60
                                                        play a scenario, sixty times as fast
+
+signals: SIGTERM and SIGINT stop it; SIGUSR1 makes it let go of the driver, for an upgrade or a change of MIG layouts,
+for --release-seconds, and SIGUSR2 makes it take the driver back at once
 
 exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings
 with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read, or there is none
@@ -303,6 +320,10 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),
         *((True, f"--{name.replace('_', '-')} must be at most {LARGEST[name]:.0f}") for name in too_large),
         (given.interval_seconds <= 0 or given.speed <= 0, "--interval-seconds and --speed must be above 0"),
+        (
+            min(given.hang_seconds, given.release_seconds) <= 0,
+            "--hang-seconds and --release-seconds must be above 0",
+        ),
         (
             given.max_gap_seconds < given.interval_seconds,
             "--max-gap-seconds must be at least --interval-seconds, or every tick would be late",

@@ -27,6 +27,13 @@ COLLECTOR_BLIND = gauge(
     (*NODE_LABELS, "reason"),
     "1 while the collector can read no GPU, with the reason (no_data: it has not tried yet); else 0, with none.",
 )
+COLLECTOR_HANGING = gauge(
+    "collector_hanging",
+    "",
+    (*NODE_LABELS, "call"),
+    "1 while a tick takes longer than --hang-seconds, with what it hangs in: an NVML function, or driver, holders, "
+    "processes, state, collector; all else on this page is then as it was before. Else 0, with none.",
+)
 COLLECTOR_TICKS = counter("collector_ticks", "", NODE_LABELS, "Ticks of the collector's timer.")
 COLLECTOR_LATENESS = counter(
     "collector_tick_lateness_seconds",
@@ -141,6 +148,7 @@ METRICS = (
     COLLECTOR_START,
     COLLECTOR_CLOCK,
     COLLECTOR_BLIND,
+    COLLECTOR_HANGING,
     COLLECTOR_TICKS,
     COLLECTOR_LATENESS,
     COLLECTOR_DURATION,

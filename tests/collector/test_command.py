@@ -75,6 +75,64 @@ def test_a_signal_ends_it_with_code_0(playing: Running, number: int) -> None:
     assert "Traceback" not in errors
 
 
+def test_signals_make_it_let_go_of_the_driver_and_take_it_back(scenario: Path) -> None:
+    """After SIGUSR1 every GPU is lost for that reason and it serves on, after SIGUSR2 it reads; SIGTERM ends it."""
+
+    def readiness(running: Running) -> tuple[str, str]:
+        answer = json.loads(get(running.port, "/readyz")[1])
+        return answer["state"], answer["reason"]
+
+    with Running(f"--simulate={scenario}", "--node=node-a", "--release-seconds=86400") as running:
+        running.process.send_signal(signal.SIGUSR1)
+        until(lambda: readiness(running) == ("blind", "driver_released"), "the driver is released")
+        until(lambda: "driver_released" in running.page(), "the page says so")
+        found = samples(running.page())
+        running.process.send_signal(signal.SIGUSR2)
+        until(lambda: readiness(running) == ("observing", ""), "the driver is back")
+        code, errors = running.stop(signal.SIGTERM)
+    (blind,) = (sample for sample in found if sample.name == node_metrics.COLLECTOR_BLIND.name)
+    assert (blind.value, blind.labels["reason"]) == (1, "driver_released")
+    assert not {gpu_metrics.GPU_BUSY.name, node_metrics.NVML_ERRORS.name} & {sample.name for sample in found}
+    assert code == 0
+    told = re.findall(r"driver\.\w+", errors)
+    assert [each for each in told if each != "driver.absent"] == [
+        "driver.open",
+        "driver.released",
+        "driver.release_over",
+        "driver.open",
+    ]
+
+
+@pytest.mark.parametrize("library", ["pynvml", "prometheus_client", "grpc"])
+@pytest.mark.parametrize("entry", ["collector.__main__", "collector"])
+def test_without_its_libraries_it_says_what_to_install(library: str, entry: str) -> None:
+    """Where the extra for nodes is not installed it ends with 2 and one line, whichever way it is started."""
+    start = "from collector.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    if entry == "collector":
+        start = "import runpy; runpy.run_module('collector', run_name='__main__')"
+    blocked = f"import sys; sys.modules[{library!r}] = None; {start}"
+    ended = subprocess.run(
+        [sys.executable, "-c", blocked, "--listen-port=0", "--kubelet-socket=/none"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"flopwatch-collector: {library} is missing; pip install 'flopwatch[collector]'\n"
+
+
+def test_a_missing_module_of_its_own_is_a_defect() -> None:
+    """What no package on the index can mend is a traceback, as any defect."""
+    blocked = (
+        "import sys; sys.modules['collector.loop'] = None\n"
+        "from collector.__main__ import main; sys.exit(main(['--listen-port=0']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", blocked],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "ModuleNotFoundError" in ended.stderr
+
+
 def test_without_driver_it_is_blind(tmp_path: Path) -> None:
     """Without driver and without GPUs on the bus it serves no number about a GPU, says why, and ends with 0."""
     try:

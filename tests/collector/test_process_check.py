@@ -320,7 +320,7 @@ class TestThePage:
 
 def test_without_the_check_nothing_of_it_is_loaded() -> None:
     """The collector's command, as it starts by default, has not loaded what sees process ids."""
-    code = "import sys, collector.__main__; print([name for name in sys.modules if 'processes' in name])"
+    code = "import sys, collector.command; print([name for name in sys.modules if 'processes' in name])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "['collector.processes', 'collector.processes.port']"
 

@@ -55,6 +55,8 @@ def test_defaults_are_usable() -> None:
         (["--node=a\udcff"], {}, "--node must be printable text"),
         ([], {"FLOPWATCH_COLLECTOR_SPEED": "fast"}, "FLOPWATCH_COLLECTOR_SPEED: 'fast' is not a float"),
         (["--interval-seconds=0"], {}, "--interval-seconds and --speed must be above 0"),
+        (["--hang-seconds=0"], {}, "--hang-seconds and --release-seconds must be above 0"),
+        (["--release-seconds=-1"], {}, "--hang-seconds and --release-seconds must be above 0"),
         (["--interval-seconds=nan"], {}, "numbers must be finite"),
         (["--max-gap-seconds=inf"], {}, "numbers must be finite"),
         ([*PLAYED, "--speed=-1"], {}, "--interval-seconds and --speed must be above 0"),
@@ -116,6 +118,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
         metavar = (each.metadata["unit"] or each.metadata["kind"].__name__).upper().replace(" ", "_")
         flag = f"--{each.name.replace('_', '-')}" + ("" if each.metadata["kind"] is bool else f" {metavar}")
         assert f" {flag} {each.metadata['help']}{default} ({environment_name(each.name)}) " in text
+    assert "SIGUSR1 makes it let go of the driver" in text
     assert "exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings" in text
     assert "with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read" in text
 
