@@ -1,7 +1,7 @@
 """
 What a look at eight busy H100 costs the door to NVML, and the simulated driver behind it apart. Prints figures.
 
-    PYTHONPATH=tests python tests/benchmarks/nvml.py [--ticks 300] [--product NAME] [--mig]
+    PYTHONPATH=.:tests python -P tests/benchmarks/nvml.py [--ticks 300] [--product NAME] [--mig]
 
 A real driver takes time of its own, in place of the simulated one's.
 """
@@ -16,6 +16,7 @@ from support.odd_drivers import CountingDriver
 from support.scenarios import H100, TRAINING, Moment, a_node, a_pod, a_script, a_workload
 
 from collector.nvml import Driver
+from collector.readings import Absent
 from collector.simulated.driver import installed
 
 GPUS = 8
@@ -23,11 +24,13 @@ INSTANCES = "".join(f'[[nodes.instances]]\ngpu = {gpu}\nprofile = "1g.10gb"\n' f
 
 
 def look(driver: Driver) -> int:
-    """Read every card and every instance; how many."""
+    """Read every card and every instance, and take what the driver reported; how many."""
     cards = driver.devices()
-    devices = [*cards, *(instance for card in cards for instance in driver.instances(card))]
+    instances = (driver.instances(card) for card in cards)
+    devices = [*cards, *(each for found in instances if not isinstance(found, Absent) for each in found)]
     for device in devices:
         driver.reading(device)
+    driver.xid_errors()
     return len(devices)
 
 
