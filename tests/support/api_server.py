@@ -64,6 +64,7 @@ class ApiServerDouble(ThreadingTCPServer):
         self.namespaces: dict[str, dict[str, str]] = {"tenant-a": {"flopwatch.io/tenant-id": "t-0001"}}
         self.pods: dict[str, dict[str, Any]] = {}
         self.faults: dict[str, deque[Fault]] = {kind: deque() for kind in KINDS}
+        self.outage: Fault | None = None  # the answer to everything, while there is one
         self.stopping = threading.Event()
         self._changed = threading.Condition()
         self._to_say: deque[bytes | None] = deque()
@@ -109,6 +110,11 @@ class ApiServerDouble(ThreadingTCPServer):
     def say(self, text: bytes) -> None:
         """The watch says this, whatever it is."""
         self._will_say(text)
+
+    def hush(self) -> None:
+        """What no watch has heard is said to none: the next one begins with a list that has it."""
+        with self._changed:
+            self._to_say.clear()
 
     def close_watch(self) -> None:
         """The watch ends as it does when its time is up."""
@@ -176,7 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(self.headers.items())
         asked = Asked(kind=kind, path=address.path, query=query, headers=headers, at=time.monotonic())
         self.server.asked.append(asked)
-        if self.server.faults[kind]:
+        if self.server.outage is not None:
+            self._play(self.server.outage)
+        elif self.server.faults[kind]:
             self._play(self.server.faults[kind].popleft())
         else:
             getattr(self, f"_{kind}")(address.path)
