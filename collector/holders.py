@@ -118,12 +118,17 @@ def _holder(where: str, table: object) -> tuple[Holder, tuple[str, ...]]:
             f"{where}: missing {missing}, unknown {unknown}; it needs {list(_REQUIRED)} and may have {list(_OPTIONAL)}"
         )
     devices = table["devices"]
-    if not isinstance(devices, list) or not all(isinstance(device, str) for device in devices):
+    if not isinstance(devices, list) or not all(_is_uuid(device) for device in devices):
         raise HoldersError(f"{where}: devices must be a list of GPU UUIDs such as 'GPU-…'")
     for key in (*_REQUIRED[1:], *_OPTIONAL):
         if not isinstance(table.get(key, ""), str):
             raise HoldersError(f"{where}: {key} = {table[key]!r} must be a text in quotes")
     return _from_texts({key: table.get(key, "") for key in (*_REQUIRED[1:], *_OPTIONAL)}), tuple(devices)
+
+
+def _is_uuid(device: object) -> bool:
+    """Numbers are refused: NVML, the kernel and schedulers count devices each in its own way."""
+    return isinstance(device, str) and device.startswith(("GPU-", "MIG-"))
 
 
 def _from_texts(text: Mapping[str, str]) -> Holder:

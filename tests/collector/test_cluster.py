@@ -1,7 +1,7 @@
 """Kubelet and API server together: who holds which device, and what is known while one of them is silent."""
 
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +10,19 @@ from support.api_server import a_pod as an_api_pod
 from support.cluster import MAIN, Node, a_pod, a_view, flags
 from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.devices import a_dra_claim, a_plugin_claim, gpu_uuid, mig_uuid
+from support.drivers import ADriver, well
 from support.http import PATIENCE_SECONDS, until
 from support.kubelet import a_container, a_kubelet, a_reply, a_socket_path
 from support.kubelet import a_pod as a_kubelet_pod
-from support.readings import a_reading, an_identity
+from support.nodes import ToldClock, a_collector
+from support.readings import a_reading, an_identity, total
 from support.scenarios import a_node, a_scenario, a_script
 
 from collector import contract
 from collector.attribution import attribute
 from collector.cluster import CALM_SECONDS, GRACE_SECONDS, SETTLE_SECONDS
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
+from collector.kubelet.claims import Claim
 from collector.pods.facts import ContainerKind, PodFacts
 from collector.pods.troubles import Trouble
 from collector.pods.view import Stale
@@ -83,6 +86,27 @@ def test_a_claim_that_means_no_certain_device_makes_each_that_it_may_be_ambiguou
     """A GPU that an unresolved claim may mean is not free."""
     node = Node(answer=(a_dra_claim("gpu-0"),), devices=CROSSED)
     assert node.names() == {0: [("pod-0", "claim_unresolved")], 1: [("pod-0", "claim_unresolved")]}
+
+
+def test_both_ways_to_a_device_make_the_same_holder() -> None:
+    """A pod has its UID, workload and tenant whether a device plugin or DRA gave it the GPU (dcgm-exporter#718)."""
+    (plugin,) = Node(answer=(a_plugin_claim(gpu_uuid(0)),)).holders()[gpu_uuid(0)]
+    (dra,) = Node(answer=(a_dra_claim("gpu-0"),)).holders()[gpu_uuid(0)]
+    assert asdict(dra) == asdict(plugin)
+
+
+@pytest.mark.parametrize("claim", [a_dra_claim("gpu-0"), a_plugin_claim(gpu_uuid(0))], ids=["dra", "plugin"])
+def test_a_claim_on_one_gpu_hides_no_other(claim: Claim) -> None:
+    """The GPUs that nobody holds stay on the page, as unallocated, once one is held (dcgm-exporter#569)."""
+    node = Node(answer=(claim,))
+    driver = ADriver(lambda: [well(identity.gpu_uuid) for identity in node.devices])
+    collector = a_collector(ToldClock(node.moment), node.source, open_driver=lambda: driver)
+    node.moment.seconds += 10
+    collector.tick()
+    page = collector.samples()
+    assert total(page, gpu_metrics.GPU_INFO.name) == 2
+    assert total(page, gpu_metrics.GPU_SECONDS.name, state="attributed") == 10
+    assert total(page, gpu_metrics.GPU_SECONDS.name, state="unallocated") == 10
 
 
 def test_a_holder_of_an_instance_holds_it_and_not_the_card() -> None:

@@ -128,6 +128,8 @@ def test_a_file_that_vanishes_is_unknown_until_it_is_back(tmp_path: Path) -> Non
         (a_table(more="tenant = 't'"), r"number 1: missing \[\], unknown \['tenant'\]; it needs .* and may have"),
         (a_table(devices='"GPU-0"'), r"devices must be a list of GPU UUIDs such as 'GPU-…'"),
         (a_table(devices="[0]"), r"devices must be a list of GPU UUIDs such as 'GPU-…'"),
+        (a_table(devices='["0"]'), r"devices must be a list of GPU UUIDs such as 'GPU-…'"),
+        (a_table(devices='["nvidia0"]'), r"devices must be a list of GPU UUIDs such as 'GPU-…'"),
         (a_table(more="tenant_id = 7"), r"number 1: tenant_id = 7 must be a text in quotes"),
     ],
 )
@@ -137,6 +139,14 @@ def test_a_bad_file_says_where_what_and_what_next(tmp_path: Path, text: str, say
     with pytest.raises(HoldersError, match=says) as refused:
         StaticHolders(path)
     assert str(refused.value).startswith(str(path))
+
+
+def test_a_number_makes_holders_unknown_and_nobody_free(tmp_path: Path) -> None:
+    """A prologue that begins to write an index (jobstats#34) leaves no GPU free: nobody can tell who holds it."""
+    path = a_file(tmp_path, a_table())
+    holders = StaticHolders(path)
+    a_file(tmp_path, a_table(devices='["1"]'))
+    assert holders.holders() == Absent(Why.HOLDERS_UNKNOWN)
 
 
 def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None:

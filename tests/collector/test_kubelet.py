@@ -3,6 +3,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -21,7 +22,7 @@ from support.kubelet import (
 
 from collector.kubelet.claims import Claim, ContainerName, DynamicClaim, PluginClaim, PluginDevice
 from collector.kubelet.client import DEFAULT_SOCKET, LONGEST_REPLY_BYTES, Kubelet
-from collector.kubelet.podresources.api_pb2 import ListPodResourcesResponse
+from collector.kubelet.podresources.api_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 from collector.readings import Absent, Why
 
 NO_DATA = Absent(Why.NO_DATA)
@@ -177,6 +178,19 @@ def test_a_kubelet_that_limits_the_rate_is_not_a_large_reply(socket: Path, kubel
     with a_kubelet(socket, refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")):
         assert kubelet.list() == Absent(Why.KUBELET_ERROR)
     assert "asked too often" in kubelet.problem
+
+
+def test_one_call_however_many_pods(socket: Path, kubelet: Kubelet) -> None:
+    """A node full of pods costs one call a look over one connection (gpu-manager#99)."""
+    reply, calls = a_full_node().SerializeToString(), list[str]()
+
+    def answer(_request: ListPodResourcesRequest, context: Any) -> bytes:
+        calls.append(context.peer())
+        return reply
+
+    with a_kubelet(socket, answer):
+        assert len(listed(kubelet)) == len(listed(kubelet)) == 16 * 8
+    assert (len(calls), kubelet.connections) == (2, 1)
 
 
 def test_a_slow_kubelet_is_left_at_the_deadline(socket: Path) -> None:
