@@ -168,6 +168,28 @@ def test_a_survey_has_the_instances_there_are(tmp_path: Path) -> None:
     assert survey.unread(Why.LATE_TICK).instances[second].reading == Absent(Why.LATE_TICK)
 
 
+def test_a_card_that_does_not_answer_keeps_its_instances(tmp_path: Path) -> None:
+    """While driver or card are gone the instances are known, for somebody holds them; once it answers, those there."""
+    node = a_node(
+        an_instance(0, "3g.40gb", "0s", "60s"),
+        an_instance(1, "1g.10gb"),
+        a_fault("driver_gone", "20s", "30s"),
+        a_fault("gpu_lost", "50s", "70s", gpus=[0, 1]),
+    )
+    script = a_script(tmp_path, node)
+    with installed(SimulatedDriver(script, moment := Moment())):
+        clock = ToldClock(moment)
+        devices = NodeDevices(partial(Driver.open, clock.elapsed_ns), clock, pci=tuple)
+        known = {}
+        for moment.seconds in (10, 25, 40, 65, 70):
+            devices.survey()
+            known[moment.seconds] = [each.gpu_uuid for each in devices.identities() if each.mig is not None]
+        devices.close()
+    first, second = (instance.mig_uuid for instance in script.instances)
+    assert known.pop(70) == [second]
+    assert list(known.values()) == [[first, second]] * 4
+
+
 def test_a_destroyed_instance_reads_nothing(tmp_path: Path) -> None:
     """A handle that outlived its instance is an absence, and never another instance's reading."""
     node = a_node(an_instance(0, "3g.40gb", "0s", "60s"), an_instance(0, "3g.40gb", "60s", "90s"))

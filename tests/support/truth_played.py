@@ -69,8 +69,8 @@ def a_script_of(day: Day, folder: Path) -> NodeScript:
         *(an_instance(each.card, each.profile, f"{each.start}s", f"{each.end}s") for each in day.instances),
     ]
     duration = f"{max(day.seconds, *day.moments)}s"
-    work = a_workload(a_pod(gpus=whole, end=duration))
-    return a_script(folder, a_node(*parts, gpus=day.cards), work, duration=duration)
+    work = [a_workload(a_pod(gpus=whole, end=duration))] if whole else []
+    return a_script(folder, a_node(*parts, gpus=day.cards), *work, duration=duration)
 
 
 def names_of(script: NodeScript, day: Day) -> Id:

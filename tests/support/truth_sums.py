@@ -149,7 +149,7 @@ class Truth:
         return any(instance.card == card and instance.has(t) for instance in self.day.instances)
 
     def _is_hidden(self, life: int, t: int, card: int) -> bool:
-        """Whether who holds a cut card may be unknown: its instances are where the driver is, or have but a part."""
+        """Whether a cut card's holders need not be named for all of it: they have parts, or the parts are unknown."""
         return self._is_cut(card, t) and (self._divided or self._known.unread(life, card, t) != [""])
 
     def _is_divided(self, card: int, t: int) -> bool:

@@ -213,6 +213,25 @@ def test_a_shared_gpu_is_counted_once_and_names_both(played: Checker) -> None:
         assert played.found[key] == pytest.approx(truth[key], rel=ACCURACY)
 
 
+def test_who_holds_an_instance_may_hold_it_while_the_driver_is_gone(tmp_path: Path) -> None:
+    """Instances are known by the driver alone; while it is gone their holders are candidates all the same."""
+    device = Device(card=0, instance=0)
+    day = Day(
+        seconds=600,
+        cards=1,
+        grid=tuple(range(0, 601, 10)),
+        pods=(a_pod("mig", 100, 600, device),),
+        instances=(replace(SMALL[0], card=0, end=600),),
+        driver_gone=(Span(start=200, end=400),),
+    )
+    checker = Checker(Truth(day, divided=MIG_IS_DIVIDED))
+    Player(day, tmp_path, MemoryDoors).play(checker.look)
+    assert checker.complaints == []
+    seen = {key[0]: value for key, value in checker.found.items() if key[1:] == day.pods[0].holder}
+    whole = 500 * (16 / 132 if MIG_IS_DIVIDED else 1)
+    assert whole - 30 <= seen["held"] + seen["shared"] <= 500
+
+
 @pytest.mark.parametrize("divided", [True, False])
 @pytest.mark.parametrize("day", [DAY, MORNING], ids=["day", "morning"])
 def test_the_truth_adds_up(day: Day, divided: bool) -> None:
