@@ -85,8 +85,13 @@ class Checker:
         if self._published.get(at):
             self._compare(at, accounts(page))
         else:
-            self._equal(at, "unsaved", total(page, gpu_metrics.GPU_PHYSICAL), sum(_states(self.found)))
+            self._stands_still(at, page)
         self._page = page
+
+    def glance(self, at: int, page: Page) -> None:
+        """The page of a collector that has not ticked yet."""
+        self._never_wrong(at, page)
+        self._stands_still(at, page)
 
     def finish(self) -> None:
         """At the end of the day: what each holder has, to the accuracy that is promised."""
@@ -102,11 +107,8 @@ class Checker:
     def _never_wrong(self, at: int, page: Page) -> None:
         """What holds for any page of any day."""
         for key, value in self._page.items():
-            if (
-                key[0] not in OF_ONE_PROCESS
-                and contract.BY_NAME[key[0]].kind == "counter"
-                and page.get(key, -1) < value
-            ):
+            is_counter = contract.BY_NAME[key[0]].kind == "counter" and key[0] not in OF_ONE_PROCESS
+            if is_counter and page.get(key, -1) < value:
                 self._complain(at, "fell", key, page.get(key, -1), value, value)
         for key, value in page.items():
             if key[0] == gpu_metrics.GPU_RESIDUAL.name and value != 0:
@@ -129,6 +131,10 @@ class Checker:
             self._most.update(most)
             if step.watched and step.end == at:
                 break
+
+    def _stands_still(self, at: int, page: Page) -> None:
+        """Nothing is published that a successor would not find."""
+        self._equal(at, "unsaved", total(page, gpu_metrics.GPU_PHYSICAL), sum(_states(self.found)))
 
     def _compare(self, at: int, found: Mapping[Key, float]) -> None:
         self._equal(at, "physical", sum(_states(found)), float(self._truth.day.cards * at))

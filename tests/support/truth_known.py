@@ -55,18 +55,15 @@ class Known:
         forgets = any(t < away.end + away.forgetful_seconds + self._tick for away in returns)
         return [listed, listed | before | since, *([before] if forgets else [])]
 
-    def last_named(self, life: int, t: int) -> Iterator[list[tuple[Pod, Holder]]]:
-        """The pods of the last answer that any collector had, by name: without and with those that went since."""
+    def last_named(self, life: int, t: int) -> Iterator[tuple[int, list[tuple[Pod, Holder]]]]:
+        """When any collector had its last answer, and its pods by name, without and with those that went since."""
         answers = [(number, tick) for number in range(life + 1) if (tick := self._heard(number, t)) is not None]
-        if not answers:
-            yield []
-            return
-        number, tick = answers[-1]
-        last = self._listed(tick)
+        number, tick = answers[-1] if answers else (life, 0)
+        last = self._listed(tick) if answers else Pods()
         for pods in (last & self._running(t), self._may_run(last, t), last):
-            yield self.named(number, pods, tick)
+            yield tick, self.named(number, pods, tick)
             if number == life:  # which may have been told of them after that answer
-                yield self.named(life, pods, t)
+                yield tick, self.named(life, pods, t)
 
     def named(self, life: int, pods: Iterable[Pod], t: int) -> list[tuple[Pod, Holder]]:
         """The pods in a fixed order, each as who it is known."""

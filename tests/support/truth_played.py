@@ -40,6 +40,18 @@ class Doors(Protocol):
         ...
 
 
+class Eyes(Protocol):
+    """Who looks at the pages."""
+
+    def glance(self, at: int, page: Page) -> None:
+        """At the page of a collector that has not ticked yet."""
+        ...
+
+    def look(self, at: int, page: Page) -> None:
+        """At the page right after a tick."""
+        ...
+
+
 class NodeClock(ToldClock):
     """The clock of a node that may be booted: the time that has passed begins anew then."""
 
@@ -98,8 +110,8 @@ class Player:
         self._script = a_script_of(day, folder)
         self._make_doors = doors
 
-    def play(self, look: Callable[[int, Page], None]) -> None:
-        """All of it; ``look`` gets the page after every tick."""
+    def play(self, eyes: Eyes) -> None:
+        """All of it, before these eyes."""
         with ExitStack() as stack:
             self._doors = self._make_doors(self._day, names_of(self._script, self._day), self._moment, stack)
             ends = [*(death.start for death in self._day.deaths), self._day.seconds]
@@ -109,10 +121,11 @@ class Player:
                     self._clock.boot()
                 self._to(born)
                 with self._life() as collector:
+                    eyes.glance(born, values(collector.samples()))
                     for tick in (born, *(tick for tick in self._day.grid if born < tick <= end)):
                         self._to(tick)
                         collector.tick()
-                        look(tick, values(collector.samples()))
+                        eyes.look(tick, values(collector.samples()))
                     self._to(end)
 
     def _to(self, moment: int) -> None:

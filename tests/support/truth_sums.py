@@ -89,8 +89,15 @@ class Truth:
     def _candidates(self, life: int, card: int, t: int) -> list[list[Holder]]:
         """Who holds the card, as far as anybody can tell."""
         lists = [pods for pods in self._known.lists(life, t) if pods is not None]
-        known = [self._known.named(life, pods, t) for pods in lists] or self._known.last_named(life, t)
-        return [[name for _, name in self._on(card, named, t)] for named in known]
+        if lists:
+            known = [self._known.named(life, pods, t) for pods in lists]
+            ever = [] if self._known.unread(life, card, t) == [""] else [_ever(card, named) for named in known]
+            return [*(self._names(card, named, t) for named in known), *ever]
+        return [
+            self._names(card, named, moment)  # an instance may have been destroyed since
+            for tick, named in self._known.last_named(life, t)
+            for moment in (t, tick)
+        ]
 
     def _answers_of_segment(self, life: int, card: int, segment: int) -> list[Rates]:
         t = max(self._edges[segment], self.lives[life].born)
@@ -98,10 +105,13 @@ class Truth:
         for unread, pods in product(self._known.unread(life, card, t), self._known.lists(life, t)):
             if pods is None:
                 found += self._of_unknown(card, t, unread, self._candidates(life, card, t))
-            elif self._is_cut(card, t):
-                found += self._of_cut_card(t, unread, self._on(card, self._known.named(life, pods, t), t), card)
+                continue
+            named = self._known.named(life, pods, t)
+            if self._is_cut(card, t):
+                found += self._of_cut_card(card, t, unread, self._on(card, named, t))
+                found += [_unknown("lost", unread, "shared", _ever(card, named))] if unread else []
             else:
-                found.append(_of_whole_card(unread, self._on(card, self._known.named(life, pods, t), t)))
+                found.append(_of_whole_card(unread, self._on(card, named, t)))
         return [rates for number, rates in enumerate(found) if rates not in found[:number]]
 
     def _of_unknown(self, card: int, t: int, unread: str, candidates: Iterable[list[Holder]]) -> Iterator[Rates]:
@@ -113,7 +123,7 @@ class Truth:
             cut = sum(each.multiprocessors for each in self.day.instances if each.card == card and each.has(t))
             yield {("state", *state): cut / self.day.multiprocessors, ("state", "unallocated", ""): 1.0}
 
-    def _of_cut_card(self, t: int, unread: str, named: Named, card: int) -> Iterator[Rates]:
+    def _of_cut_card(self, card: int, t: int, unread: str, named: Named) -> Iterator[Rates]:
         """Each instance has its multiprocessors' part of the card; what no instance has, or nobody holds, is free."""
         weights = {name: sum(map(self._weight, self._places(pod, card, t))) for pod, name in named}
         strange = [name for pod, name in named if name != pod.holder]
@@ -133,6 +143,9 @@ class Truth:
             yield {**free, **(known if held else {}), **(doubtful if strange else {})}
             if strange:
                 yield _unknown("ambiguous", "pod_unknown", "shared", weights)
+
+    def _names(self, card: int, named: Named, t: int) -> list[Holder]:
+        return [name for _, name in self._on(card, named, t)]
 
     def _on(self, card: int, named: Named, t: int) -> Named:
         return [(pod, name) for pod, name in named if self._places(pod, card, t)]
@@ -154,6 +167,11 @@ class Truth:
 
     def _is_divided(self, card: int, t: int) -> bool:
         return self._divided and self._is_cut(card, t)
+
+
+def _ever(card: int, named: Named) -> list[Holder]:
+    """Who has the card or an instance of it, be it one that was destroyed while the card could not be read."""
+    return [name for pod, name in named if any(device.card == card for device in pod.devices)]
 
 
 def _of_whole_card(unread: str, named: Named) -> Rates:
