@@ -13,16 +13,9 @@ Page = Mapping[tuple[str, ...], float]
 """Values by metric name and label values."""
 
 ACCURACY = 0.005  # of a holder's seconds, over the day
+BEGINNING_AT_ZERO = [metric for metric in holder_metrics.METRICS if metric.kind == "counter"]
 ROUNDING = 1e-6  # seconds are served as floats, and a cut card's are divided to the nanosecond
-OF_ONE_PROCESS = {
-    metric.name
-    for metric in (
-        node_metrics.KUBELET_CONNECTIONS,
-        node_metrics.KUBELET_ERRORS,
-        node_metrics.API_REQUESTS,
-        node_metrics.API_WATCH_RESTARTS,
-    )
-}
+OF_ONE_PROCESS = {metric.name for metric in (*node_metrics.OF_THIS_PROCESS, gpu_metrics.GPU_XID_ERRORS)}
 """Counters that begin with each process, by the contract."""
 WHAT = {
     holder_metrics.HELD.name: "held",
@@ -113,7 +106,7 @@ class Checker:
         for key, value in page.items():
             if key[0] == gpu_metrics.GPU_RESIDUAL.name and value != 0:
                 self._complain(at, "residual", key, value, 0, 0)
-            if key not in self._page and value and contract.BY_NAME[key[0]] in holder_metrics.HOLDER_COUNTERS:
+            if key not in self._page and value and contract.BY_NAME[key[0]] in BEGINNING_AT_ZERO:
                 self._complain(at, "begins", key, value, 0, 0)
         found = accounts(page)
         self._equal(at, "states", sum(_states(found)), total(page, gpu_metrics.GPU_PHYSICAL))

@@ -177,6 +177,10 @@ class MemoryDoors:
         """Nothing was asked."""
         return ApiCounters(requests={}, watch_restarts={}, relists=0)
 
+    def allocatable(self) -> Absent:
+        """The kubelet is too old to say it."""
+        return Absent(Why.NOT_SUPPORTED)
+
     def list(self) -> tuple[Claim, ...] | Absent:
         """What the kubelet answers. The last method, because its name hides the built-in one."""
         t = round(self._moment.seconds)

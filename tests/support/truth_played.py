@@ -139,12 +139,13 @@ class Player:
 
     @contextmanager
     def _life(self) -> Iterator[Collector]:
-        """As collector/__main__.py puts it together."""
+        """As collector/command.py puts it together."""
         file = StateFile(self._path, node=NODE, provenance="simulated")
         pci = simulated_pci_gpus(self._script)
         with installed(SimulatedDriver(self._script, self._moment)), self._doors.life(self._clock) as (kubelet, pods):
             devices = NodeDevices(partial(Driver.open, self._clock.elapsed_ns), self._clock, pci=lambda: pci)
-            holders = KubernetesHolders(kubelet, pods, devices=devices.identities, clock=self._clock)
+            holders = KubernetesHolders(kubelet, pods, devices=devices, clock=self._clock)
+            devices.count_also(holders.beyond_bus)
             yield Collector(
                 facts=NodeFacts(node=NODE, provenance="simulated", version="0"),
                 devices=devices,

@@ -24,13 +24,12 @@ Named = list[tuple[Pod, Holder]]
 
 
 class Truth:
-    """The truth of a day. ``divided``: whether a cut card's time is divided among its instances."""
+    """The truth of a day."""
 
-    def __init__(self, day: Day, *, divided: bool) -> None:
+    def __init__(self, day: Day) -> None:
         self.day = day
         self.lives = tuple(lives_of(day))
         self.steps = tuple(steps_of(self.lives))
-        self._divided = divided
         self._known = Known(day, self.lives)
         self._edges = self._known.edges()
         self._answers = lru_cache(maxsize=None)(self._answers_of_segment)
@@ -82,7 +81,7 @@ class Truth:
         """No collector lived: who held the card at either end may have held it."""
         ends = [self._candidates(step.life - 1, card, step.start), self._candidates(step.life, card, step.end)]
         both = [[*before, *after] for before, after in product(*ends)]
-        if any(self._is_hidden(*each, card) for each in ((step.life - 1, step.start), (step.life, step.end))):
+        if any(self._is_cut(card, t) for t in (step.start, step.end)):
             both.append([])
         return [_unknown("lost", "collector_down", "unwatched", each) for each in (*chain(*ends), *both)]
 
@@ -119,7 +118,7 @@ class Truth:
         state = ("lost", unread) if unread else ("ambiguous", "kubelet_gone")
         for names in candidates:
             yield _unknown(*state, "shared", names)
-        if self._is_divided(card, t):
+        if self._is_cut(card, t):
             cut = sum(each.multiprocessors for each in self.day.instances if each.card == card and each.has(t))
             yield {("state", *state): cut / self.day.multiprocessors, ("state", "unallocated", ""): 1.0}
 
@@ -129,13 +128,9 @@ class Truth:
         strange = [name for pod, name in named if name != pod.holder]
         held = {("held", *name): weight for name, weight in weights.items() if name not in strange}
         if unread:
-            yield {("state", "lost", unread): 1.0, **(held if self._divided else {})}
+            yield {("state", "lost", unread): 1.0, **held}
             yield {("state", "lost", unread): 1.0}
             yield _unknown("lost", unread, "shared", weights)
-        elif not self._divided:
-            yield _unknown("ambiguous", "mig_instance", "shared", weights) if weights else _alone("unallocated", "", [])
-            if strange:
-                yield _unknown("ambiguous", "pod_unknown", "shared", weights)
         else:
             free = {("state", "unallocated", ""): 1.0 - sum(weights.values())}
             doubtful = {("state", "ambiguous", "pod_unknown"): sum(weights[name] for name in strange)}
@@ -160,13 +155,6 @@ class Truth:
 
     def _is_cut(self, card: int, t: int) -> bool:
         return any(instance.card == card and instance.has(t) for instance in self.day.instances)
-
-    def _is_hidden(self, life: int, t: int, card: int) -> bool:
-        """Whether a cut card's holders need not be named for all of it: they have parts, or the parts are unknown."""
-        return self._is_cut(card, t) and (self._divided or self._known.unread(life, card, t) != [""])
-
-    def _is_divided(self, card: int, t: int) -> bool:
-        return self._divided and self._is_cut(card, t)
 
 
 def _ever(card: int, named: Named) -> list[Holder]:

@@ -38,12 +38,6 @@ from collector.accounting import Accounts, DeviceInterval
 
 pytestmark = pytest.mark.timeout(600)  # the day itself takes some 40 s of a core, and cores are shared
 
-MIG_IS_DIVIDED = False
-"""
-Whether the collector divides a cut card's time among its instances by their multiprocessors.
-
-While it does not, all of a cut card's time is ambiguous as soon as anybody holds an instance.
-"""
 
 HOUR, MINUTE = 3600, 60
 
@@ -136,7 +130,6 @@ EXPECTED = {
     ("lost", "collector_down"),
     ("lost", "gpu_lost"),
     ("lost", "driver_gone"),
-    *([] if MIG_IS_DIVIDED else [("ambiguous", "mig_instance")]),
 }
 
 
@@ -144,7 +137,7 @@ EXPECTED = {
 def played(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     """What is left to say against the collector's pages at the end of the day."""
     folder = tmp_path_factory.mktemp("day")
-    checker = Checker(Truth(DAY, divided=MIG_IS_DIVIDED))
+    checker = Checker(Truth(DAY))
     Player(DAY, folder, partial(RealDoors, folder=folder)).play(checker)
     checker.finish()
     return checker
@@ -163,8 +156,8 @@ def test_no_page_of_the_day_contradicts_the_truth(played: Checker) -> None:
 
 def test_every_holder_has_its_seconds(played: Checker) -> None:
     """Held seconds are within 0.5 % of those that are true and that a collector lived to see, pod by pod."""
-    truth = {key: value for key, value in Truth(DAY, divided=MIG_IS_DIVIDED).totals().items() if key[0] == "held"}
-    alone = {pod.holder for pod in PODS if MIG_IS_DIVIDED or not pod.name.startswith("mig")}
+    truth = {key: value for key, value in Truth(DAY).totals().items() if key[0] == "held"}
+    alone = {pod.holder for pod in PODS}
     assert {key[1:] for key, value in truth.items() if value} == alone
     assert {key: played.found[key] for key in truth} == {key: pytest.approx(truth[key], rel=ACCURACY) for key in truth}
 
@@ -181,7 +174,7 @@ def test_all_that_happened_has_its_state(played: Checker) -> None:
     """Every state and reason of the day is there, no other is, and all of them are the day's physical seconds."""
     found = {key[1:]: value for key, value in played.found.items() if key[0] == "state"}
     assert set(found) == EXPECTED
-    assert sum(found.values()) == pytest.approx(8 * Truth(DAY, divided=MIG_IS_DIVIDED).end, abs=ROUNDING)
+    assert sum(found.values()) == pytest.approx(8 * Truth(DAY).end, abs=ROUNDING)
 
 
 def test_what_could_not_be_known_is_as_long_as_the_script_says(played: Checker) -> None:
@@ -196,7 +189,7 @@ def test_what_could_not_be_known_is_as_long_as_the_script_says(played: Checker) 
         ("lost", "gpu_lost"): (15 * MINUTE - 30, 15 * MINUTE + 30),
         ("lost", "driver_gone"): (8 * (5 * MINUTE - 30), 8 * (6 * MINUTE + 30)),
         # of the outage of five minutes its last answer counts on for two; that of thirty seconds is not noticed at all
-        ("ambiguous", "kubelet_gone"): ((6 if MIG_IS_DIVIDED else 8) * (3 * MINUTE - 30), 8 * (3 * MINUTE + 30)),
+        ("ambiguous", "kubelet_gone"): (6 * (3 * MINUTE - 30), 8 * (3 * MINUTE + 30)),
     }
     for reason, (least, most) in wanted.items():
         assert least <= played.found["state", *reason] <= most, reason
@@ -204,7 +197,7 @@ def test_what_could_not_be_known_is_as_long_as_the_script_says(played: Checker) 
 
 def test_a_shared_gpu_is_counted_once_and_names_both(played: Checker) -> None:
     """Four hours in two time slices are four ambiguous hours, and all of them a candidate's for each of two pods."""
-    truth = Truth(DAY, divided=MIG_IS_DIVIDED).totals()
+    truth = Truth(DAY).totals()
     assert truth["state", "ambiguous", "shared"] == pytest.approx(4 * HOUR), "nobody is killed meanwhile"
     assert played.found["state", "ambiguous", "shared"] == pytest.approx(4 * HOUR, rel=ACCURACY)
     for pod in PODS[1:3]:
@@ -213,8 +206,8 @@ def test_a_shared_gpu_is_counted_once_and_names_both(played: Checker) -> None:
         assert played.found[key] == pytest.approx(truth[key], rel=ACCURACY)
 
 
-def test_who_holds_an_instance_may_hold_it_while_the_driver_is_gone(tmp_path: Path) -> None:
-    """Instances are known by the driver alone; while it is gone their holders are candidates all the same."""
+def test_who_holds_an_instance_holds_it_while_the_driver_is_gone(tmp_path: Path) -> None:
+    """Instances are known by the driver alone; while it is gone their holders hold them all the same."""
     device = Device(card=0, instance=0)
     day = Day(
         seconds=600,
@@ -224,19 +217,18 @@ def test_who_holds_an_instance_may_hold_it_while_the_driver_is_gone(tmp_path: Pa
         instances=(replace(SMALL[0], card=0, end=600),),
         driver_gone=(Span(start=200, end=400),),
     )
-    checker = Checker(Truth(day, divided=MIG_IS_DIVIDED))
+    checker = Checker(Truth(day))
     Player(day, tmp_path, MemoryDoors).play(checker)
     assert checker.complaints == []
     seen = {key[0]: value for key, value in checker.found.items() if key[1:] == day.pods[0].holder}
-    whole = 500 * (16 / 132 if MIG_IS_DIVIDED else 1)
-    assert whole - 30 <= seen["held"] + seen["shared"] <= 500
+    whole = 500 * 16 / 132
+    assert whole - 30 <= seen["held"] <= whole
 
 
-@pytest.mark.parametrize("divided", [True, False])
 @pytest.mark.parametrize("day", [DAY, MORNING], ids=["day", "morning"])
-def test_the_truth_adds_up(day: Day, divided: bool) -> None:
+def test_the_truth_adds_up(day: Day) -> None:
     """The states of the truth are the physical seconds of all lives; the bounds of a step have its between them."""
-    truth = Truth(day, divided=divided)
+    truth = Truth(day)
     lived = sum(life.saved[-1] - life.born for life in truth.lives)
     assert sum(value for key, value in truth.totals().items() if key[0] == "state") == pytest.approx(day.cards * lived)
     for step in truth.steps:
@@ -249,7 +241,7 @@ def test_the_truth_adds_up(day: Day, divided: bool) -> None:
 
 def test_the_truth_is_what_is_written() -> None:
     """Three pods by hand: whole cards by the hour, one instance by its multiprocessors, less the collector's deaths."""
-    truth = Truth(replace(DAY, deaths=()), divided=True)
+    truth = Truth(replace(DAY, deaths=()))
     held, totals = truth.held_by_name(), truth.totals()
     assert held["pretrain"] == 2 * (23 * HOUR + 40 * MINUTE) == 170_400
     assert held["mig-1"] == pytest.approx((8 * HOUR + 50 * MINUTE) * 2 * 16 / 132)
@@ -282,7 +274,7 @@ def swapped(intervals: Sequence[DeviceInterval]) -> Sequence[DeviceInterval]:
 
 def the_morning(folder: Path) -> Checker:
     """The morning, played and held against its truth."""
-    checker = Checker(Truth(MORNING, divided=MIG_IS_DIVIDED))
+    checker = Checker(Truth(MORNING))
     Player(MORNING, folder, MemoryDoors).play(checker)
     checker.finish()
     return checker
@@ -341,7 +333,7 @@ def test_a_second_that_is_anothers_is_found_out(tmp_path: Path, monkeypatch: pyt
 @given(days())
 def test_no_random_day_contradicts_its_truth(day: Day) -> None:
     """Pods, outages, faults, kills and MIG layouts in any order, on two cards over sixty ticks: the promises hold."""
-    checker = Checker(Truth(day, divided=MIG_IS_DIVIDED))
+    checker = Checker(Truth(day))
     with TemporaryDirectory() as folder:
         Player(day, Path(folder), MemoryDoors).play(checker)
     assert checker.complaints == []
