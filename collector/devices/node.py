@@ -25,6 +25,9 @@ from collector.readings import Absent, DeviceIdentity, Reading, Why
 
 log = logging.getLogger("flopwatch.collector")
 
+NANOSECONDS = 1_000_000_000
+SELDOM_SECONDS = 5  # a guess: cards come and go by hand, and what is recorded of them waits
+
 Readings = dict[str, Reading | Absent]
 
 
@@ -42,6 +45,9 @@ class NodeDevices:
         self.errors: Counter[tuple[str, str]] = Counter()
         self._session = DriverSession(open_driver, clock, self.errors)
         self._bus = Bus(pci, clock)
+        self._clock = clock
+        self._cards: tuple[DeviceHandle, ...] = ()
+        self._list_at_ns = 0
         self._by_handle: dict[DeviceHandle, DeviceIdentity] = {}
         self._known: dict[str, DeviceIdentity] = {}
         self._unidentified: tuple[Absent, ...] = ()
@@ -171,13 +177,21 @@ class NodeDevices:
         """What was good for one session of the driver only."""
         self._by_handle.clear()
         self._answering = {}
+        self._list_at_ns = 0
 
     def _ask_all(self, driver: Driver) -> tuple[Readings, list[Absent]]:
-        """Readings of the devices that say who they are, and for each of the others why it does not."""
+        """
+        Readings of the devices that say who they are, and for each of the others why it does not.
+
+        Which cards there are, and what was recorded of them, is asked seldom while all of them answer.
+        """
         found: Readings = {}
         unnamed: list[Absent] = []
         self._answering = {}
-        for handle in driver.devices():
+        listing = self._clock.elapsed_ns() >= self._list_at_ns
+        if listing:
+            self._cards = driver.devices()
+        for handle in self._cards:
             identity = self._identity(driver, handle)
             if isinstance(identity, Absent):
                 unnamed.append(identity)
@@ -187,7 +201,11 @@ class NodeDevices:
             else:
                 self._known[identity.gpu_uuid] = identity
                 found[identity.gpu_uuid] = self._ask(driver, handle, identity.gpu_uuid)
-        self._note_xid_errors(driver)
+        if listing:
+            self._note_xid_errors(driver)
+            self._list_at_ns = self._clock.elapsed_ns() + SELDOM_SECONDS * NANOSECONDS
+        if unnamed or not found or any(isinstance(each, Absent) for each in found.values()):
+            self._list_at_ns = 0  # something may have changed: ask again at the next look
         return found, unnamed
 
     def _ask(self, driver: Driver, handle: DeviceHandle, gpu_uuid: str) -> Reading | Absent:

@@ -101,9 +101,10 @@ def hanging(collector: Collector) -> tuple[str, float]:
 )
 def test_the_page_says_what_the_driver_hangs_in(tmp_path: Path, blocker: Blocker, function: str, call: str) -> None:
     """From the limit on the page has the call's name, beside all that it had before; when it is back, no more."""
-    with on_a_driver_that_hangs(tmp_path, blocker, moment := Moment(5), function) as collector:
+    with on_a_driver_that_hangs(tmp_path, blocker, moment := Moment(0), function) as collector:
         if function != "nvmlInitWithFlags":
             collector.tick()
+        moment.seconds = 5
         before = values(collector.samples())
         with blocker.hanging(collector.tick):
             moment.seconds = 15

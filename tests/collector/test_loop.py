@@ -287,7 +287,7 @@ def test_opening_the_driver_is_tried_ever_more_seldom() -> None:
 def test_a_driver_that_came_back_is_looked_for_quickly_the_next_time() -> None:
     """After a success the waiting begins at one second again."""
     moment, attempts = Moment(), list[float]()
-    gone = {*range(100), *range(200, 210)}
+    gone = {*range(100), *range(203, 210)}  # it is asked for its devices every five seconds: at 203 too
 
     def devices() -> list[Device]:
         return [well("GPU-0")] if moment.seconds not in gone else no_driver() and []
@@ -298,9 +298,9 @@ def test_a_driver_that_came_back_is_looked_for_quickly_the_next_time() -> None:
 
     collector = a_collector(ToldClock(moment), nobody(), open_driver=open_driver)
     tick_at(collector, moment, *range(220))
-    assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 201, 202, 204, 208, 216]
+    assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 204, 205, 207, 211]
     assert of(collector, node_metrics.COLLECTOR_INFO, driver_version="590.1") == 1
-    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost") == 216 - 200
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost") == 211 - 203
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
@@ -531,9 +531,9 @@ def test_what_a_tick_left_does_not_change_under_a_scrape() -> None:
     moment.seconds = 1
     first = devices.survey()
     driver.errors["nvmlDeviceGetName", "NVML_ERROR_UNKNOWN"] += 1
-    moment.seconds = 3
+    moment.seconds = 8
     second = devices.survey()
-    assert [len(first.known), len(second.known)] == [1, 3]
+    assert [len(first.known), len(second.known)] == [1, 8]
     assert [dict(first.errors), sum(second.errors.values())] == [{}, 1]
 
 
