@@ -4,7 +4,8 @@ Who holds which device on a Kubernetes node: the kubelet's claims, joined with t
 The kubelet says which container was given which device. Whose pod that is, and whether it has ended, only the API
 server knows. Where one of the two does not answer, what is known stays known:
 
-- a pod that the API server has not told of holds its device in doubt, so that the device is ambiguous;
+- a pod that the API server has not told of holds its device in doubt, so that the device is ambiguous; before the
+  server's first answer, or first failure, nobody is known;
 - while the kubelet is away its last answer counts on for GRACE_SECONDS, less the pods that are known to have ended;
 - a kubelet that has just come back may not know its pods again yet, so for SETTLE_SECONDS its answer only adds.
 
@@ -27,9 +28,10 @@ from collector.holding import Holders, holders_in, known_pods, table_of, uncut
 from collector.kubelet.claims import Claim, PluginClaim, PluginDevice
 from collector.kubelet.ids import Resolution, resolve
 from collector.pci import PciGpu, place
+from collector.pods.troubles import Trouble
 from collector.pods.view import ApiCounters, NodeView
 from collector.processes.reality import KnownPods
-from collector.readings import Absent, DeviceIdentity
+from collector.readings import Absent, DeviceIdentity, Why
 
 NANOSECONDS = 1_000_000_000
 GRACE_SECONDS = 120.0  # a guess: a kubelet is restarted in seconds, and containers run on without it
@@ -122,6 +124,9 @@ class KubernetesHolders:
         claims = self._claims(view)
         if isinstance(claims, Absent):
             return claims
+        # So that nobody becomes a stranger for a second, with series of its own for a day.
+        if view.stale and view.stale.reason is Trouble.STARTING:
+            return Absent(Why.HOLDERS_UNKNOWN)
         counted = self._placement.beyond
         if self._resolve(claims) or view is not self._view or counted != self._counted:
             held = holders_in(self._resolution, view, self._placement, uncut(self._devices.identities()))

@@ -1,11 +1,14 @@
 """
-What the whole collector costs on a simulated node of eight busy H100 with sixteen holders. Prints figures.
+What the whole collector costs on a simulated node, and how many series it serves. Prints figures.
 
-    python tests/benchmarks/collector.py [--seconds 600]
+    python -P tests/benchmarks/collector.py [--seconds 600] [--gpus 8] [--holders 16] [--mig 0] [--metrics full]
 
 The collector is a process of its own, at one tick a second, with a state file, asked for its page every five seconds.
 Kubelet (real gRPC on a unix socket) and API server (a double over HTTP) are played by this process, which is not
-measured. The simulated driver takes its time within the collector: that part is measured apart and named.
+measured. The simulated driver takes its time within the collector; it counts that itself, and it is named apart.
+
+With --mig the cards are cut into that many instances of one seventh, each with a holder of its own.
+Ends with 1 where a page of the minimal profile for eight GPUs with eight holders has more than 120 series.
 """
 
 import argparse
@@ -15,41 +18,37 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # in place of this folder, where a file is called as the package is
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.api_server import CA_FILE, KINDS, ApiServerDouble, a_pod, an_api_server  # noqa: E402 - found through the line above
 from support.kubelet import a_container, a_kubelet, a_reply, a_socket_path  # noqa: E402
 from support.kubelet import a_pod as a_kubelet_pod  # noqa: E402
-from support.odd_drivers import CountingDriver  # noqa: E402
-from support.scenarios import TRAINING, Moment, a_node, a_scenario, a_workload  # noqa: E402
+from support.scenarios import TRAINING, a_node, a_scenario, a_workload, an_instance  # noqa: E402
 from support.scenarios import a_pod as a_scenario_pod  # noqa: E402
 from support.watching import a_token_file  # noqa: E402
 
-from collector.nvml import Driver  # noqa: E402
-from collector.simulated.driver import installed  # noqa: E402
 from collector.simulated.playback import NodeScript  # noqa: E402
 from collector.simulated.scenario import load_scenario  # noqa: E402
 
-GPUS, HOLDERS, SCRAPE_SECONDS, SETTLING_SECONDS = 8, 16, 5.0, 10.0
+SCRAPE_SECONDS, SETTLING_SECONDS, GRACE_SECONDS = 5.0, 15.0, 10.0
 SCRAPES_PER_BOOKMARK = 12  # one each minute, as the API server sends them: a watch without one counts as broken
+PER_CARD = 7  # instances of one slice
+BUDGET_GPUS, BUDGET_HOLDERS, BUDGET_SERIES = 8, 8, 120
+FLEET_NODES = 12_500  # 100,000 GPUs
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def driver_milliseconds(script: NodeScript) -> float:
-    """What the simulated driver's own functions take of one look at every card."""
-    moment, looks = Moment(60), 100
-    behind = CountingDriver(script, moment)
-    with installed(behind), Driver.open(moment.elapsed_ns) as driver:
-        for _ in range(looks + 1):
-            moment.seconds += 1
-            for device in driver.devices():
-                driver.reading(device)
-            if moment.seconds == 61:
-                behind.inside_seconds = 0.0
-    return behind.inside_seconds / looks * 1000
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was measured: processor time and ticks of the process by the end, and the series of the last page."""
+
+    cpu_percent: float
+    ticks: int
+    series: int
 
 
 def cpu_seconds(pid: int) -> float:
@@ -63,64 +62,103 @@ def resident_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * 4096 / 2**20
 
 
-def scrape(url: str) -> tuple[float, int]:
+def scrape(url: str) -> tuple[float, list[str]]:
     """Milliseconds for one page, and its samples."""
     command = ["curl", "-s", "-H", "Accept: application/openmetrics-text", "-w", "%{time_total}", url]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     seconds = float(page.rpartition("# EOF\n")[2])
-    return seconds * 1000, sum(1 for line in page.splitlines() if line.startswith("flopwatch_"))
+    return seconds * 1000, [line for line in page.splitlines() if line.startswith("flopwatch_")]
 
 
-def measure(pid: int, url: str, seconds: float, api: ApiServerDouble) -> None:
+def measure(pid: int, url: str, seconds: float, api: ApiServerDouble) -> Found:
     """Scrape for so long, and print what it took."""
     time.sleep(SETTLING_SECONDS)
     asked = {kind: api.count(kind) for kind in KINDS}
-    cpu, began, pages = cpu_seconds(pid), time.monotonic(), []
+    cpu, began, times, page = cpu_seconds(pid), time.monotonic(), [], list[str]()
     while time.monotonic() - began < seconds:
-        pages.append(scrape(url))
-        if len(pages) % SCRAPES_PER_BOOKMARK == 0:
+        milliseconds, page = scrape(url)
+        times.append(milliseconds)
+        if len(times) % SCRAPES_PER_BOOKMARK == 0:
             api.bookmark()
-        time.sleep(max(0.0, began + len(pages) * SCRAPE_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, began + len(times) * SCRAPE_SECONDS - time.monotonic()))
     elapsed = time.monotonic() - began
-    times = sorted(milliseconds for milliseconds, _ in pages)
-    p99 = times[min(len(times) - 1, int(0.99 * len(times)))]
-    print(f"CPU             {100 * (cpu_seconds(pid) - cpu) / elapsed:6.2f} % of one core, all in")
+    percent = 100 * (cpu_seconds(pid) - cpu) / elapsed
+    p99 = sorted(times)[min(len(times) - 1, int(0.99 * len(times)))]
+    print(f"CPU             {percent:6.2f} % of one core, all in")
     print(f"memory          {resident_mib(pid):6.1f} MiB resident")
-    print(f"page            {statistics.median(times):6.2f} ms, p99 {p99:.2f} ms; {pages[-1][1]} series")
+    print(f"page            {statistics.median(times):6.2f} ms, p99 {p99:.2f} ms")
+    print(f"series          {len(page):6,}; {len(page) * FLEET_NODES:,} on {FLEET_NODES:,} nodes")
     print(f"API requests    { ({kind: api.count(kind) - asked[kind] for kind in KINDS}) } in {elapsed:.0f} s")
+    ticks = next(float(line.rpartition(" ")[2]) for line in page if line.startswith("flopwatch_collector_ticks_total"))
+    return Found(cpu_percent=percent, ticks=round(ticks), series=len(page))
 
 
-def main() -> None:
+def tables(given: argparse.Namespace) -> tuple[str, str]:
+    """The node and what runs on it: training on every card, or on every instance of a seventh."""
+    cut = [an_instance(number // PER_CARD, "1g.10gb") for number in range(given.mig)]
+    whole = [gpu for gpu in range(given.gpus) if gpu * PER_CARD >= given.mig]
+    pods = [a_scenario_pod(gpus=whole, signal=TRAINING)] if whole else []
+    parts = [a_scenario_pod(f"mig-{number}", instances=[number], signal=TRAINING) for number in range(given.mig)]
+    return a_node(*cut, gpus=given.gpus), a_workload(*pods, *parts)
+
+
+def device_ids(script: NodeScript, given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Resource and id of each holder's device; cards are shared in turn."""
+    parts = [("nvidia.com/mig-1g.10gb", instance.mig_uuid) for instance in script.instances]
+    cut = {instance.gpu for instance in script.instances}
+    cards = [gpu.gpu_uuid for index, gpu in enumerate(script.gpus) if index not in cut]
+    holders = range(given.holders if cards else 0)
+    return [*parts, *(("nvidia.com/gpu", f"{cards[n % len(cards)]}::{n // len(cards)}") for n in holders)]
+
+
+def main() -> int:
     """Play the node, start the collector, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--gpus", type=int, default=8)
+    parser.add_argument("--holders", type=int, default=16)
+    parser.add_argument("--mig", type=int, default=0)
+    parser.add_argument("--metrics", choices=("full", "minimal"), default="full")
     given = parser.parse_args()
-    pods = [f"pretrain-worker-{number}" for number in range(HOLDERS)]
     with tempfile.TemporaryDirectory() as name, a_socket_path() as socket, an_api_server() as api:
         folder = Path(name)
-        running = a_scenario_pod(gpus=range(GPUS), signal=TRAINING)
-        scenario = a_scenario(folder, a_node(gpus=GPUS), a_workload(running))
-        script = load_scenario(scenario).nodes[0]
-        print(f"simulated driver {driver_milliseconds(script) / 10:5.2f} % of one core by itself")
-        ids = [f"{script.gpus[number % GPUS].gpu_uuid}::{number // GPUS}" for number in range(HOLDERS)]
+        scenario = a_scenario(folder, *tables(given))
+        devices = device_ids(load_scenario(scenario).nodes[0], given)
+        pods = [f"pretrain-worker-{number}" for number in range(len(devices))]
         reply = a_reply(
-            *(a_kubelet_pod(pod, a_container(devices=(device,))) for pod, device in zip(pods, ids, strict=True))
+            *(
+                a_kubelet_pod(pod, a_container(resource=resource, devices=(device,)))
+                for pod, (resource, device) in zip(pods, devices, strict=True)
+            )
         )
         for pod in pods:
             api.put(a_pod(pod))
+        inside = folder / "inside"
         command = [
-            sys.executable, "-m", "collector", "--listen-port=0", "--node=node-a", f"--simulate={scenario}",
+            sys.executable, "-P", "-m", "support.counted_collector", str(inside),
+            "--listen-port=0", "--node=node-a", f"--simulate={scenario}",
             f"--kubelet-socket={socket}", f"--api-server={api.url}", f"--api-token-file={a_token_file(folder)}",
-            f"--api-ca-file={CA_FILE}", f"--state-file={folder / 'state.json'}",
+            f"--api-ca-file={CA_FILE}", f"--state-file={folder / 'state.json'}", f"--metrics={given.metrics}",
         ]  # fmt: skip
-        with a_kubelet(socket, reply), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
+        environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+        with (
+            a_kubelet(socket, reply),
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as collector,
+        ):
             try:
                 assert collector.stdout is not None
                 url = collector.stdout.readline().removeprefix("serving ").strip()
-                measure(collector.pid, url, given.seconds, api)
+                found = measure(collector.pid, url, given.seconds, api)
             finally:
                 collector.terminate()
+                collector.wait(GRACE_SECONDS)
+        simulated = 100 * float(inside.read_text(encoding="ascii")) / found.ticks
+    print(
+        f"of the CPU      {simulated:6.2f} % within the simulated driver, {found.cpu_percent - simulated:.2f} % its own"
+    )
+    counts = given.metrics == "minimal" and (given.gpus, given.holders, given.mig) == (BUDGET_GPUS, BUDGET_HOLDERS, 0)
+    return int(counts and found.series > BUDGET_SERIES)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

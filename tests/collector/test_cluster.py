@@ -150,6 +150,14 @@ def test_a_kubelet_that_never_answered_leaves_holders_unknown() -> None:
     assert Node(answer=Absent(Why.KUBELET_SLOW)).source.holders() == Absent(Why.KUBELET_SLOW)
 
 
+def test_before_the_api_server_has_said_anything_nobody_is_known() -> None:
+    """In the first second of a process no pod becomes a stranger, with series of its own for a day."""
+    node = Node(view=a_view(stale=Stale(since_unix_seconds=0.0, reason=Trouble.STARTING)))
+    assert node.source.holders() == Absent(Why.HOLDERS_UNKNOWN)
+    node.view = a_view(stale=STALE)
+    assert node.names() == {0: [("pod-0", "pod_unknown")]}
+
+
 def test_the_kubelet_is_asked_seldom_while_nothing_changes() -> None:
     """Every few seconds; at every look for a while after the pods have changed, and while nobody tells of changes."""
     node, asked = Node(), []

@@ -83,6 +83,8 @@ class RealDoors:
         with Kubelet(self._socket) as kubelet, watching(self._server, self._folder, clock=clock) as self._pods:
             if self._server.outage is None:
                 synced(self._pods)
+            else:
+                until(lambda: not _is_starting(self._pods), "the watch has noticed that the server is down")
             yield kubelet, self._pods
         self._pods = None
 
@@ -135,6 +137,11 @@ class RealDoors:
             return view.synced and there == told
 
         until(has_come, f"the watch has heard what happened at {t} s")
+
+
+def _is_starting(pods: NodePods | None) -> bool:
+    stale = None if pods is None else pods.pods().stale
+    return stale is not None and stale.reason is Trouble.STARTING
 
 
 class MemoryDoors:
