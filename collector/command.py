@@ -20,7 +20,7 @@ from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import DETAIL, Provenance, Sample
 from collector.devices import NodeDevices
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
-from collector.loop import Collector, NodeFacts, Timing
+from collector.loop import Collector
 from collector.nvml import Driver
 from collector.once import (
     Look,
@@ -37,6 +37,7 @@ from collector.own_process import own_process_samples
 from collector.pci import PciGpu, pci_gpus
 from collector.processes.port import Check
 from collector.readings import Absent, Why
+from collector.record import NodeFacts, Timing
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
 from collector.state.file import Held, StateFile

@@ -10,11 +10,12 @@ from support.scenarios import Moment, a_script
 from collector.contract import Metric
 from collector.devices import NodeDevices
 from collector.holders import HolderSource
-from collector.loop import Collector, NodeFacts, Timing
+from collector.loop import Collector
 from collector.nvml import Driver
 from collector.pci import PciGpu
 from collector.processes.port import Check
 from collector.readings import Absent
+from collector.record import NodeFacts, Timing
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
 from collector.simulated.sysfs import simulated_pci_gpus

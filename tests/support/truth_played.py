@@ -19,8 +19,9 @@ from support.truth_day import Day, Device
 
 from collector.cluster import Kubelet, KubernetesHolders, Pods
 from collector.devices import NodeDevices
-from collector.loop import Collector, NodeFacts, Timing
+from collector.loop import Collector
 from collector.nvml import Driver
+from collector.record import NodeFacts, Timing
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import NodeScript
 from collector.simulated.sysfs import simulated_pci_gpus
