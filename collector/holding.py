@@ -155,7 +155,7 @@ def _first(pod: PodFacts) -> str:
 
 def _is_over(pod: PodFacts) -> bool:
     """Whether nothing of it runs any longer; of a pod that was deleted by force something may."""
-    return pod.finished and not pod.deleted
+    return pod.finished
 
 
 def _has_ended(pod: PodFacts, name: str) -> bool:
@@ -169,7 +169,7 @@ def _is_starting(pod: PodFacts, container: PodContainer) -> bool:
 
     Of a pod that was deleted nobody reports its end, and mostly that was the kubelet's word that it is over.
     """
-    return container.kind is ContainerKind.INIT and not container.ended and not pod.finished
+    return container.kind is ContainerKind.INIT and not container.ended and not (pod.finished or pod.deleted)
 
 
 def _stranger(container: ContainerName) -> Holder:

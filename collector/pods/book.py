@@ -30,7 +30,7 @@ class PodBook:
         """A pod as it was when it went; nothing if one of its name has taken its place."""
         known = self._pods.get(pod.key)
         if known is None or known.uid == pod.uid:
-            self._pods[pod.key] = replace(pod, finished=True, deleted=True)
+            self._pods[pod.key] = replace(pod, deleted=True)
             self._deleted_at_ns.setdefault(pod.key, now_ns)
 
     def replace_all(self, pods: Iterable[PodFacts], now_ns: int) -> None:

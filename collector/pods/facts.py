@@ -70,8 +70,8 @@ class PodFacts:
     A pod on this node.
 
     ``deleted``: the API server no longer has it. Its containers may outlive that when it was deleted by force, so
-    whoever still sees them may still ask whose they are. ``finished``: it succeeded, failed, or was deleted.
-    ``tenant_id``: what its namespace claims, see collector/pods/claims.py.
+    whoever still sees them may still ask whose they are. ``finished``: it succeeded or failed, as far
+    as the API server was told. ``tenant_id``: what its namespace claims, see collector/pods/claims.py.
     """
 
     namespace: str

@@ -55,13 +55,22 @@ def test_a_holder_is_the_claims_container_and_the_pods_facts() -> None:
     ("pod", "holds"),
     [
         (a_pod(finished=True), False),
-        (a_pod(finished=True, deleted=True), True),
+        (a_pod(deleted=True), True),
+        (a_pod(finished=True, deleted=True), False),
         (a_pod(containers=(replace(MAIN, kind=ContainerKind.INIT, ended=True),)), False),
         (a_pod(containers=(replace(MAIN, kind=ContainerKind.INIT),)), True),
         (a_pod(containers=(replace(MAIN, kind=ContainerKind.SIDECAR),)), True),
         (a_pod(containers=(replace(MAIN, ended=True),)), True),
     ],
-    ids=["finished", "deleted by force", "init ended", "init runs", "sidecar", "between two starts"],
+    ids=[
+        "finished",
+        "deleted by force",
+        "finished and then deleted",
+        "init ended",
+        "init runs",
+        "sidecar",
+        "between two starts",
+    ],
 )
 def test_what_has_ended_holds_nothing(pod: PodFacts, *, holds: bool) -> None:
     """The kubelet may list what has ended; a pod deleted by force and a container that restarts hold on."""

@@ -205,7 +205,7 @@ class TestInitContainers:
         "other",
         [
             {"finished": True},
-            {"finished": True, "deleted": True},
+            {"deleted": True},
             {"containers": (replace(an_init(), kind="sidecar"),)},
         ],
     )
@@ -230,7 +230,7 @@ class TestKnownPods:
                 a_pod(),
                 a_pod("pod-1", containers=(an_init(ended=True), sidecar, MAIN)),
                 a_pod("pod-2", finished=True),
-                a_pod("pod-3", finished=True, deleted=True),
+                a_pod("pod-3", deleted=True),
             )
         )
         node.holders()

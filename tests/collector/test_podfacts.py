@@ -157,7 +157,7 @@ class TestPodBook:
         book.replace_all([facts(a_pod("a")), facts(a_pod("b"))], 0)
         book.replace_all([facts(a_pod("b", phase="Failed"))], 10)
         found = {key[1]: (pod.deleted, pod.finished) for key, pod in book.snapshot().items()}
-        assert found == {"a": (True, True), "b": (False, True)}
+        assert found == {"a": (True, False), "b": (False, True)}
 
     def test_a_deleted_pod_is_kept_from_its_first_end_on(self) -> None:
         """However often a pod is said to be gone, it is forgotten a while after the first time."""

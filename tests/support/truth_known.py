@@ -100,12 +100,8 @@ class Known:
         return Pods(pod for pod in self._day.pods if pod.has(t))
 
     def _may_run(self, pods: Iterable[Pod], t: int) -> Pods:
-        """
-        Pods of earlier, less those that the API server says have finished.
-
-        Of one that is gone from there as well nobody knows whether it was deleted by force and still runs.
-        """
-        return Pods(pod for pod in pods if pod.has(t) or pod.listed_until is None or t >= pod.in_api.end)
+        """Pods of earlier, less those that the API server says, or said before they went, have finished."""
+        return Pods(pod for pod in pods if pod.has(t) or pod.listed_until is None)
 
     def _is_away(self, t: int) -> bool:
         return any(away.has(t) for away in self._day.kubelet_away)
