@@ -48,8 +48,8 @@ class Row:
     A GPU or a MIG instance.
 
     ``accelerator`` is the product name, of an instance its profile. ``state`` and ``reason`` are those into which its
-    seconds go now. ``index`` and ``gpu_uuid`` are absent where no driver gives them, ``pci_bus_id`` where a GPU is
-    counted and was never identified.
+    seconds go now, of a card that is cut those of what no instance has. ``index`` and ``gpu_uuid`` are absent where no
+    driver gives them, ``pci_bus_id`` where a GPU is counted and was never identified.
     """
 
     index: int | Absent

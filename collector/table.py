@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from textwrap import fill
 
-from collector.contract import Provenance
+from collector.contract import GpuState, Provenance
 from collector.once import Look, Row, Source, counted, words_of
 from collector.readings import Absent, Holder, Reading
 
@@ -24,6 +24,7 @@ SHORTEST_UUID = 8  # as the first group of one
 GIB = 2**30
 ELLIPSIS = "…"
 INDENT = "  "
+CUT = "cut"  # the state of a card that is divided: what no instance has is unallocated, and its rows say the rest
 
 Value = str | Absent
 NUMBERS = (("POWER", "W"), ("BUSY", "%"), ("SM", "%"), ("TENSOR", "%"), ("MEMORY", "GiB"))
@@ -109,7 +110,7 @@ def _lines(row: Row, uuids: dict[str, str]) -> Iterator[_Line]:
         place=_place(row),
         product=_cut(row.accelerator.removeprefix("NVIDIA "), LONGEST_PRODUCT),
         uuid=_known_as(row, uuids),
-        state=row.state,
+        state=CUT if row.instances and row.state is GpuState.UNALLOCATED else row.state,
         numbers=_numbers(row.reading),
         holder=holders[0][0],
         tenant=holders[0][1],
