@@ -36,6 +36,8 @@ LARGEST = {
 }
 """Beyond these nothing useful is meant, and below them no moment overflows; all are guesses."""
 
+SHORTEST_INTERVAL_SECONDS = 0.001  # far below what a driver samples; below a nanosecond no tick would follow another
+
 
 def _setting(default: Any, kind: type, unit: str, text: str) -> Any:
     return field(default=default, metadata={"kind": kind, "unit": unit, "help": text})
@@ -320,6 +322,7 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),
         *((True, f"--{name.replace('_', '-')} must be at most {LARGEST[name]:.0f}") for name in too_large),
         (given.interval_seconds <= 0 or given.speed <= 0, "--interval-seconds and --speed must be above 0"),
+        (given.interval_seconds < SHORTEST_INTERVAL_SECONDS, "--interval-seconds must be at least 0.001"),
         (
             min(given.hang_seconds, given.release_seconds) <= 0,
             "--hang-seconds and --release-seconds must be above 0",

@@ -55,6 +55,7 @@ def test_defaults_are_usable() -> None:
         (["--node=a\udcff"], {}, "--node must be printable text"),
         ([], {"FLOPWATCH_COLLECTOR_SPEED": "fast"}, "FLOPWATCH_COLLECTOR_SPEED: 'fast' is not a float"),
         (["--interval-seconds=0"], {}, "--interval-seconds and --speed must be above 0"),
+        (["--interval-seconds=1e-10"], {}, "--interval-seconds must be at least 0.001"),
         (["--hang-seconds=0"], {}, "--hang-seconds and --release-seconds must be above 0"),
         (["--release-seconds=-1"], {}, "--hang-seconds and --release-seconds must be above 0"),
         (["--interval-seconds=nan"], {}, "numbers must be finite"),
