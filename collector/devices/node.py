@@ -43,9 +43,10 @@ class NodeDevices:
         self, open_driver: Callable[[], Driver], clock: Clock, *, pci: Callable[[], tuple[PciGpu, ...] | Absent]
     ) -> None:
         self.errors: Counter[tuple[str, str]] = Counter()
-        self._session = DriverSession(open_driver, clock, self.errors)
+        self._session = DriverSession(open_driver, clock, self.errors, before_release=self._note_xid_errors)
         self._bus = Bus(pci, clock)
         self._clock = clock
+        self._driver: Driver | None = None  # whose the handles are
         self._cards: tuple[DeviceHandle, ...] = ()
         self._list_at_ns = 0
         self._by_handle: dict[DeviceHandle, DeviceIdentity] = {}
@@ -154,6 +155,9 @@ class NodeDevices:
     def _read(self) -> Readings:
         try:
             driver = self._session.driver()
+            if driver is not self._driver:  # let go of and taken back since the last look
+                self._forget_session()
+            self._driver = driver
             found, unnamed = self._ask_all(driver)
         except NoDriver:
             self.close()

@@ -32,10 +32,19 @@ class DriverSession:
     Opens the driver, keeps it, and lets go of it.
 
     For one thread, but for ``release``, ``take_back`` and ``asking``, which any other may use. ``errors`` counts failed
-    calls into NVML, into the counter that is given. Seconds are those of ``clock``.
+    calls into NVML, into the counter that is given. ``before_release`` may ask the driver a last time before it is let
+    go of on request. Seconds are those of ``clock``.
     """
 
-    def __init__(self, open_driver: Callable[[], Driver], clock: Clock, errors: Counter[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        open_driver: Callable[[], Driver],
+        clock: Clock,
+        errors: Counter[tuple[str, str]],
+        *,
+        before_release: Callable[[Driver], None],
+    ) -> None:
+        self._before_release = before_release
         self._open_driver = open_driver
         self._clock = clock
         self._errors = errors
@@ -101,6 +110,8 @@ class DriverSession:
     def _heed(self, seconds: float) -> None:
         self._retry_at_ns, self._retry_seconds = 0, FIRST_RETRY_SECONDS
         if seconds > 0:
+            if self._driver is not None:
+                self._before_release(self._driver)
             self.close()
             self.version = Absent(Why.DRIVER_RELEASED)
             self._released_until_ns = self._clock.elapsed_ns() + round(seconds * NANOSECONDS)

@@ -40,6 +40,7 @@ class Driver:
         self._elapsed_ns = elapsed_ns
         self._known: dict[DeviceHandle, Device] = {}
         self._mig_modes: dict[DeviceHandle, bool] = {}
+        self._untold: dict[DeviceHandle, Counter[int]] = {}
         self._open = True
 
     @classmethod
@@ -161,7 +162,10 @@ class Driver:
 
         They are recorded from a card's first reading on. ``cannot_tell`` says of which cards they are not.
         """
+        untold, self._untold = self._untold, {}
         found = {handle: device.take_xid_errors() for handle, device in self._known.items()}
+        for handle, numbers in untold.items():
+            found[handle] = numbers + found.get(handle, Counter())
         return {handle: numbers for handle, numbers in found.items() if numbers}
 
     def _device(self, device: DeviceHandle) -> Device:
@@ -185,6 +189,7 @@ class Driver:
             return
         enabled = mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
         if self._mig_modes.get(device, enabled) != enabled:
+            self._untold[device] = self._known[device].take_xid_errors() + self._untold.get(device, Counter())
             self._forget([device])
         self._mig_modes[device] = enabled
 

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.drivers import ADriver, well
 from support.nodes import ToldClock, a_collector
 from support.odd_drivers import CountingDriver
 from support.readings import total, values
-from support.scenarios import H100, Moment, a_fault, a_node, a_pod, a_script, a_workload, an_instance
+from support.scenarios import H100, Moment, a_fault, a_node, a_pod, a_script, a_workload, an_instance, an_xid
 
 from collector.contract import gpu_metrics, node_metrics
 from collector.devices import InstanceLook, NodeDevices, Survey
@@ -145,6 +146,34 @@ class TestRelease:
             (known,) = surveys(devices, moment, 80)
         assert [each.why for each in never.unreadable] == [RELEASED]
         assert (never.unidentified, known.unidentified, known.unreadable) == ((), (RELEASED,), ())
+
+    def test_what_was_recorded_just_before_is_told(self, tmp_path: Path) -> None:
+        """An Xid error to which somebody reacts by a release is counted before the event set is freed."""
+        node = a_node(an_xid(79, "12s", gpus=[0]), gpus=1)
+        with the_devices(tmp_path, node, moment=(moment := Moment(10))) as (devices, _):
+            surveys(devices, moment, 11)
+            devices.release(5)
+            (survey,) = surveys(devices, moment, 13)
+            uuid = next(iter(survey.known))
+        assert survey.blind == RELEASED
+        assert survey.xid_errors == {(uuid, 79): 1}
+
+    def test_a_release_that_ends_at_once_leaves_no_old_handle(self) -> None:
+        """Two signals between two looks: the driver that is open then is asked anew which cards there are."""
+        moment, names = Moment(1), iter(["GPU-before", "GPU-after"])
+
+        def open_driver() -> Driver:
+            name = next(names)
+            return ADriver(lambda: [well(name)])
+
+        devices = NodeDevices(open_driver, ToldClock(moment), pci=tuple)
+        assert set(devices.survey().readings) == {"GPU-before"}
+        devices.release(3)
+        devices.take_back()
+        moment.seconds = 2
+        readings = devices.survey().readings
+        assert isinstance(readings["GPU-after"], Reading)
+        assert readings["GPU-before"] == Absent(Why.GPU_LOST)
 
     def test_the_time_is_on_the_books(self, tmp_path: Path) -> None:
         """Released seconds are lost for that reason, the holder keeps its device, and the books balance."""
