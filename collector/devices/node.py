@@ -160,9 +160,10 @@ class NodeDevices:
             self._driver = driver
             found, unnamed = self._ask_all(driver)
         except NoDriver:
-            self.close()
+            self._session.give_up()
+            self._forget_session()
             raise
-        self._session.note_errors()
+        self._session.note_answer()
         return self._with_vanished(found, unnamed)
 
     def _unread(self, why: Why) -> Readings:

@@ -52,6 +52,7 @@ class DriverSession:
         self._opening = False
         self._requests: SimpleQueue[float] = SimpleQueue()
         self._released_until_ns: int | None = None
+        self._has_answered = False
         self._retry_at_ns = 0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self.version: str | Absent = Absent(Why.NO_DRIVER)
@@ -94,8 +95,15 @@ class DriverSession:
             self._errors.update(self._driver.errors)
             self._driver, self.version = None, Absent(Why.DRIVER_GONE)
 
-    def note_errors(self) -> None:
-        """Add up what the driver has counted since the last time."""
+    def give_up(self) -> None:
+        """Let go of a driver that does not answer. One that has not done so since it was opened is left for a while."""
+        if self._driver is not None and not self._has_answered:
+            self._back_off()
+        self.close()
+
+    def note_answer(self) -> None:
+        """The driver has answered, so the next wait is a short one again; add up what it has counted since."""
+        self._has_answered, self._retry_seconds = True, FIRST_RETRY_SECONDS
         if self._driver is not None:
             self._errors.update(self._driver.errors)
             self._driver.errors.clear()
@@ -127,13 +135,17 @@ class DriverSession:
         try:
             driver = self._open_driver()
         except NoDriver as error:
-            self._retry_at_ns = self._clock.elapsed_ns() + round(self._retry_seconds * NANOSECONDS)
-            self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
+            self._back_off()
             self._errors[OPENING, error.code] += 1
             raise
         finally:
             self._opening = False
-        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._has_answered = False
         self._driver, self.version = driver, driver.driver_version()
         log.info("driver.open version=%s", self.version)
         return driver
+
+    def _back_off(self) -> None:
+        """Each attempt without an answer makes the wait before the next one longer."""
+        self._retry_at_ns = self._clock.elapsed_ns() + round(self._retry_seconds * NANOSECONDS)
+        self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)

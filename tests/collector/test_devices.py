@@ -193,6 +193,28 @@ class TestRelease:
         assert not [name for name, *_ in values(found) if name == node_metrics.NVML_ERRORS.name]
 
 
+def test_a_driver_that_opens_and_does_not_count_is_opened_ever_more_seldom(tmp_path: Path) -> None:
+    """It is let go of and tried again as one that does not open; one that has answered is opened again at once."""
+    with the_devices(tmp_path, a_node(), moment=(moment := Moment(10))) as (devices, behind):
+
+        def openings(first: int, last: int) -> list[float]:
+            tried = []
+            for moment.seconds in range(first, last):
+                before = behind.made["nvmlInitWithFlags"]
+                devices.survey()
+                if behind.made["nvmlInitWithFlags"] > before:
+                    tried.append(moment.seconds)
+            return tried
+
+        behind.answers["nvmlDeviceGetCount_v2"] = 999
+        assert openings(10, 80) == [10, 11, 13, 17, 25, 41, 73]
+        assert not behind.is_initialised
+        behind.answers.clear()
+        assert openings(80, 150) == [133]
+        behind.answers["nvmlDeviceGetCount_v2"] = 999
+        assert openings(150, 170) == [154, 155, 157, 161, 169]
+
+
 class TestLayouts:
     """MIG layouts of cards that cannot be read for a while."""
 
