@@ -117,7 +117,8 @@ class Driver:
         By hand: ``nvidia-smi --list-gpus``
 
         None on a card that was not in MIG mode when ``devices`` listed it. What was kept for instances that are no more
-        is freed. Absent where they cannot be told: the card is lost, or does not say how many there may be.
+        is freed. Absent where they cannot be told: the card is lost, or does not say how many there may be, or fails
+        when it is asked for one of them, which is not that there is none.
         """
         if isinstance(device.address, Absent):
             return device.address
@@ -199,18 +200,24 @@ class Driver:
         if isinstance(most, Absent):
             return most
         most = min(most, MOST_DEVICES)
-        candidates = (self._instance_handle(device, index) for index in range(most))
-        return tuple(handle for handle in candidates if handle is not None)
+        found = []
+        for index in range(most):
+            handle = self._instance_handle(device, index)
+            if isinstance(handle, Absent):
+                return handle
+            if handle is not None:
+                found.append(handle)
+        return tuple(found)
 
-    def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | None:
+    def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | Absent | None:
         """The instance in this place; none if the place is empty, or the instance vanishes while it is asked for."""
         calls = self._device(device).calls
         pointer = calls.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, device.pointer, index, answers=_NO_INSTANCE)
         if not pointer or isinstance(pointer, Absent):
-            return None
+            return pointer or None
         uuid = calls.ask(pynvml.nvmlDeviceGetUUID, pointer, answers=_NO_INSTANCE)
         if not uuid or isinstance(uuid, Absent):
-            return None
+            return uuid or None
         return DeviceHandle(index=index, address=_address(pointer), pointer=pointer, parent=device, mig_uuid=uuid)
 
     def _forget(self, devices: list[DeviceHandle]) -> None:

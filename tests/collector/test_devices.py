@@ -254,17 +254,37 @@ class TestLayouts:
         assert len(after.instances) == 2
         assert all(isinstance(look.reading, Reading) for look in after.instances.values())
 
-    def test_a_card_that_does_not_say_how_many_keeps_its_layout(self, tmp_path: Path) -> None:
-        """An error of the count is not an empty layout: the instances stay, not read for that reason."""
+    @pytest.mark.parametrize(
+        "call", ["nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetUUID"]
+    )
+    def test_a_card_that_fails_to_tell_its_instances_keeps_its_layout(self, tmp_path: Path, call: str) -> None:
+        """An error of any of the calls is not an empty layout: the instances stay, not read for that reason."""
         with the_devices(tmp_path, a_node(*LAYOUT[1:2], gpus=1), moment=(moment := Moment(10))) as (devices, behind):
             surveys(devices, moment, 10)
-            behind.answers["nvmlDeviceGetMaxMigDeviceCount"] = 999
+            behind.answers[call] = 999
             (unsure,) = surveys(devices, moment, 11)
             behind.answers.clear()
             (after,) = surveys(devices, moment, 12)
         assert layout(unsure) == {"1g.10gb": Why.DRIVER_ERROR}
         assert layout(after) == {"1g.10gb": None}
         assert isinstance(next(iter(unsure.readings.values())), Reading)
+
+    def test_what_is_not_said_of_an_instance_is_nobodys_gain(self, tmp_path: Path) -> None:
+        """The second in which a card fails to tell its instances is lost to their holder, and not unallocated."""
+        script = a_script(tmp_path, a_node(LAYOUT[1], gpus=1), a_workload(a_pod(instances=[0])))
+        behind, clock = CountingDriver(script, moment := Moment()), ToldClock(moment)
+        with installed(behind):
+            collector = a_collector(clock, ScriptedHolders(script, moment))
+            for moment.seconds in (10, 20, 30):
+                behind.answers = {"nvmlDeviceGetMigDeviceHandleByIndex": 999} if moment.seconds == 20 else {}
+                collector.tick()
+        found = collector.samples()
+        part = 10 * 16 / 132
+        seconds = partial(total, found, gpu_metrics.GPU_SECONDS.name)
+        assert seconds(state="attributed") == pytest.approx(2 * part)
+        assert seconds(state="lost", reason="driver_error") == pytest.approx(part)
+        assert seconds(state="unallocated") == pytest.approx(30 - 3 * part)
+        assert total(found, gpu_metrics.GPU_RESIDUAL.name) == 0
 
     def test_a_device_that_is_forgotten_takes_its_layout_along(self, tmp_path: Path) -> None:
         """The instances of a card that has vanished are nobody's."""
