@@ -37,6 +37,7 @@ LARGEST = {
 """Beyond these nothing useful is meant, and below them no moment overflows; all are guesses."""
 
 SHORTEST_INTERVAL_SECONDS = 0.001  # far below what a driver samples; below a nanosecond no tick would follow another
+SLOWEST_SPEED = 0.001  # a guess; near 0 a wait for the next tick is longer than can be waited
 
 
 def _setting(default: Any, kind: type, unit: str, text: str) -> Any:
@@ -321,8 +322,8 @@ def _problems(given: Settings) -> tuple[tuple[bool, str], ...]:
         (not given.node.isprintable(), "--node must be printable text in UTF-8"),
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),
         *((True, f"--{name.replace('_', '-')} must be at most {LARGEST[name]:.0f}") for name in too_large),
-        (given.interval_seconds <= 0 or given.speed <= 0, "--interval-seconds and --speed must be above 0"),
         (given.interval_seconds < SHORTEST_INTERVAL_SECONDS, "--interval-seconds must be at least 0.001"),
+        (given.speed < SLOWEST_SPEED, "--speed must be at least 0.001"),
         (
             min(given.hang_seconds, given.release_seconds) <= 0,
             "--hang-seconds and --release-seconds must be above 0",
