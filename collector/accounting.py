@@ -149,7 +149,9 @@ class Accounts:
     def integrate(self, elapsed_ns: int, intervals: Iterable[DeviceInterval]) -> None:
         """Add one interval of every device to the states and to the holders."""
         self._devices_now.clear()
+        metered = set()
         for interval in intervals:
+            metered.add(interval.gpu_uuid)
             attribution = interval.attribution
             device_ns = elapsed_ns if interval.part_ns is None else interval.part_ns
             self._state_ns[interval.accelerator, attribution.state, attribution.reason] += device_ns
@@ -164,6 +166,7 @@ class Accounts:
                     totals.add(amounts)
                 else:
                     _add_shared(totals, device_ns, interval.reading)
+        self._meters.keep(metered)
 
     def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...], int]]) -> None:
         """

@@ -9,7 +9,7 @@ Left out: what several holders share. Who of them did how much nobody can say, a
 used by anyone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -186,6 +186,11 @@ class Meter:
         duration_ns = device_ns if self.quantity.is_share else interval_ns
         return round(rate * self.quantity.unit * duration_ns / NANOSECONDS)
 
+    def keep(self, devices: Container[str]) -> None:
+        """Forget the counters of all other devices: nobody has told how much of what they go on to count is whose."""
+        for device in [each for each in self._last if each not in devices]:
+            del self._last[device]
+
 
 @dataclass(slots=True)
 class Meters:
@@ -211,6 +216,11 @@ class Meters:
         if not isinstance(level, Absent):
             found[f"level_{level}_ns"] = held_ns
         return found
+
+    def keep(self, devices: Container[str]) -> None:
+        """Let only these go on: a card that was cut into instances in between begins anew, and so does one gone."""
+        for meter in self._meters:
+            meter.keep(devices)
 
 
 def level_of(reading: Reading) -> str | Absent:

@@ -234,3 +234,18 @@ def test_what_begins_later_begins_at_zero_too() -> None:
     accounts.begin()
     then = accounts.samples("node-a", "measured", newcomers_at_zero=True)
     assert [each.value for each in then if each.metric is holder_metrics.SHARED] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("counter", ["energy_joules", "nvlink_received_bytes", "pcie_transmitted_bytes"])
+def test_a_counter_says_nothing_of_the_time_its_device_was_not_there(counter: str) -> None:
+    """A card that was cut into instances for an hour gives its next holder nothing of what it counted meanwhile."""
+    quiet = replace(an_h100(nvlink_receive_bytes_per_second=0.0, pcie_transmit_bytes_per_second=0.0), power_watts=0.0)
+    before, after = (replace(quiet, **{counter: amount}) for amount in (1000, 5_000_000))  # type: ignore[arg-type]
+    accounts = accounts_of(
+        (SECOND, [an_interval(before, A)]),
+        (3600 * SECOND, [an_interval(an_h100(), A, gpu="MIG-0")]),
+        (SECOND, [an_interval(after, B)]),
+    )
+    of_b = next(book.totals for book in accounts.books().holders if book.holder == B)
+    assert (of_b.energy_uj, of_b.nvlink_received_bytes, of_b.pcie_transmitted_bytes) == (0, 0, 0)
+    assert of_b.energy_observed_ns == of_b.nvlink_received_observed_ns == SECOND
