@@ -100,7 +100,7 @@ class NodeRecord:
         self._mismatches = Counter(state.process_mismatches)
         self._held, self._last_known = state.held, state.last_known
         failures = {(each.call, each.code): each.count for each in state.nvml_failures}
-        self.survey = devices.remember(state.custody.present(), failures)
+        self.survey = devices.remember(state.custody.present(), failures, state.instances)
         self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
         self._last_success_unix = state.last_success_unix
         self._ticks = self._ticks_before = state.ticks
@@ -162,6 +162,7 @@ class NodeRecord:
             held=self._held,
             last_known=self._last_known,
             custody=self._custody,
+            instances=tuple(look.identity for look in self.survey.instances.values()),
             process_mismatches=dict(self._mismatches),
         )
 

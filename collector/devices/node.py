@@ -76,13 +76,26 @@ class NodeDevices:
         """Open the driver again at the next look; may be asked by another thread."""
         self._session.take_back()
 
-    def remember(self, known: Iterable[DeviceIdentity], errors: Mapping[tuple[str, str], int]) -> Survey:
+    def remember(
+        self,
+        known: Iterable[DeviceIdentity],
+        errors: Mapping[tuple[str, str], int],
+        instances: Iterable[DeviceIdentity] = (),
+    ) -> Survey:
         """Know these from before, as if they had been seen; what is known before the first look."""
+        unread = Absent(Why.NO_DATA)
         self._known = {identity.gpu_uuid: identity for identity in known}
+        looks = [InstanceLook(identity=identity, reading=unread) for identity in instances]
+        self._instances = {look.identity.gpu_uuid: look for look in looks if _card_of(look) in self._known}
         self.errors.clear()
         self.errors.update(errors)
-        readings = dict.fromkeys(self._known, Absent(Why.NO_DATA))
-        return replace(NOT_YET, readings=readings, known=dict(self._known), errors=dict(errors))
+        return replace(
+            NOT_YET,
+            readings=dict.fromkeys(self._known, unread),
+            known=dict(self._known),
+            instances=dict(self._instances),
+            errors=dict(errors),
+        )
 
     def count_also(self, allocated: Callable[[], Mapping[str, str]]) -> None:
         """Count further devices of other vendors, which the bus does not show: at each look, accelerators by key."""

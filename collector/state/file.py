@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.accounting import Books, Holder
-from collector.readings import Absent, Why
+from collector.readings import Absent, DeviceIdentity, Why
 from collector.state.custody import Custody
 from collector.state.plain import Misfit, from_plain, to_plain
 
@@ -111,7 +111,7 @@ class State:
     ``began_unix`` is when the counters began, ``clock_unix`` up to when they have been added up, which was
     ``elapsed_ns`` on the monotonic clock that counts from ``epoch``. ``last_success_unix`` is when every GPU was last
     read (0: not yet). ``held`` is who held what then; ``last_known`` who did when that was last known.
-    ``process_mismatches`` are counted by kind.
+    ``instances`` are the MIG instances that cards were cut into. ``process_mismatches`` are counted by kind.
     """
 
     began_unix: float
@@ -126,6 +126,7 @@ class State:
     held: Held = field(default_factory=lambda: Absent(Why.HOLDERS_UNKNOWN))
     last_known: Held = field(default_factory=lambda: Absent(Why.HOLDERS_UNKNOWN))
     custody: Custody = field(default_factory=Custody)
+    instances: tuple[DeviceIdentity, ...] = ()
     process_mismatches: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.nodes import a_played_collector
+from support.drivers import no_driver
+from support.nodes import NODE, ToldClock, a_collector, a_played_collector
 from support.readings import H100, SECOND, a_holder, a_reading, an_identity, total
-from support.scenarios import CONSTANT, Moment, a_node, a_pod, a_workload, an_instance
+from support.scenarios import CONSTANT, Moment, a_node, a_pod, a_script, a_workload, an_instance
 
 from collector.accounting import Accounts
 from collector.contract import Metric, gpu_metrics, holder_metrics
@@ -16,6 +17,9 @@ from collector.devices import NOT_YET, InstanceLook, Survey
 from collector.intervals import Holding, device_intervals, unwatched
 from collector.loop import Collector
 from collector.readings import Absent, Holder, MigInstance, Reading, Why
+from collector.simulated.playback import ScriptedHolders
+from collector.state.file import StateFile
+from collector.state.keeper import Keeper
 
 TOTAL = 132
 CARD = "GPU-0"
@@ -142,3 +146,27 @@ def test_a_layout_that_changes_is_followed(tmp_path: Path) -> None:
         assert of(collector, holder_metrics.HELD, workload_pod="a") == pytest.approx(290 * SMALL)
         assert of(collector, holder_metrics.HELD, workload_pod="b") == pytest.approx(300 * LARGE)
         assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+def test_a_layout_outlives_the_collector(tmp_path: Path) -> None:
+    """After a restart without a driver the instances are those of before: lost, and held by whoever holds them."""
+    work, moment = a_workload(a_pod("a", instances=[0], signal=CONSTANT)), Moment()
+    node, state = a_node(*SEVEN, gpus=1), tmp_path / "state.json"
+    file = StateFile(state, node=NODE, provenance="simulated")
+    with a_played_collector(
+        tmp_path, node, work, moment=moment, keeper=Keeper(file, interval_seconds=0.0)
+    ) as collector:
+        for moment.seconds in (0, 10, 20):
+            collector.tick()
+    file.close()
+    holders = ScriptedHolders(a_script(tmp_path, node, work), moment)
+    successor = Keeper(StateFile(state, node=NODE, provenance="simulated"), interval_seconds=0.0)
+    collector = a_collector(ToldClock(moment), holders, open_driver=no_driver, keeper=successor)
+    assert of(collector, gpu_metrics.MIG_INSTANCE_INFO) == 7
+    for moment.seconds in (30, 40, 50):
+        collector.tick()
+    assert of(collector, holder_metrics.UNWATCHED) == 0
+    assert of(collector, holder_metrics.HELD, workload_pod="a") == pytest.approx(50 * SMALL)
+    assert of(collector, holder_metrics.OBSERVED, workload_pod="a") == pytest.approx(20 * SMALL)
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_gone") == pytest.approx(30)
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
