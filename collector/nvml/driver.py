@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pynvml
 
-from collector.nvml import library
+from collector.nvml import boundary
 from collector.nvml.calls import Calls, text
 from collector.nvml.device import Card, Device, Instance
 from collector.nvml.errors import WHY_BY_CODE, DeviceGone, NoDriver, no_driver
@@ -51,7 +51,7 @@ class Driver:
         ``elapsed_ns`` is the clock that tells how far two looks are apart; a scenario's, if one is played.
         """
         try:
-            library.load()
+            boundary.load()
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
             raise no_driver(error) from error

@@ -10,8 +10,8 @@ from typing import Any
 
 import pynvml
 
+from collector.nvml.boundary import UNWRITTEN, FieldRow
 from collector.nvml.calls import DeviceCalls, present, value_of
-from collector.nvml.library import UNWRITTEN, FieldRow
 from collector.readings import Absent, Why
 
 KIB = 1024

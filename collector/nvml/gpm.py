@@ -17,8 +17,8 @@ from typing import Any
 
 import pynvml
 
+from collector.nvml.boundary import UNWRITTEN
 from collector.nvml.calls import DeviceCalls, present
-from collector.nvml.library import UNWRITTEN
 from collector.readings import Absent, Why
 
 SHORTEST_NS = 100_000_000

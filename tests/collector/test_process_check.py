@@ -69,7 +69,7 @@ class ANode:
     """
     Four GPUs and who was given them: one is time-sliced, of two under MPS all the work is on the first, one is alone.
 
-    ``readings`` and ``library`` are what the driver says at the next tick.
+    ``readings`` and ``nvml`` are what the driver says at the next tick.
     """
 
     folder: Path
@@ -78,7 +78,7 @@ class ANode:
     readings: dict[str, Reading | Absent] = field(
         default_factory=lambda: {name: a_reading(busy=busy) for name, busy in BUSY.items()}
     )
-    library: ALibrary = field(default_factory=lambda: ALibrary(**{name: ADevice() for name in PLAN}))
+    nvml: ALibrary = field(default_factory=lambda: ALibrary(**{name: ADevice() for name in PLAN}))
 
     def __post_init__(self) -> None:
         self.proc = AProc(self.folder, of_host=self.of_host)
@@ -87,11 +87,11 @@ class ANode:
         self.compute(TIME_SLICED, 101, 102)
         self.compute(MPS_WORK, 103, 104)
         self.compute(SOLE, 105)
-        self.library.devices[MPS_WORK].mps += [(103, 1), (104, 1)]
+        self.nvml.devices[MPS_WORK].mps += [(103, 1), (104, 1)]
 
     def compute(self, gpu: str, *pids: int) -> None:
         """Let these processes have a context there."""
-        self.library.devices[gpu].compute += [(pid, 1) for pid in pids]
+        self.nvml.devices[gpu].compute += [(pid, 1) for pid in pids]
 
     def collector(self, *, check: bool = True, broken: bool = False, keeper: Keeper | None = None) -> Collector:
         """A collector on the node that has not ticked."""
@@ -116,8 +116,8 @@ class ANode:
         stamp = round(self.moment.seconds * 1e6)
         shares = {TIME_SLICED: {101: 40, 102: 20}, MPS_WORK: {103: 30, 104: 50}, SOLE: {105: 90}}
         for gpu, by_pid in shares.items():
-            self.library.devices[gpu].samples = [(pid, stamp, percent) for pid, percent in by_pid.items()]
-        with in_use(self.library):
+            self.nvml.devices[gpu].samples = [(pid, stamp, percent) for pid, percent in by_pid.items()]
+        with in_use(self.nvml):
             collector.tick()
 
 
@@ -225,7 +225,7 @@ class TestATick:
     def test_a_driver_without_lists_leaves_the_claims(self, node: ANode) -> None:
         """The driver refuses the lists: the check says why, the refusal is counted, and metering goes on."""
         name = "nvmlDeviceGetComputeRunningProcesses_v3"
-        node.library.refusals[name] = pynvml.NVML_ERROR_NO_PERMISSION
+        node.nvml.refusals[name] = pynvml.NVML_ERROR_NO_PERMISSION
         collector = node.collector()
         for _ in range(2):
             node.tick(collector)
@@ -237,7 +237,7 @@ class TestATick:
         """Whatever the check raises, the tick is made, and the page differs from one without only by the check."""
         broken, without = node.collector(broken=True), node.collector(check=False)
         node.tick(broken)
-        with in_use(node.library):
+        with in_use(node.nvml):
             without.tick()
         assert reasons(broken) == {Why.CHECK_FAILED: 0}
         assert states(broken) == states(without) == {"attributed": 30, "ambiguous shared": 10}

@@ -9,8 +9,8 @@ import pytest
 from support.foreign import a_foreign_driver
 from support.odd_drivers import an_odd_driver, answering
 
-from collector.nvml import NoDriver, library
-from collector.nvml.library import OLDER_NAMES, Library
+from collector.nvml import NoDriver, boundary
+from collector.nvml.boundary import OLDER_NAMES, Library
 from collector.nvml.processes import NvmlProcesses
 from collector.readings import FIELD_NAMES, Absent, DeviceIdentity, Reading, Why
 
@@ -18,7 +18,7 @@ from collector.readings import FIELD_NAMES, Absent, DeviceIdentity, Reading, Why
 def test_every_function_in_the_tables_is_one_that_the_binding_asks_for() -> None:
     """Names in the tables are those that the binding looks up, so none is dead."""
     source = Path(pynvml.__file__).read_text(encoding="utf-8")
-    names = {*OLDER_NAMES, *library._OUTPUTS, *library._LISTS}
+    names = {*OLDER_NAMES, *boundary._OUTPUTS, *boundary._LISTS}
     assert [name for name in names if f'"{name}"' not in source] == []
 
 
