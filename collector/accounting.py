@@ -235,9 +235,8 @@ class Accounts:
 
 
 def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
-    """The holder's label values, in the contract's order. No claim is the empty label, which Prometheus drops."""
-    tenant_id = "" if isinstance(holder.tenant_id, Absent) else holder.tenant_id
-    return (holder.namespace, holder.pod, holder.pod_uid, holder.container, tenant_id)
+    """The holder's label values, in the contract's order."""
+    return holder.labels
 
 
 def _add_sole(totals: HolderTotals, elapsed_ns: int, device_ns: int, reading: Reading | Absent) -> None:

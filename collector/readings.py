@@ -4,7 +4,7 @@ What a node can say about a device, and the value for what it cannot say.
 Everything here is frozen: a reading never changes and never fetches. Units are in the names; ratios are 0 to 1.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 
@@ -160,22 +160,37 @@ class Reading:
 FIELD_NAMES = tuple(each.name for each in fields(Reading))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Holder:
     """
     The container that holds devices, its workload (the Kubernetes owner) and the tenant its namespace claims.
 
     ``tenant_id`` is an opaque account id; ``Absent(NOT_CLAIMED)`` where nothing names one. Two values that differ in
-    the workload alone are the same holder: its counters go on when a workload adopts or renames it. ``doubt`` says why
-    it is not certain that it holds the device, if so.
+    the workload alone are the same holder: its counters go on when a workload adopts or renames it. So are two that
+    differ in why there is no tenant, which no series tells. ``doubt`` says why it is not certain that it holds the
+    device, if so.
     """
 
     namespace: str
     pod: str
     pod_uid: str
     container: str
-    workload_kind: str = field(compare=False)
-    workload_name: str = field(compare=False)
-    workload_uid: str = field(compare=False)
+    workload_kind: str
+    workload_name: str
+    workload_uid: str
     tenant_id: str | Absent
-    doubt: Absent | None = field(compare=False, default=None)
+    doubt: Absent | None = None
+
+    @property
+    def labels(self) -> tuple[str, str, str, str, str]:
+        """What tells it from others, in the contract's order. No claim is the empty label, which Prometheus drops."""
+        tenant_id = "" if isinstance(self.tenant_id, Absent) else self.tenant_id
+        return (self.namespace, self.pod, self.pod_uid, self.container, tenant_id)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether its series are the same."""
+        return self.labels == other.labels if isinstance(other, Holder) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Of the same."""
+        return hash(self.labels)

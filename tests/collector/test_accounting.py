@@ -334,3 +334,12 @@ def test_newcomers_stand_at_zero_until_they_have_begun() -> None:
     assert total(found, holder_metrics.HOLDER_DEVICES.name) == 1
     accounts.begin()
     assert total(accounts.samples("node-a", "measured", newcomers_at_zero=True), holder_metrics.HELD.name) == 1.0
+
+
+def test_a_holder_whose_lack_of_a_tenant_has_another_reason_goes_on() -> None:
+    """No series tells why there is no tenant, so a namespace that is read at last begins no second set of them."""
+    holders = [replace(A, tenant_id=Absent(why)) for why in (Why.NAMESPACE_UNKNOWN, Why.NOT_CLAIMED)]
+    accounts = accounts_of(*((SECOND, [an_interval(a_reading(), holder)]) for holder in holders))
+    names = [(sample.metric, sample.label_values) for sample in samples(accounts)]
+    assert len(set(names)) == len(names)
+    assert of(accounts, holder_metrics.HELD) == 2.0
