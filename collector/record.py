@@ -191,7 +191,8 @@ class NodeRecord:
         """Add the time since the last tick to the accounts; what is known about its last part."""
         unseen_ns = self._unseen_ns(elapsed_ns)
         if unseen_ns:
-            self._account(unseen_ns, survey.unread(Why.LATE_TICK), either(self._last_known, held))
+            may_have = held if isinstance(held, Absent) else either(self._last_known, held)
+            self._account(unseen_ns, survey.unread(Why.LATE_TICK), may_have)
         intervals = self._account(elapsed_ns - unseen_ns, survey, held)
         self._accounts.retire(round(self._timing.retention_seconds * NANOSECONDS))
         return intervals

@@ -399,6 +399,21 @@ def test_who_held_at_either_end_of_a_late_interval_may_have_held_it() -> None:
     assert of(collector, holder_metrics.HOLDER_DEVICES, workload_pod="before") == 0
 
 
+def test_a_late_interval_at_whose_end_nobody_knows_is_held_by_nobody_for_certain() -> None:
+    """Who held a GPU before a hole may have held it on; as long as nobody can tell, it is not its own."""
+    moment = Moment()
+
+    def held() -> dict[str, tuple[Holder, ...]] | Absent:
+        return {"GPU-0": (a_holder(),)} if moment.seconds < 100 else Absent(Why.HOLDERS_UNKNOWN)
+
+    collector = a_collector(
+        ToldClock(moment), ASource(held), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), max_gap_seconds=30
+    )
+    tick_at(collector, moment, 10, 110)
+    assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (10, 100)
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
+
+
 def test_pods_of_one_name_have_one_series() -> None:
     """Two pods that differ in nothing but their UID share a device, and no series is served twice."""
     twins = (a_holder("pod", pod_uid="1"), a_holder("pod", pod_uid="2"))
