@@ -8,7 +8,7 @@ Three rules hold for the whole table. Units are base units and stand in the name
 ``flopwatch_collector_start_timestamp_seconds`` stays the same (with a state file, over restarts too); the series of a
 holder that ended are dropped after the retention time, and begin at 0 should it come back. Counters of talk with the
 kubelet and the API server, of Xid errors and of processor time, begin with each process
-(``node_metrics.OF_THIS_PROCESS``). For every counter of active time there is one of observed time beside it, so that
+(``OF_THIS_PROCESS``). For every counter of active time there is one of observed time beside it, so that
 what was not seen is never read as zero.
 
 No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
@@ -38,6 +38,7 @@ __all__ = [
     "HOLDER_LABELS",
     "METRICS",
     "NODE_LABELS",
+    "OF_THIS_PROCESS",
     "UNKNOWN_ACCELERATOR",
     "GpuState",
     "Metric",
@@ -52,6 +53,17 @@ METRICS: tuple[Metric, ...] = (
     *rhythm_metrics.METRICS,
 )
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+OF_THIS_PROCESS = frozenset(
+    {
+        node_metrics.COLLECTOR_CPU,
+        node_metrics.KUBELET_CONNECTIONS,
+        node_metrics.KUBELET_ERRORS,
+        node_metrics.API_REQUESTS,
+        node_metrics.API_WATCH_RESTARTS,
+        gpu_metrics.GPU_XID_ERRORS,
+    }
+)
+"""Counters that begin with each process, whatever is kept in a state file."""
 DETAIL = frozenset(metric for metric in METRICS if "gpu_uuid" in metric.labels) | {
     holder_metrics.MEMORY,
     holder_metrics.MEMORY_OBSERVED,

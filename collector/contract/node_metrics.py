@@ -168,5 +168,3 @@ METRICS = (
     PROCESS_CHECK,
     PROCESS_MISMATCHES,
 )
-OF_THIS_PROCESS = frozenset({COLLECTOR_CPU, KUBELET_CONNECTIONS, KUBELET_ERRORS, API_REQUESTS, API_WATCH_RESTARTS})
-"""Counters that begin with each process, whatever is kept in a state file."""

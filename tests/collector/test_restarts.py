@@ -70,7 +70,7 @@ def test_no_counter_falls_however_often_it_is_killed(killed: Killed) -> None:
     with killed.running() as running:
         until(lambda: pages.append(page_of(running)) or one(pages[-1], holder_metrics.HELD) > 0, "a holder has begun")
     for before, after in itertools.pairwise(pages):
-        kept = [key for key in before if contract.BY_NAME[key[0]] not in node_metrics.OF_THIS_PROCESS]
+        kept = [key for key in before if contract.BY_NAME[key[0]] not in contract.OF_THIS_PROCESS]
         fallen = [key for key in kept if contract.BY_NAME[key[0]].kind == "counter" and after[key] < before[key]]
         assert not fallen
     for page in pages:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from support.truth_sums import Key, Truth
 
 from collector import contract
-from collector.contract import gpu_metrics, holder_metrics, node_metrics
+from collector.contract import gpu_metrics, holder_metrics
 
 Page = Mapping[tuple[str, ...], float]
 """Values by metric name and label values."""
@@ -15,7 +15,7 @@ Page = Mapping[tuple[str, ...], float]
 ACCURACY = 0.005  # of a holder's seconds, over the day
 BEGINNING_AT_ZERO = [metric for metric in holder_metrics.METRICS if metric.kind == "counter"]
 ROUNDING = 1e-6  # seconds are served as floats, and a cut card's are divided to the nanosecond
-OF_ONE_PROCESS = {metric.name for metric in (*node_metrics.OF_THIS_PROCESS, gpu_metrics.GPU_XID_ERRORS)}
+OF_ONE_PROCESS = {metric.name for metric in contract.OF_THIS_PROCESS}
 """Counters that begin with each process, by the contract."""
 WHAT = {
     holder_metrics.HELD.name: "held",
