@@ -227,16 +227,11 @@ class Accounts:
 
     def _holder_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
         for (holder, accelerator), totals in self._holders.items():
-            labels = (*where, *holder_labels(holder), accelerator)
+            labels = (*where, *holder.labels, accelerator)
             yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
             yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now.get((holder, accelerator), 0.0))
             for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
                 yield Sample(metric, (*labels, *beside), value)
-
-
-def holder_labels(holder: Holder) -> tuple[str, str, str, str, str]:
-    """The holder's label values, in the contract's order."""
-    return holder.labels
 
 
 def _add_sole(totals: HolderTotals, elapsed_ns: int, device_ns: int, reading: Reading | Absent) -> None:

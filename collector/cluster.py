@@ -5,7 +5,8 @@ The kubelet says which container was given which device. Whose pod that is, and 
 server knows. Where one of the two does not answer, what is known stays known:
 
 - a pod that the API server has not told of holds its device in doubt, so that the device is ambiguous; before the
-  server's first answer, or first failure, nobody is known;
+  server's first answer, or first failure, nobody is known; a pod that was known before a restart is recalled by its
+  name, see collector/intervals.py;
 - while the kubelet is away its last answer counts on for GRACE_SECONDS, less the pods that are known to have ended;
 - a kubelet that has just come back may not know its pods again yet, so for SETTLE_SECONDS its answer only adds.
 

@@ -154,6 +154,36 @@ def after_check(interval: DeviceInterval, elapsed_ns: int, checked: Checked | No
     return replace(interval, attribution=after)
 
 
+def recalled(held: Held, last_known: Held) -> Held:
+    """
+    Who holds what, where a pod of which nothing but its name is known is the one of that name that was known last.
+
+    It stays in doubt: it may have been made anew since.
+    """
+    if isinstance(held, Absent) or isinstance(last_known, Absent) or not any(map(_has_stranger, held.values())):
+        return held
+    known = {_name(each): each for holders in last_known.values() for each in holders if not _is_stranger(each)}
+    return {
+        uuid: tuple(
+            replace(known.get(_name(each), each), doubt=each.doubt) if _is_stranger(each) else each for each in holders
+        )
+        for uuid, holders in held.items()
+    }
+
+
+def _has_stranger(holders: Iterable[Holder]) -> bool:
+    return any(map(_is_stranger, holders))
+
+
+def _is_stranger(holder: Holder) -> bool:
+    """Whether it goes by its pod's name in place of a UID, because the API server has not told of the pod."""
+    return holder.doubt == Absent(Why.POD_UNKNOWN) and holder.pod_uid == f"{holder.namespace}/{holder.pod}"
+
+
+def _name(holder: Holder) -> tuple[str, str, str]:
+    return holder.namespace, holder.pod, holder.container
+
+
 def either(before: Held, now: Held) -> Held:
     """Whoever may have held a device between two moments: the holders at both."""
     if isinstance(before, Absent) or isinstance(now, Absent):

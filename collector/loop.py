@@ -22,6 +22,7 @@ from collector.contract import Metric, Sample
 from collector.devices import NodeDevices, Survey
 from collector.hanging import TickWatch
 from collector.holders import HolderSource
+from collector.intervals import recalled
 from collector.processes.port import Check, Checked
 from collector.readings import Absent
 from collector.record import Look, NodeFacts, NodeRecord, Timing
@@ -117,7 +118,7 @@ class Collector:
     def _tick(self, late_ns: int) -> None:
         began_ns = self._clock.elapsed_ns()
         survey = self._watch.during("driver", self._devices.survey)
-        held = self._watch.during("holders", self._holders.holders)
+        held = recalled(self._watch.during("holders", self._holders.holders), self._record.last_known)
         checked = self._look_at_processes(survey, held)
         self._tell_strangers(survey, held)
         now_ns = self._clock.elapsed_ns()

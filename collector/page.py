@@ -6,7 +6,6 @@ Values become samples of the wire contract.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from collector.accounting import holder_labels
 from collector.contract import Metric, Sample, gpu_metrics, node_metrics
 from collector.devices import Survey
 from collector.intervals import known_holders
@@ -93,5 +92,5 @@ def _about(identity: DeviceIdentity) -> tuple[str, str, str]:
 
 def _names(holders: tuple[Holder, ...]) -> tuple[tuple[str, str, str, str], ...]:
     """Holders by name, each once: pods that differ in nothing but their UID have one series."""
-    labels = map(holder_labels, holders)
+    labels = (holder.labels for holder in holders)
     return tuple(dict.fromkeys((namespace, pod, container, tenant) for namespace, pod, _, container, tenant in labels))

@@ -98,7 +98,7 @@ class NodeRecord:
         self._accounts = Accounts.of(state.books)
         self._custody = state.custody
         self._mismatches = Counter(state.process_mismatches)
-        self._held, self._last_known = state.held, state.last_known
+        self._held, self.last_known = state.held, state.last_known
         failures = {(each.call, each.code): each.count for each in state.nvml_failures}
         self.survey = devices.remember(state.custody.present(), failures, state.instances)
         self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
@@ -123,7 +123,7 @@ class NodeRecord:
         self._rhythms.look(self._add(elapsed_ns, look.survey, look.held), at_ns=look.at_ns, at_unix=look.at_unix)
         self._keep_inventory(look.survey, look.at_unix, elapsed_ns)
         self.survey, self._held = look.survey, look.held
-        self._last_known = self._last_known if isinstance(look.held, Absent) else look.held
+        self.last_known = self.last_known if isinstance(look.held, Absent) else look.held
         self.last_tick_ns, self._ticked_unix = look.at_ns, look.at_unix
         if look.survey.complete:
             self._last_success_unix = look.at_unix
@@ -160,7 +160,7 @@ class NodeRecord:
             ),
             books=self._accounts.books(),
             held=self._held,
-            last_known=self._last_known,
+            last_known=self.last_known,
             custody=self._custody,
             instances=tuple(look.identity for look in self.survey.instances.values()),
             process_mismatches=dict(self._mismatches),
@@ -175,7 +175,7 @@ class NodeRecord:
     def _add_down(self, survey: Survey, held: Held) -> None:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
         if self._down_ns:
-            may_have = unwatched(self._down_ns, survey, either(self._last_known, held))
+            may_have = unwatched(self._down_ns, survey, either(self.last_known, held))
             self._accounts.pass_unwatched(self._down_ns, may_have)
         self._down_ns = 0
 
@@ -191,7 +191,7 @@ class NodeRecord:
         """Add the time since the last tick to the accounts; what is known about its last part."""
         unseen_ns = self._unseen_ns(elapsed_ns)
         if unseen_ns:
-            may_have = held if isinstance(held, Absent) else either(self._last_known, held)
+            may_have = held if isinstance(held, Absent) else either(self.last_known, held)
             self._account(unseen_ns, survey.unread(Why.LATE_TICK), may_have)
         intervals = self._account(elapsed_ns - unseen_ns, survey, held)
         self._accounts.retire(round(self._timing.retention_seconds * NANOSECONDS))
@@ -199,7 +199,7 @@ class NodeRecord:
 
     def _account(self, elapsed_ns: int, survey: Survey, held: Held) -> tuple[DeviceInterval, ...]:
         self._accounts.advance(elapsed_ns, survey.inventory())
-        holding = Holding(now=held, last_known=self._last_known)
+        holding = Holding(now=held, last_known=self.last_known)
         intervals = device_intervals(elapsed_ns, survey, holding)
         checked = tuple(after_check(each, elapsed_ns, self._checked) for each in intervals)
         self._accounts.integrate(elapsed_ns, checked)

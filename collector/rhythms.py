@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from collector.accounting import DeviceInterval, holder_labels
+from collector.accounting import DeviceInterval
 from collector.contract import Sample, rhythm_metrics
 from collector.meters import NANOSECONDS
 from collector.readings import Absent, Holder, Reading
@@ -130,7 +130,7 @@ class Rhythms:
     def samples(self, node: str, provenance: str) -> Iterator[Sample]:
         """What was found, as samples of the wire contract."""
         for (holder, accelerator), rhythm in self._found.items():
-            labels = (node, provenance, *holder_labels(holder), accelerator)
+            labels = (node, provenance, *holder.labels, accelerator)
             yield Sample(rhythm_metrics.RHYTHM_WINDOW, (*labels, rhythm.signal), rhythm.window_seconds)
             if not isinstance(rhythm.beat, Absent):
                 yield Sample(rhythm_metrics.RHYTHM_PERIOD, labels, rhythm.beat.period_seconds)

@@ -7,9 +7,8 @@ by it, and dashboards are checked against it. Standard library only, so that any
 Three rules hold for the whole table. Units are base units and stand in the name. A counter only grows while
 ``flopwatch_collector_start_timestamp_seconds`` stays the same (with a state file, over restarts too); the series of a
 holder that ended are dropped after the retention time, and begin at 0 should it come back. Counters of talk with the
-kubelet and the API server, of Xid errors and of processor time, begin with each process
-(``OF_THIS_PROCESS``). For every counter of active time there is one of observed time beside it, so that
-what was not seen is never read as zero.
+kubelet and the API server, of Xid errors and of processor time, begin with each process (``OF_THIS_PROCESS``). For each
+counter of active time there is one of observed time beside it, so that what was not seen is never read as zero.
 
 No label holds a process id, an image, a command, a country, or a customer's name: whoever can read a board can query
 any series (policy/decisions/0002).

@@ -14,7 +14,7 @@ from support.scenarios import CONSTANT, Moment, a_node, a_pod, a_script, a_workl
 from collector.accounting import Accounts
 from collector.contract import Metric, gpu_metrics, holder_metrics
 from collector.devices import NOT_YET, InstanceLook, Survey
-from collector.intervals import Holding, device_intervals, unwatched
+from collector.intervals import Holding, device_intervals, recalled, unwatched
 from collector.loop import Collector
 from collector.readings import Absent, Holder, MigInstance, Reading, Why
 from collector.simulated.playback import ScriptedHolders
@@ -170,3 +170,20 @@ def test_a_layout_outlives_the_collector(tmp_path: Path) -> None:
     assert of(collector, holder_metrics.OBSERVED, workload_pod="a") == pytest.approx(20 * SMALL)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_gone") == pytest.approx(30)
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+def test_a_pod_that_was_known_before_is_recalled_by_its_name() -> None:
+    """Restarted without the API server, a collector takes a pod that only the kubelet names for the one it knew."""
+    unknown = Absent(Why.POD_UNKNOWN)
+    known = a_holder("a")
+    named = [
+        replace(a_holder(pod), pod_uid=f"tenant-a/{pod}", tenant_id=Absent(Why.NAMESPACE_UNKNOWN), doubt=unknown)
+        for pod in ("a", "new")
+    ]
+    before, now = {"GPU-0": (known,)}, {"GPU-1": (named[0],), "GPU-2": (named[1],)}
+    found = recalled(now, before)
+    assert not isinstance(found, Absent)
+    assert [(each.pod_uid, each.tenant_id, each.doubt) for each in found["GPU-1"]] == [("uid-a", "t-0001", unknown)]
+    assert found["GPU-2"] == (named[1],)
+    assert recalled(now, found) == found, "for as long as it takes"
+    assert recalled(now, Absent(Why.HOLDERS_UNKNOWN)) == now

@@ -17,6 +17,7 @@ SETTLE_SECONDS = 10
 RETRY_SECONDS = 60
 
 Pods = frozenset[Pod]
+Named = list[tuple[Pod, Holder, bool]]
 
 
 class Known:
@@ -55,7 +56,7 @@ class Known:
         forgets = any(t < away.end + away.forgetful_seconds + self._tick for away in returns)
         return [listed, listed | before | since, *([before] if forgets else [])]
 
-    def last_named(self, life: int, t: int) -> Iterator[tuple[int, list[tuple[Pod, Holder]]]]:
+    def last_named(self, life: int, t: int) -> Iterator[tuple[int, Named]]:
         """When any collector had its last answer, and its pods by name, without and with those that went since."""
         answers = [(number, tick) for number in range(life + 1) if (tick := self._heard(number, t)) is not None]
         number, tick = answers[-1] if answers else (life, 0)
@@ -65,9 +66,21 @@ class Known:
             if number == life:  # which may have been told of them after that answer
                 yield tick, self.named(life, pods, t)
 
-    def named(self, life: int, pods: Iterable[Pod], t: int) -> list[tuple[Pod, Holder]]:
-        """The pods in a fixed order, each as who it is known."""
-        return [(pod, pod.holder if self._is_told(life, pod, t) else pod.stranger) for pod in sorted(pods, key=str)]
+    def named(self, life: int, pods: Iterable[Pod], t: int) -> Named:
+        """The pods in a fixed order, each as who it is known, and whether for certain."""
+        return [
+            (pod, pod.holder, True) if self._is_told(life, pod, t) else (pod, self._recalled(life, pod), False)
+            for pod in sorted(pods, key=str)
+        ]
+
+    def _recalled(self, life: int, pod: Pod) -> Holder:
+        """The pod of this name that an earlier process had saved; else a stranger."""
+        for earlier in range(life - 1, -1, -1):
+            saved = self._lives[earlier].saved[-1]
+            for other in self._listed(saved):
+                if other.name == pod.name and self._is_told(earlier, other, saved):
+                    return other.holder
+        return pod.stranger
 
     def unread(self, life: int, card: int, t: int) -> list[str]:
         """Why the card cannot be read; empty if it can."""

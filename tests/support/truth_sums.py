@@ -13,14 +13,13 @@ from functools import lru_cache
 from itertools import chain, pairwise, product
 
 from support.truth_day import Day, Holder, Pod
-from support.truth_known import Known
+from support.truth_known import Known, Named
 from support.truth_lives import Step, lives_of, steps_of
 
 Key = tuple[str, ...]
 """A series: ("state", state, reason), or ("held" | "shared" | "unwatched", *holder)."""
 Rates = dict[Key, float]
 """Seconds a second."""
-Named = list[tuple[Pod, Holder]]
 
 
 class Truth:
@@ -124,8 +123,8 @@ class Truth:
 
     def _of_cut_card(self, card: int, t: int, unread: str, named: Named) -> Iterator[Rates]:
         """Each instance has its multiprocessors' part of the card; what no instance has, or nobody holds, is free."""
-        weights = {name: sum(map(self._weight, self._places(pod, card, t))) for pod, name in named}
-        strange = [name for pod, name in named if name != pod.holder]
+        weights = {name: sum(map(self._weight, self._places(pod, card, t))) for pod, name, _ in named}
+        strange = [name for _, name, certain in named if not certain]
         held = {("held", *name): weight for name, weight in weights.items() if name not in strange}
         if unread:
             yield {("state", "lost", unread): 1.0, **held}
@@ -140,10 +139,10 @@ class Truth:
                 yield _unknown("ambiguous", "pod_unknown", "shared", weights)
 
     def _names(self, card: int, named: Named, t: int) -> list[Holder]:
-        return [name for _, name in self._on(card, named, t)]
+        return [name for _, name, _ in self._on(card, named, t)]
 
     def _on(self, card: int, named: Named, t: int) -> Named:
-        return [(pod, name) for pod, name in named if self._places(pod, card, t)]
+        return [each for each in named if self._places(each[0], card, t)]
 
     def _places(self, pod: Pod, card: int, t: int) -> list[int | None]:
         """The instances of the card that the pod has; None for the whole card."""
@@ -159,13 +158,13 @@ class Truth:
 
 def _ever(card: int, named: Named) -> list[Holder]:
     """Who has the card or an instance of it, be it one that was destroyed while the card could not be read."""
-    return [name for pod, name in named if any(device.card == card for device in pod.devices)]
+    return [name for pod, name, _ in named if any(device.card == card for device in pod.devices)]
 
 
 def _of_whole_card(unread: str, named: Named) -> Rates:
     """One pod that is known has it alone; of several, or of one that nobody told of, each may have had it."""
-    names = [name for _, name in named]
-    if any(name != pod.holder for pod, name in named):
+    names = [name for _, name, _ in named]
+    if not all(certain for _, _, certain in named):
         return _unknown(*(("lost", unread) if unread else ("ambiguous", "pod_unknown")), "shared", names)
     if len(names) > 1:
         return _unknown(*(("lost", unread) if unread else ("ambiguous", "shared")), "shared", names)
