@@ -1,5 +1,6 @@
 """The collector's command: put the parts together; tick, serve and stop on a signal, or look once and end."""
 
+import gc
 import json
 import logging
 import signal
@@ -287,6 +288,7 @@ def _serve(collector: Collector, server: Server, heed: Callable[[int], None]) ->
 
     A loop that broke down is not served any longer: its page would be stale.
     """
+    gc.freeze()  # what was imported stays: it need not be gone through again and again
     stop = threading.Event()
     ticking = threading.Thread(target=collector.run, args=(stop,), name="ticks", daemon=True)
     ticking.start()

@@ -192,5 +192,5 @@ class Holder:
         return self.labels == other.labels if isinstance(other, Holder) else NotImplemented
 
     def __hash__(self) -> int:
-        """Of the same."""
-        return hash(self.labels)
+        """Of what is mostly enough to tell them apart: holders are looked up several times a tick."""
+        return hash((self.pod_uid, self.container))
