@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from collector.attribution import Attribution, Part, attribute
 from collector.contract import GpuState, Sample, gpu_metrics, holder_metrics
+from collector.debuts import Debuts
 from collector.meters import NANOSECONDS, Meters
 from collector.readings import Absent, Holder, Reading, Why
 from collector.totals import HolderTotals
@@ -50,12 +51,17 @@ class DeviceInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateTime:
-    """Nanoseconds that the GPUs of one model have spent in one state for one reason."""
+    """
+    Nanoseconds that the GPUs of one model have spent in one state for one reason.
+
+    ``published``: whether its series has stood on a page, see :meth:`Accounts.begin`.
+    """
 
     accelerator: str
     state: GpuState
     reason: str
     total_ns: int
+    published: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,7 @@ class Accounts:
     elapsed_ns: int = 0
     _physical_ns: Counter[str] = field(default_factory=Counter)
     _state_ns: Counter[tuple[str, GpuState, str]] = field(default_factory=Counter)
+    _states_begun: Debuts[tuple[str, GpuState, str]] = field(default_factory=Debuts)
     _holders: dict[tuple[Holder, str], HolderTotals] = field(default_factory=dict)
     _devices_now: dict[tuple[Holder, str], float] = field(default_factory=dict)
     _inventory: dict[str, int] = field(default_factory=dict)
@@ -110,6 +117,9 @@ class Accounts:
         accounts._state_ns = Counter(
             {(each.accelerator, each.state, each.reason): each.total_ns for each in books.states}
         )
+        accounts._states_begun.begin(
+            (each.accelerator, each.state, each.reason) for each in books.states if each.published
+        )
         for each in books.holders:
             accounts._holders[each.holder, each.accelerator] = replace(each.totals)
             if each.devices_now:
@@ -123,8 +133,14 @@ class Accounts:
             inventory=dict(self._inventory),
             physical_ns=dict(self._physical_ns),
             states=tuple(
-                StateTime(accelerator=accelerator, state=state, reason=reason, total_ns=total_ns)
-                for (accelerator, state, reason), total_ns in self._state_ns.items()
+                StateTime(
+                    accelerator=key[0],
+                    state=key[1],
+                    reason=key[2],
+                    total_ns=total_ns,
+                    published=key in self._states_begun,
+                )
+                for key, total_ns in self._state_ns.items()
             ),
             holders=tuple(
                 HolderBook(
@@ -183,7 +199,8 @@ class Accounts:
                 self._held_by(holder, accelerator, 1.0).unwatched_ns += device_ns
 
     def begin(self) -> None:
-        """Note that the series of every holder stand on a published page, so that they may grow on the next."""
+        """Note that every series stands on a published page, so that they may grow on the next."""
+        self._states_begun.begin(self._state_ns)
         for totals in self._holders.values():
             totals.begin()
 
@@ -196,16 +213,16 @@ class Accounts:
 
     def residual_ns(self, accelerator: str) -> int:
         """Physical time less the sum of all states; anything but 0 is a defect of the collector."""
-        states = sum(ns for (model, _, _), ns in self._state_ns.items() if model == accelerator)
-        return self._physical_ns[accelerator] - states
+        return self._physical_ns[accelerator] - _of(accelerator, self._state_ns)
 
     def samples(self, node: str, provenance: str, *, newcomers_at_zero: bool = False) -> Iterator[Sample]:
         """
         Every counter and gauge of the accounts, as samples of the wire contract.
 
-        With ``newcomers_at_zero`` the counters that have stood on no page yet (see :meth:`begin`) are 0.
+        With ``newcomers_at_zero`` the counters that have stood on no page yet (see :meth:`begin`) are 0. What a state
+        keeps back so, the physical seconds keep back as well: the balance of every page comes out.
         """
-        yield from self._gpu_samples((node, provenance))
+        yield from self._gpu_samples((node, provenance), newcomers_at_zero)
         yield from self._holder_samples((node, provenance), newcomers_at_zero)
 
     def _held_by(self, holder: Holder, accelerator: str, devices: float) -> HolderTotals:
@@ -216,13 +233,15 @@ class Accounts:
         totals.workload = (holder.workload_kind, holder.workload_name, holder.workload_uid)
         return totals
 
-    def _gpu_samples(self, where: tuple[str, str]) -> Iterator[Sample]:
+    def _gpu_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
+        states = self._states_begun.shown(self._state_ns, newcomers_at_zero=newcomers_at_zero)
         for accelerator, count in self._inventory.items():
             yield Sample(gpu_metrics.GPUS, (*where, accelerator), count)
         for accelerator in dict.fromkeys([*self._physical_ns, *(model for model, _, _ in self._state_ns)]):
-            yield Sample(gpu_metrics.GPU_PHYSICAL, (*where, accelerator), self._physical_ns[accelerator] / NANOSECONDS)
+            physical_ns = _of(accelerator, states) + self.residual_ns(accelerator)
+            yield Sample(gpu_metrics.GPU_PHYSICAL, (*where, accelerator), physical_ns / NANOSECONDS)
             yield Sample(gpu_metrics.GPU_RESIDUAL, (*where, accelerator), self.residual_ns(accelerator) / NANOSECONDS)
-        for (accelerator, state, reason), ns in self._state_ns.items():
+        for (accelerator, state, reason), ns in states.items():
             yield Sample(gpu_metrics.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
 
     def _holder_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
@@ -232,6 +251,11 @@ class Accounts:
             yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now.get((holder, accelerator), 0.0))
             for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
                 yield Sample(metric, (*labels, *beside), value)
+
+
+def _of(accelerator: str, state_ns: Mapping[tuple[str, GpuState, str], int]) -> int:
+    """The nanoseconds of one model."""
+    return sum(ns for (model, _, _), ns in state_ns.items() if model == accelerator)
 
 
 def _add_sole(totals: HolderTotals, elapsed_ns: int, device_ns: int, reading: Reading | Absent) -> None:

@@ -45,8 +45,16 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
         if not isinstance(look.reading, Absent):
             yield from _read_samples((*where, uuid), look.reading)
         yield from _held_samples((*where, uuid), held)
-    for (uuid, xid), count in survey.xid_errors.items():
-        yield Sample(gpu_metrics.GPU_XID_ERRORS, (*where, uuid, str(xid)), count)
+
+
+def error_samples(
+    where: tuple[str, str], nvml: Mapping[tuple[str, str], int], xid: Mapping[tuple[str, int], int]
+) -> Iterator[Sample]:
+    """What has failed: calls into NVML by call and code, and devices by UUID and Xid number."""
+    for (call, code), count in nvml.items():
+        yield Sample(node_metrics.NVML_ERRORS, (*where, call, code), count)
+    for (uuid, number), count in xid.items():
+        yield Sample(gpu_metrics.GPU_XID_ERRORS, (*where, uuid, str(number)), count)
 
 
 def _held_samples(labels: tuple[str, ...], held: Held) -> Iterator[Sample]:
@@ -65,10 +73,9 @@ def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]
 
 
 def custody_samples(where: tuple[str, str], custody: Custody) -> Iterator[Sample]:
-    """The inventory and its events, also of devices that have vanished. Nothing before the first device."""
-    if custody.entries:
-        for event in Event:
-            yield Sample(gpu_metrics.CUSTODY_EVENTS, (*where, event), custody.count(event))
+    """The inventory, also devices that have vanished, and its events; each kind from 0 on."""
+    for event in Event:
+        yield Sample(gpu_metrics.CUSTODY_EVENTS, (*where, event), custody.count(event))
     for entry in custody.entries:
         about = (*where, entry.identity.gpu_uuid, *_about(entry.identity))
         yield Sample(gpu_metrics.CUSTODY_FIRST_SEEN, about, entry.first_seen_unix)

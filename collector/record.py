@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from collector import contract
 from collector.accounting import Accounts, DeviceInterval
 from collector.contract import Metric, Sample, node_metrics
+from collector.debuts import Debuts
 from collector.devices import NodeDevices, Survey
 from collector.intervals import Holding, after_check, device_intervals, either, unwatched
-from collector.page import check_samples, custody_samples, gpu_samples
+from collector.page import check_samples, custody_samples, error_samples, gpu_samples
 from collector.processes.port import Checked
 from collector.readings import Absent, Why
 from collector.rhythms import Rhythms
@@ -100,6 +101,8 @@ class NodeRecord:
         self._mismatches = Counter(state.process_mismatches)
         self._held, self.last_known = state.held, state.last_known
         failures = {(each.call, each.code): each.count for each in state.nvml_failures}
+        self._nvml_errors_begun = Debuts((each.call, each.code) for each in state.nvml_failures if each.published)
+        self._xid_errors_begun = Debuts[tuple[str, int]]()
         self.survey = devices.remember(state.custody.present(), failures, state.instances)
         self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
         self._last_success_unix = state.last_success_unix
@@ -132,14 +135,21 @@ class NodeRecord:
         self._duration_seconds = look.took_seconds
 
     def begin(self) -> None:
-        """Note that all series of holders stand on a published page, so that they may grow on the next."""
+        """Note that all series stand on a published page, so that they may grow on the next."""
         self._accounts.begin()
+        self._nvml_errors_begun.begin(self.survey.errors)
+        self._xid_errors_begun.begin(self.survey.xid_errors)
 
     def samples(self, *, newcomers_at_zero: bool) -> Iterator[Sample]:
-        """Every series; those of holders that no page has had yet are at 0, if that is asked for."""
+        """Every series; counters that no page has had yet are at 0, if that is asked for."""
         where = self._facts.where
         yield from self._collector_samples()
         yield from gpu_samples(where, self.survey, self._held)
+        yield from error_samples(
+            where,
+            self._nvml_errors_begun.shown(self.survey.errors, newcomers_at_zero=newcomers_at_zero),
+            self._xid_errors_begun.shown(self.survey.xid_errors, newcomers_at_zero=newcomers_at_zero),
+        )
         yield from custody_samples(where, self._custody)
         yield from self._check_samples()
         yield from self._accounts.samples(*where, newcomers_at_zero=newcomers_at_zero)
@@ -156,7 +166,8 @@ class NodeRecord:
             ticks=self._ticks,
             lateness_ns=self._lateness_ns,
             nvml_failures=tuple(
-                CallFailures(call=call, code=code, count=count) for (call, code), count in self.survey.errors.items()
+                CallFailures(call=key[0], code=key[1], count=count, published=key in self._nvml_errors_begun)
+                for key, count in self.survey.errors.items()
             ),
             books=self._accounts.books(),
             held=self._held,
@@ -218,8 +229,6 @@ class NodeRecord:
         yield Sample(node_metrics.COLLECTOR_BLIND, (*where, blind.reason if blind else ""), 1 if blind else 0)
         for metric, value in self._own_numbers():
             yield Sample(metric, where, value)
-        for (call, code), count in self.survey.errors.items():
-            yield Sample(node_metrics.NVML_ERRORS, (*where, call, code), count)
 
     def _own_numbers(self) -> tuple[tuple[Metric, float], ...]:
         return (

@@ -96,11 +96,12 @@ class CannotSave(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailures:
-    """How often a call into NVML has failed with one code."""
+    """How often a call into NVML has failed with one code; ``published``: whether a page has had it."""
 
     call: str
     code: str
     count: int
+    published: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

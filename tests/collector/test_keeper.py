@@ -109,13 +109,13 @@ def test_what_was_not_saved_was_not_published(tmp_path: Path) -> None:
     """The page stands at the last save, and what the ticks since had counted is lost with the process."""
     node = Node(tmp_path, interval_seconds=30).tick(0, 10, 20)
     assert node.of(gpu_metrics.GPU_PHYSICAL) == 0
-    node.tick(30)
-    assert node.of(gpu_metrics.GPU_PHYSICAL) == 60
-    node.tick(40, 50)
-    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(node_metrics.COLLECTOR_CLOCK)) == (60, EPOCH + 30)
-    node.start().tick(50)
+    node.tick(30, 60)
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 120
+    node.tick(70, 80)
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(node_metrics.COLLECTOR_CLOCK)) == (120, EPOCH + 60)
+    node.start().tick(80, 110)
     assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 20
-    assert node.of(node_metrics.STATE_SAVED) == EPOCH + 50
+    assert node.of(node_metrics.STATE_SAVED) == EPOCH + 110
 
 
 def test_a_holders_series_begin_with_zero(node: Node) -> None:
@@ -131,6 +131,23 @@ def test_a_holders_series_begin_with_zero(node: Node) -> None:
     assert node.of(holder_metrics.HELD) == 30
     node.start()
     assert node.of(holder_metrics.HELD) == 30
+
+
+def test_a_states_series_begin_with_zero(node: Node) -> None:
+    """What a state has before its first page, physical time has with it on the next: every page balances."""
+    node.tick(10)
+    assert (node.of(gpu_metrics.GPU_SECONDS), node.of(gpu_metrics.GPU_PHYSICAL)) == (0, 0)
+    node.start().tick(20)
+    assert (node.of(gpu_metrics.GPU_SECONDS), node.of(gpu_metrics.GPU_PHYSICAL)) == (0, 0)
+    node.tick(30)
+    assert (node.of(gpu_metrics.GPU_SECONDS), node.of(gpu_metrics.GPU_PHYSICAL)) == (60, 60)
+    node.held = Absent(Why.HOLDERS_UNKNOWN)
+    node.tick(40)
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="holders_unknown") == 0
+    assert (node.of(gpu_metrics.GPU_SECONDS), node.of(gpu_metrics.GPU_PHYSICAL)) == (60, 60)
+    node.tick(50)
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="holders_unknown") == 40
+    assert node.of(gpu_metrics.GPU_SECONDS) == node.of(gpu_metrics.GPU_PHYSICAL) == 100
 
 
 def test_an_orderly_end_saves_what_the_last_tick_left(tmp_path: Path) -> None:
@@ -150,7 +167,7 @@ def test_a_collector_that_is_stopped_before_its_first_tick_changes_nothing(node:
     stop = threading.Event()
     stop.set()
     node.start().collector.run(stop)
-    node.start().tick(60)
+    node.start().tick(60, 70)
     assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
 
 
@@ -173,9 +190,9 @@ def test_without_a_boot_no_setting_of_the_clock_matters(node: Node, ahead: float
     node.tick(10, 20)
     node.clock.ahead_seconds = ahead
     node.moment.seconds = 50
-    node.start().tick(60)
+    node.start().tick(60, 70)
     assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
-    assert node.of(gpu_metrics.GPU_PHYSICAL) == 2 * 60
+    assert node.of(gpu_metrics.GPU_PHYSICAL) == 2 * 70
     assert (node.of(node_metrics.STATE_FOUND, found="loaded"), node.of(node_metrics.COLLECTOR_START)) == (1, EPOCH)
 
 
@@ -184,7 +201,7 @@ def test_over_a_boot_the_time_of_day_is_believed(node: Node) -> None:
     node.tick(10, 20)
     node.clock.boots += 1
     node.moment.seconds = 50
-    node.start().tick(60)
+    node.start().tick(60, 70)
     assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 30
 
 
@@ -205,7 +222,7 @@ def test_the_longest_believable_gap_is_lost(node: Node) -> None:
     node.tick(0)
     node.clock.boots += 1
     node.moment.seconds = LONGEST_DOWN_SECONDS
-    node.start().tick(LONGEST_DOWN_SECONDS)
+    node.start().tick(LONGEST_DOWN_SECONDS, LONGEST_DOWN_SECONDS + 10)
     assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * LONGEST_DOWN_SECONDS
 
 
@@ -213,9 +230,9 @@ def test_a_gpu_that_was_known_is_missed_after_a_restart(node: Node) -> None:
     """A device taken out while no collector ran is lost until it has vanished, and then no longer counted."""
     node.tick(10)
     node.gpus.pop()
-    node.start().tick(20)
+    node.start().tick(20, 30)
     assert node.of(gpu_metrics.GPUS) == 2
-    assert node.of(gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 10
+    assert node.of(gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 20
     node.tick(10 + VANISHED_AFTER_SECONDS, 20 + VANISHED_AFTER_SECONDS)
     assert node.of(gpu_metrics.GPUS) == 1
     assert [node.of(gpu_metrics.CUSTODY_EVENTS, event=event) for event in ("appeared", "vanished")] == [2, 1]

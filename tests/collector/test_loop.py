@@ -252,14 +252,16 @@ def test_without_driver_it_is_blind_and_says_nothing_of_gpus(ticks: int) -> None
         == 1
     )
     assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
-    assert all(name.startswith("flopwatch_collector_") for name in names(collector))
+    assert all(name.startswith("flopwatch_collector_") for name in names(collector) - {gpu_metrics.CUSTODY_EVENTS.name})
+    assert of(collector, gpu_metrics.CUSTODY_EVENTS) == 0
 
 
 def test_before_the_first_tick_it_has_not_tried() -> None:
     """A scrape before the first tick says blind with no_data, and no GPU."""
     collector = a_collector(ToldClock(Moment()), UnknownHolders())
     assert of(collector, node_metrics.COLLECTOR_BLIND, reason="no_data") == 1
-    assert all(name.startswith("flopwatch_collector_") for name in names(collector))
+    assert all(name.startswith("flopwatch_collector_") for name in names(collector) - {gpu_metrics.CUSTODY_EVENTS.name})
+    assert of(collector, gpu_metrics.CUSTODY_EVENTS) == 0
     assert collector.health().ticks == 0
 
 
