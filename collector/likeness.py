@@ -21,9 +21,7 @@ from operator import mul
 
 LEAST_CYCLES = 3  # what has been seen twice only may be chance
 LEAST_STRENGTH = 0.5  # a guess; dips of 2 s in 60 s need to be six times as deep as the noise's deviation
-DEVIATIONS = (
-    2.5  # above what chance does; with the next, below 1 % of all noise has a period: tests/collector/test_rhythm.py
-)
+DEVIATIONS = 2.5  # above chance; with the next, below 1 % of all noise has a period: tests/collector/test_rhythm.py
 LEAST_WIDTH = 4.0  # the sum is no less; makes it 5 deviations for noise without memory, which offers the most lags
 REPETITION_SHARE = 0.5  # of that height for each repetition: a guess, for the steps of training differ in length
 REPETITIONS = 4  # so many must stand out, where there is room: a guess
