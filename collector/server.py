@@ -15,21 +15,23 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.message import Message
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any
 
 from collector.answers import Answer, Page, of_json, pages_of
-from collector.connections import AT_ONCE, Connections
+from collector.connections import Connections
 from collector.loop import Collector
 from collector.tls import HANDSHAKE, Tls, shows_certificate
 
 log = logging.getLogger("flopwatch.collector")
 
+WAITING = 128  # a guess, net.core.somaxconn up to Linux 5.3; who finds no place in the queue asks again after 1 s only
 SILENCE_SECONDS = 10.0  # a guess: for so long a connection may say nothing
 LARGEST_REQUEST_BYTES = 65536  # of one that is not read; http.server takes as long a line
 OFFERED = "GET, HEAD"
@@ -57,12 +59,14 @@ class Server(ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = WAITING
 
     def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, tls: Tls | None, at_once: int
+        self, address: tuple[str, int], handler: "type[_Handler]", *, tls: Tls | None, connections: Connections
     ) -> None:
         self._tls = tls
-        self._connections = Connections(at_once=at_once)
+        self._connections = connections
+        self._handler = handler
         super().__init__(address, handler)
 
     @property
@@ -74,7 +78,7 @@ class Server(ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread, or turn away at once where there are too many."""
-        if self._connections.admit(request):
+        if self._connections.admit(request, peer=client_address[0]):
             super().process_request(request, client_address)
             return
         if self._tls is None:
@@ -86,11 +90,12 @@ class Server(ThreadingTCPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's thread: agree on TLS where it is spoken, then answer."""
         request.settimeout(SILENCE_SECONDS)
+        heard = partial(self._connections.heard, request)
         if self._tls is None:
-            super().finish_request(request, client_address)
+            self._handler(request, client_address, self, heard=heard)
         elif request.recv(1, socket.MSG_PEEK) == HANDSHAKE:
             with self._tls.context().wrap_socket(request, server_side=True) as secured:
-                super().finish_request(secured, client_address)
+                self._handler(secured, client_address, self, heard=heard)
         elif request.recv(LARGEST_REQUEST_BYTES):
             request.sendall(_bare(HTTPStatus.BAD_REQUEST, "this port speaks TLS: ask by https"))
 
@@ -121,12 +126,18 @@ class ServerV6(Server):
 
 
 def make_server(
-    collector: Collector, *, host: str, port: int, bearer_token: str, tls: Tls | None = None, at_once: int = AT_ONCE
+    collector: Collector,
+    *,
+    host: str,
+    port: int,
+    bearer_token: str,
+    tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Server:
     """
     A server ready for ``serve_forever``; port 0 takes a free one. Raises NotLoopback, or OSError when taken.
 
-    ``at_once`` connections are answered at a time.
+    ``connections`` says how many there may be; as many as usual without it.
     """
     certified = tls is not None and tls.asks_readers
     if not is_loopback(host):
@@ -134,7 +145,8 @@ def make_server(
     about = {"pages": pages_of(collector), "token": bearer_token, "certified": certified}
     kind = ServerV6 if ":" in host else Server
     try:
-        return kind((host, port), type("Handler", (_Handler,), about), tls=tls, at_once=at_once)
+        handler = type("Handler", (_Handler,), about)
+        return kind((host, port), handler, tls=tls, connections=connections or Connections())
     except UnicodeError as error:  # a name that IDNA cannot write
         raise OSError("not a host's name") from error
 
@@ -166,6 +178,18 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     default_request_version = "HTTP/1.0"  # who names none, or one that nobody speaks, gets a status all the same
     timeout = SILENCE_SECONDS
+
+    def __init__(self, request: Any, client_address: Any, server: Server, *, heard: Callable[[], None]) -> None:
+        """Answers before it returns; ``heard`` is called once the request is whole."""
+        self._heard = heard
+        super().__init__(request, client_address, server)
+
+    def parse_request(self) -> bool:
+        """Whether there is a request, with all its headers."""
+        is_whole = super().parse_request()
+        if is_whole:
+            self._heard()
+        return is_whole
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

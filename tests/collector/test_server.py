@@ -2,6 +2,7 @@ import gzip
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
@@ -13,7 +14,8 @@ from support.nodes import ASource, ToldClock, a_collector
 from support.scenarios import Moment
 from support.serving import port_of, serving
 
-from collector.loop import Collector
+from collector.connections import AT_ONCE, Connections
+from collector.loop import Collector, Page
 from collector.nvml import Driver
 from collector.server import NotLoopback, is_loopback, make_server
 
@@ -244,16 +246,73 @@ def test_what_is_no_request_is_refused_in_the_form_of_all_answers(
     assert not caplog.records
 
 
-def test_too_many_readers_are_turned_away_at_once(collector: Collector) -> None:
-    """Beyond so many connections the next one gets 503 without being read, and is served when one has ended."""
-    with serving(collector, at_once=3) as server, ExitStack() as silent:
+def connected(port: int, host: str = "127.0.0.1", *, says: bytes = b"") -> socket.socket:
+    """A connection from this address of the loopback's, on which this was said."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(host, 0))
+    connection.sendall(says)
+    return connection
+
+
+def status_of(connection: socket.socket) -> bytes:
+    """The status that comes, or nothing where the connection was ended without an answer."""
+    with suppress(ConnectionResetError), connection.makefile("rb") as answer:
+        return answer.read().partition(b"\r\n")[0][9:12]
+    return b""
+
+
+WHOLE = b"GET /readyz HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize("says", [b"", b"GET /readyz HTTP/1.1\r\nAccept: "])
+@pytest.mark.parametrize("peers", [["127.0.0.1"], ["127.0.0.2"], ["127.0.0.2", "127.0.0.3"]])
+def test_silent_connections_keep_nobody_out(collector: Collector, peers: list[str], says: bytes) -> None:
+    """However many connections of however many peers are open without a whole request, every page is answered."""
+    collector.tick()
+    with serving(collector) as server, ExitStack() as silent:
         port = port_of(server)
-        for _ in range(3):
-            silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
-        until(lambda: get(port, "/healthz")[0].status == 503, "the three have their places")
+        for _ in range(AT_ONCE + 1):
+            for peer in peers:
+                silent.enter_context(connected(port, peer, says=says))
+        assert {path: get(port, path)[0].status for path in ("/healthz", "/readyz", "/metrics")} == {
+            "/healthz": 200, "/readyz": 200, "/metrics": 200,
+        }  # fmt: skip
+
+
+def test_of_silent_connections_the_oldest_makes_room(collector: Collector) -> None:
+    """Where all places are taken one connection is ended, the one that came first; the others may still ask."""
+    collector.tick()
+    with serving(collector, connections=Connections(at_once=3)) as server, ExitStack() as stack:
+        port = port_of(server)
+        first, *others = (stack.enter_context(connected(port, f"127.0.0.{number}")) for number in (2, 3, 4))
+        newcomer = stack.enter_context(connected(port, says=WHOLE))
+        assert [status_of(newcomer), status_of(first)] == [b"200", b""]
+        for each in others:
+            each.sendall(WHOLE)
+            assert status_of(each) == b"200"
+
+
+def test_too_many_readers_are_turned_away_at_once(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While all places of a peer are being answered it gets 503 without being read, another peer gets its answer."""
+    collector.tick()
+    came, goes_on = threading.Semaphore(0), threading.Event()
+
+    def slow_page(**_: object) -> Page:
+        came.release()
+        assert goes_on.wait(30)
+        return Page(kept=(), live=())
+
+    monkeypatch.setattr(collector, "page", slow_page)
+    with serving(collector, connections=Connections(of_one_peer=3)) as server, ExitStack() as stack:
+        stack.callback(goes_on.set)
+        port = port_of(server)
+        ask_page = b"GET /metrics HTTP/1.1\r\n\r\n"
+        busy = [stack.enter_context(connected(port, says=ask_page)) for _ in range(3)]
+        assert all(came.acquire(timeout=30) for _ in busy)
         response, body = get(port, "/healthz")
         assert (response.status, json.loads(body)) == (503, {"error": "too many connections at once: ask again"})
-        silent.close()
+        assert status_of(stack.enter_context(connected(port, "127.0.0.2", says=WHOLE))) == b"200"
+        goes_on.set()
+        assert [status_of(each) for each in busy] == [b"200"] * 3
         until(lambda: get(port, "/healthz")[0].status == 200, "their places are free")
 
 

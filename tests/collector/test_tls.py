@@ -16,6 +16,7 @@ from support.nodes import ASource, ToldClock, a_collector
 from support.scenarios import Moment
 from support.serving import port_of, serving
 
+from collector.connections import Connections
 from collector.loop import Collector
 from collector.server import NotLoopback, make_server
 from collector.tls import Tls, TlsFiles, UnusableTls
@@ -102,7 +103,7 @@ def test_a_handshake_that_does_not_come_keeps_nobody_waiting(
 def test_too_many_connections_are_closed(collector: Collector) -> None:
     """Beyond the limit a reader over TLS is turned away at once: nobody makes a handshake with it."""
     with (
-        serving(collector, tls=Tls(the_files()), at_once=0) as server,
+        serving(collector, tls=Tls(the_files()), connections=Connections(at_once=0)) as server,
         pytest.raises(OSError, match=r"EOF|reset|closed"),
     ):
         ask(port_of(server), "GET", "/healthz", tls=a_reader())

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from collector.connections import AT_ONCE
+from collector.connections import Connections
 from collector.loop import Collector
 from collector.server import Server, make_server
 from collector.tls import Tls
@@ -12,10 +12,15 @@ from collector.tls import Tls
 
 @contextmanager
 def serving(
-    collector: Collector, *, host: str = "127.0.0.1", token: str = "", tls: Tls | None = None, at_once: int = AT_ONCE
+    collector: Collector,
+    *,
+    host: str = "127.0.0.1",
+    token: str = "",
+    tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Iterator[Server]:
     """The server, answering for the length of the block; it has ended after it."""
-    with make_server(collector, host=host, port=0, bearer_token=token, tls=tls, at_once=at_once) as server:
+    with make_server(collector, host=host, port=0, bearer_token=token, tls=tls, connections=connections) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
