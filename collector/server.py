@@ -10,7 +10,6 @@ nobody else waiting. How many there may be at once is in collector/connections.p
 """
 
 import gzip
-import hmac
 import ipaddress
 import logging
 import socket
@@ -26,6 +25,7 @@ from typing import Any
 
 from collector.answers import Answer, Page, of_json, pages_of
 from collector.connections import Connections
+from collector.headers import accepts_gzip, is_bearer
 from collector.loop import Collector
 from collector.tls import HANDSHAKE, Tls, shows_certificate
 
@@ -214,8 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.certified and not shows_certificate(self.connection):
             problem = "show a certificate of an authority in the collector's --tls-client-ca-file"
             return of_json(HTTPStatus.FORBIDDEN, {"error": problem})
-        given = self.headers.get("Authorization", "").encode("latin-1")  # the bytes as sent
-        if self.token and not hmac.compare_digest(given, b"Bearer " + self.token.encode()):
+        if self.token and not is_bearer(self.headers.get("Authorization", ""), self.token):
             return of_json(HTTPStatus.UNAUTHORIZED, {"error": "send the collector's bearer token"})
         return None
 
@@ -223,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, content_type, body = answer
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        if "gzip" in self.headers.get("Accept-Encoding", ""):
+        if accepts_gzip(", ".join(self.headers.get_all("Accept-Encoding", ()))):
             body = gzip.compress(body, compresslevel=1)
             self.send_header("Content-Encoding", "gzip")
         if status in HEADERS:

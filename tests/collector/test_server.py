@@ -71,6 +71,32 @@ def test_pages_are_compressed_for_who_asks(port: int) -> None:
     assert gzip.decompress(smaller) == body
 
 
+@pytest.mark.parametrize(
+    ("sent", "packed"),
+    [
+        ("gzip", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("br;q=1.0, gzip;q=0.001", True),
+        ("gzip; q=1.000", True),
+        ("*", True),
+        ("identity, *;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip ; Q=0.000", False),
+        ("gzip;q=0, *", False),
+        ("br, *;q=0", False),
+        ("gzip;q=nan", False),
+        ("gzipped", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+def test_who_refuses_gzip_gets_a_plain_page(port: int, sent: str, packed: bool) -> None:
+    """A weight of 0 refuses a coding, by its name or by the star; a name or a star without one accepts it."""
+    response, _ = get(port, "/healthz", Accept_Encoding=sent)
+    assert response.headers["Content-Encoding"] == ("gzip" if packed else None)
+
+
 def test_ready_after_the_first_tick(collector: Collector, port: int) -> None:
     """/readyz is 503 and starting before the first tick, then 200 and observing."""
     response, body = get(port, "/readyz")
@@ -118,7 +144,10 @@ def test_other_pages_are_not_there(port: int) -> None:
         (TOKEN, 401),
         (f"Basic {TOKEN}", 401),
         (f"Bearer {TOKEN}x", 401),
+        (f"Bearer{TOKEN}", 401),
         (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (f"BEARER  {TOKEN}", 200),
     ],
 )
 def test_metrics_need_the_token(collector: Collector, sent: str | None, status: int) -> None:
