@@ -1,7 +1,9 @@
-"""The entry to the collector's command: it looks whether the libraries are there before anything needs them."""
+"""The entry to the collector's command: keeps signals, and says what libraries lack, before it loads anything slow."""
 
 import sys
 from collections.abc import Sequence
+
+from collector import signals
 
 LIBRARIES = ("pynvml", "prometheus_client", "grpc", "google", "kubernetes", "urllib3")
 """What the extra ``[collector]`` installs, by the names under which it is imported."""
@@ -11,8 +13,9 @@ LIBRARY_MISSING = 2  # as for settings that cannot be used: only a person can he
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; one clear line and exit code 2 where a library of the collector is not installed."""
+    signals.block()
     try:
-        # Imported here, so that what it lacks can be told.
+        # Imported here, so that signals are blocked before, and what it lacks can be told.
         from collector.command import main as command
 
         return command(arguments)

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collector import signals
 from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import DETAIL, Provenance, Sample
 from collector.devices import NodeDevices
@@ -41,6 +42,7 @@ from collector.readings import Absent, Why
 from collector.record import NodeFacts, Timing
 from collector.server import NotLoopback, Server, make_server
 from collector.settings import Settings, read_settings
+from collector.signals import RELEASE, SIGNALS, STOP_SIGNALS, TAKE_BACK
 from collector.state.file import Held, StateFile
 from collector.state.keeper import Keeper
 from collector.table import text_of
@@ -54,10 +56,7 @@ UNUSABLE_SETTINGS = 2
 NOT_ALL_READ = 3
 PATIENCE_SECONDS = 5.0  # a guess: with --once, for those who know the holders to answer at all
 POLL_SECONDS = 0.05
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 OTHERS_END_IT = (signal.SIGINT, signal.SIGPIPE)  # one look ends without a traceback: at Ctrl-C, in `… | head`
-RELEASE, TAKE_BACK = signal.SIGUSR1, signal.SIGUSR2
-SIGNALS = (*STOP_SIGNALS, RELEASE, TAKE_BACK)
 LOOK_SECONDS = 1.0  # how often to see whether the loop still lives while no signal comes
 GRACE_SECONDS = 5.0  # for the tick under way; one that hangs in the driver cannot be interrupted
 
@@ -97,6 +96,7 @@ def _look_once(settings: Settings) -> int:
     """Print what two readings, one interval apart, say; with the exit code for whether all could be read."""
     for number in OTHERS_END_IT:
         signal.signal(number, signal.SIG_DFL)
+    signals.unblock()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no ellipsis shows a question mark
     logging.basicConfig(level=logging.ERROR)  # what is wrong is in what is printed
@@ -129,9 +129,7 @@ def _wait_until(is_true: Callable[[], bool]) -> None:
 
 
 def _serve_until_told(settings: Settings) -> int:
-    # Blocked before any thread starts, so that all inherit it, and waited for below: a handler would run between any
-    # two instructions of the main thread, and setting an event there can deadlock with a wait for the same event.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signals.block()  # mostly they are already, see collector/__main__.py
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with ExitStack() as stack:
         try:

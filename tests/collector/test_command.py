@@ -103,6 +103,53 @@ def test_signals_make_it_let_go_of_the_driver_and_take_it_back(scenario: Path) -
     ]
 
 
+AT_THE_IMPORT = """
+import os, sys
+
+class Sender:
+    def find_spec(self, name, *_):
+        if name == "collector.command":
+            os.kill(os.getpid(), {number:d})
+
+sys.meta_path.insert(0, Sender())
+from collector.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""Starts the command, which gets a signal before the first of its imports that takes time."""
+
+
+def early(number: int, *arguments: str) -> tuple[str, ...]:
+    """The command line that does so."""
+    return (sys.executable, "-c", AT_THE_IMPORT.format(number=number), "--listen-port=0", *arguments)
+
+
+def test_a_request_to_let_go_while_it_still_starts_is_heeded(scenario: Path, tmp_path: Path) -> None:
+    """SIGUSR1 before anything slow is imported does not kill it: it serves, and has let go of the driver."""
+    command = early(signal.SIGUSR1, f"--simulate={scenario}", "--node=node-a", "--release-seconds=86400")
+    with running(command, log=tmp_path / "log", says=r"serving http://127\.0\.0\.1:(\d+)/metrics") as served:
+        released = {"state": "blind", "reason": "driver_released"}
+        until(lambda: json.loads(get(int(served[1]), "/readyz")[1]) == released, "the driver is released")
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments", "code"),
+    [
+        (signal.SIGTERM, [], 0),
+        (signal.SIGINT, [], 0),
+        (signal.SIGINT, ["--once"], -signal.SIGINT),
+        (signal.SIGTERM, ["--once"], -signal.SIGTERM),
+    ],
+)
+def test_a_signal_to_stop_while_it_still_starts_stops_it(
+    scenario: Path, number: int, arguments: list[str], code: int
+) -> None:
+    """It ends in order once it serves; one look, which has nothing to put in order, ends without a traceback."""
+    command = early(number, f"--simulate={scenario}", "--node=node-a", *arguments)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=ENVIRONMENT)
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("library", ["pynvml", "prometheus_client", "grpc"])
 @pytest.mark.parametrize("entry", ["collector.__main__", "collector"])
 def test_without_its_libraries_it_says_what_to_install(library: str, entry: str) -> None:
