@@ -21,6 +21,7 @@ from collector import signals
 from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import DETAIL, Provenance, Sample
 from collector.devices import NodeDevices
+from collector.hanging import Hangs, TickWatch, unless_it_hangs
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector
 from collector.nvml import Driver
@@ -105,20 +106,33 @@ def _look_once(settings: Settings) -> int:
             node = _node(settings, stack)
         except (HoldersError, ValueError, OSError) as error:
             return _refuse(error, UNUSABLE_SETTINGS)
-        stack.callback(node.devices.close)
-        node.devices.survey()
-        time.sleep(node.clock.real_seconds(settings.interval_seconds))
-        _wait_until(node.has_heard)
-        survey, held = node.devices.survey(), node.holders.holders()
-        look = Look(
-            node=node.facts.node,
-            provenance=node.facts.provenance,
-            every_gpu_was_read=survey.complete,
-            gpus=rows_of(survey, held),
-            sources=(driver_source(survey), *node.sources(held)),
-        )
+        watch = TickWatch(node.clock, limit_seconds=settings.hang_seconds, asking=lambda: node.devices.asking)
+        try:
+            look = unless_it_hangs(watch, partial(_look, node, watch, settings.interval_seconds))
+        except Hangs as error:
+            problem = f"{error} has not answered for {settings.hang_seconds:g} s; see what the kernel says (dmesg)"
+            return _refuse(problem, NOT_ALL_READ)
     print(json.dumps(plain_look(look), indent=2) if settings.format == "json" else text_of(look), flush=True)
     return 0 if look.every_gpu_was_read else NOT_ALL_READ
+
+
+def _look(node: _Node, watch: TickWatch, interval_seconds: float) -> Look:
+    """What two readings, one interval apart, say."""
+    with watch:
+        watch.during("driver", node.devices.survey)
+    time.sleep(node.clock.real_seconds(interval_seconds))
+    _wait_until(node.has_heard)
+    with watch:
+        survey = watch.during("driver", node.devices.survey)
+        held = watch.during("holders", node.holders.holders)
+        watch.during("driver", node.devices.close)
+    return Look(
+        node=node.facts.node,
+        provenance=node.facts.provenance,
+        every_gpu_was_read=survey.complete,
+        gpus=rows_of(survey, held),
+        sources=(driver_source(survey), *node.sources(held)),
+    )
 
 
 def _wait_until(is_true: Callable[[], bool]) -> None:

@@ -1,12 +1,14 @@
 """
-Whether the tick under way hangs, and in what.
+Whether the tick under way hangs, and in what; the same for one look.
 
 A call into a driver that hangs cannot be ended from outside: a thread for each call would leave threads behind, and the
 handles they hold. So it is told: on the page, which else only stands still, in ``/readyz`` and in the log. If the call
-comes back, its time is lost as late; if it never does, ``/healthz`` fails, and who asks it starts another process.
+comes back, its time is lost as late; if it never does, ``/healthz`` fails, and who asks it starts another process. One
+look, which nobody looks after, is given up.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Self, TypeVar
 
@@ -18,7 +20,13 @@ log = logging.getLogger("flopwatch.collector")
 NANOSECONDS = 1_000_000_000
 OWN_WORK = "collector"  # between the steps: adding up
 
+POLL_SECONDS = 0.05  # how often to see whether what is worked at in another thread hangs
+
 T = TypeVar("T")
+
+
+class Hangs(Exception):
+    """What somebody waits for does not come; the text is what it hangs in, as of :meth:`TickWatch.hanging`."""
 
 
 class TickWatch:
@@ -73,3 +81,29 @@ class TickWatch:
         if self._is_told and not call:
             log.warning("tick.goes_on")
         self._is_told = bool(call)
+
+
+def unless_it_hangs(watch: TickWatch, work: Callable[[], T]) -> T:
+    """
+    What ``work`` answers or raises; it enters the watch itself, as often as it likes.
+
+    Raises ``Hangs``. It works in a thread of its own, which is then left behind, and ends with the process.
+    """
+    answers: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            errors.append(error)
+
+    working = threading.Thread(target=run, name="look", daemon=True)
+    working.start()
+    while working.is_alive():
+        working.join(POLL_SECONDS)
+        if call := watch.hanging():
+            raise Hangs(call)
+    for error in errors:
+        raise error
+    return answers[0]

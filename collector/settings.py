@@ -73,7 +73,10 @@ class Settings:
         86400.0, float, "seconds", "how long the counters of an ended holder stay; a day outlasts a long scrape outage"
     )
     hang_seconds: float = _setting(
-        10.0, float, "seconds", "a tick that takes longer hangs: /readyz and the page say in what; a guess"
+        10.0,
+        float,
+        "seconds",
+        "a tick that takes longer hangs: /readyz and the page say in what, and --once ends; a guess",
     )
     release_seconds: float = _setting(
         120.0,
@@ -228,7 +231,7 @@ signals: SIGTERM and SIGINT stop it; SIGUSR1 makes it let go of the driver, for 
 for --release-seconds, and SIGUSR2 makes it take the driver back at once
 
 exit codes: 0 stopped by a signal, 1 cannot serve or broke down, 2 unusable settings
-with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read, or there is none
+with --once: 0 every GPU was read, 2 unusable settings, 3 some GPU could not be read, the driver hangs, or there is none
 """
 
 

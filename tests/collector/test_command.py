@@ -400,6 +400,27 @@ def test_one_look_that_cannot_be_had_is_code_2(scenario: Path) -> None:
     assert (looked.returncode, looked.stdout, looked.stderr.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize("function", ["nvmlInitWithFlags", "nvmlDeviceGetMemoryInfo", "nvmlShutdown"])
+def test_one_look_at_a_driver_that_hangs_ends(scenario: Path, function: str) -> None:
+    """A call that does not come back ends it with 3 and one line, after --hang-seconds; no table is made up."""
+    start = (
+        "import sys, threading\n"
+        "from collector.simulated import driver\n"
+        f"driver.FUNCTIONS[{function!r}] = lambda *_: threading.Event().wait()\n"
+        "from collector.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    settings = ("--once", f"--simulate={scenario}", "--node=node-a", "--interval-seconds=0.2", "--hang-seconds=0.5")
+    looked = subprocess.run(
+        [sys.executable, "-c", start, *settings],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert (looked.returncode, looked.stdout) == (3, "")
+    # Which call it was is for another test to see: on a slow machine another one may take half a second.
+    assert re.fullmatch(
+        r"flopwatch-collector: \w+ has not answered for 0\.5 s; see what the kernel says \(dmesg\)\n", looked.stderr
+    )
+
+
 def test_a_reader_that_has_seen_enough_ends_one_look_quietly(scenario: Path) -> None:
     """Piped into what does not read it to its end, it leaves no traceback."""
     reading, writing = os.pipe()

@@ -17,7 +17,7 @@ from support.readings import total, values
 from support.scenarios import Moment, a_node, a_script
 
 from collector.contract import gpu_metrics, node_metrics
-from collector.hanging import TickWatch
+from collector.hanging import Hangs, TickWatch, unless_it_hangs
 from collector.loop import Collector
 from collector.nvml import Driver
 from collector.processes.port import Checked
@@ -267,6 +267,33 @@ def test_a_tick_that_fails_does_not_hang() -> None:
         watch.during("holders", lambda: 1 / 0)
     moment.seconds = 100
     assert watch.hanging() == ""
+
+
+def test_work_that_ends_is_answered_or_raised() -> None:
+    """What work that does not hang gives or raises comes to whoever waits for it."""
+    watch = TickWatch(ToldClock(Moment()), limit_seconds=10, asking=str)
+    assert unless_it_hangs(watch, lambda: 1) == 1
+    with pytest.raises(ZeroDivisionError):
+        unless_it_hangs(watch, lambda: 1 / 0)
+
+
+def test_work_that_hangs_is_given_up(blocker: Blocker) -> None:
+    """Whoever waits for it is told what it hangs in, and waits no longer."""
+    watch = TickWatch(ToldClock(moment := Moment()), limit_seconds=10, asking=lambda: "nvmlInit")
+    blocker.armed = True
+
+    def work() -> None:
+        with watch:
+            moment.seconds = 11
+            blocker.pass_by()
+
+    try:
+        with pytest.raises(Hangs, match=r"^nvmlInit$"):
+            unless_it_hangs(watch, work)
+    finally:
+        blocker.lets_go.set()
+    (left,) = (thread for thread in threading.enumerate() if thread.name == "look")
+    left.join(PATIENCE_SECONDS)
 
 
 def test_pynvml_lets_other_threads_run() -> None:
