@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from collector import signals
 from collector.clock import Clock, ScenarioClock, SystemClock
 from collector.contract import DETAIL, Provenance, Sample
-from collector.devices import NodeDevices
+from collector.devices import NodeDevices, Survey
 from collector.hanging import Hangs, TickWatch, unless_it_hangs
 from collector.holders import HoldersError, HolderSource, StaticHolders, UnknownHolders
 from collector.loop import Collector
@@ -29,6 +29,7 @@ from collector.once import (
     Look,
     Source,
     api_server_source,
+    check_source,
     driver_source,
     file_source,
     has_answered,
@@ -38,7 +39,7 @@ from collector.once import (
 )
 from collector.own_process import own_process_samples
 from collector.pci import PciGpu, pci_gpus
-from collector.processes.port import Check
+from collector.processes.port import Check, Checked
 from collector.readings import Absent, Why
 from collector.record import NodeFacts, Timing
 from collector.server import NotLoopback, Server, make_server
@@ -106,9 +107,10 @@ def _look_once(settings: Settings) -> int:
             node = _node(settings, stack)
         except (HoldersError, ValueError, OSError) as error:
             return _refuse(error, UNUSABLE_SETTINGS)
+        check = _process_check(settings, node)
         watch = TickWatch(node.clock, limit_seconds=settings.hang_seconds, asking=lambda: node.devices.asking)
         try:
-            look = unless_it_hangs(watch, partial(_look, node, watch, settings.interval_seconds))
+            look = unless_it_hangs(watch, partial(_look, node, watch, settings.interval_seconds, check))
         except Hangs as error:
             problem = f"{error} has not answered for {settings.hang_seconds:g} s; see what the kernel says (dmesg)"
             return _refuse(problem, NOT_ALL_READ)
@@ -116,23 +118,30 @@ def _look_once(settings: Settings) -> int:
     return 0 if look.every_gpu_was_read else NOT_ALL_READ
 
 
-def _look(node: _Node, watch: TickWatch, interval_seconds: float) -> Look:
-    """What two readings, one interval apart, say."""
+def _look(node: _Node, watch: TickWatch, interval_seconds: float, check: Check | None) -> Look:
+    """What two readings, one interval apart, say, and what the check on the second one comes to, if there is one."""
     with watch:
-        watch.during("driver", node.devices.survey)
+        first = watch.during("driver", node.devices.survey)
+        _held_against(check, watch, first, Absent(Why.NO_DATA))  # shares of use are told since the look before
     time.sleep(node.clock.real_seconds(interval_seconds))
     _wait_until(node.has_heard)
     with watch:
         survey = watch.during("driver", node.devices.survey)
         held = watch.during("holders", node.holders.holders)
+        checked = _held_against(check, watch, survey, held)
         watch.during("driver", node.devices.close)
     return Look(
         node=node.facts.node,
         provenance=node.facts.provenance,
         every_gpu_was_read=survey.complete,
-        gpus=rows_of(survey, held),
-        sources=(driver_source(survey), *node.sources(held)),
+        gpus=rows_of(survey, held, checked),
+        sources=(driver_source(survey), *node.sources(held), *(() if checked is None else (check_source(checked),))),
     )
+
+
+def _held_against(check: Check | None, watch: TickWatch, survey: Survey, held: Held) -> Checked | None:
+    """What the claims come to against the processes, if there is a check."""
+    return None if check is None else watch.during("processes", lambda: check.look(survey.readings, held))
 
 
 def _wait_until(is_true: Callable[[], bool]) -> None:
@@ -179,7 +188,7 @@ def _collector(settings: Settings, stack: ExitStack) -> tuple[Collector, NodeDev
         ),
         keeper=_keeper(settings, node.facts),
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
-        check=_process_check(settings, node) if settings.process_check == "on" else None,
+        check=_process_check(settings, node),
     )
     return collector, node.devices
 
@@ -246,7 +255,9 @@ def _names(setting: str) -> list[str]:
     return [name.strip() for name in setting.split(",")]
 
 
-def _process_check(settings: Settings, node: _Node) -> Check:
+def _process_check(settings: Settings, node: _Node) -> Check | None:
+    if settings.process_check != "on":
+        return None
     # Imported here: without the check nothing that sees process ids is loaded.
     from collector.nvml.processes import NvmlProcesses
     from collector.processes.check import ProcessCheck

@@ -6,7 +6,7 @@ address on the PCI bus. Nothing that is not known is a number: it is a reason, h
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector.attribution import attribute
 from collector.contract import UNKNOWN_ACCELERATOR, GpuState
@@ -14,6 +14,7 @@ from collector.devices import InstanceLook, Survey
 from collector.intervals import holders_of, known_holders
 from collector.pods.troubles import Trouble
 from collector.pods.view import NodeView
+from collector.processes.port import Checked
 from collector.readings import Absent, DeviceIdentity, Holder, MigInstance, Reading, Why
 from collector.state.file import Held
 from collector.state.plain import to_plain
@@ -40,6 +41,12 @@ API_SERVER_NEXT: Mapping[Trouble, str] = {
     Trouble.THROTTLED: "turns requests away: it is overloaded; ask again",
 }
 """The same for the API server; every other trouble passes by itself."""
+CHECK_NEXT: Mapping[Why, str] = {
+    Why.PROCESSES_HIDDEN: "run with the host's process ids, in Kubernetes hostPID, and see --proc-path",
+    Why.NO_DATA: "no GPU's processes are told: see how the driver answers",
+}
+"""The same for the check on the processes; why else a device could not be checked is said as it is."""
+SOME_NS = 1_000_000_000  # what is divided among those who share a device, where only who they are is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +96,15 @@ def plain_look(look: Look) -> object:
     return to_plain(look)
 
 
-def rows_of(survey: Survey, held: Held) -> tuple[Row, ...]:
-    """Every GPU that is counted: those that the driver names, in its order, those that it does not, and the rest."""
+def rows_of(survey: Survey, held: Held, checked: Checked | None = None) -> tuple[Row, ...]:
+    """
+    Every GPU that is counted: those that the driver names, in its order, those that it does not, and the rest.
+
+    ``checked`` is what the claims came to when they were held against the processes, if they were.
+    """
     cards = sorted(survey.known.values(), key=lambda each: (each.index, each.gpu_uuid))
-    return (*(_card(each, survey, held) for each in cards), *_nameless(survey, held))
+    rows = (*(_card(each, survey, held) for each in cards), *_nameless(survey, held))
+    return rows if checked is None else tuple(_as_checked(row, checked) for row in rows)
 
 
 def driver_source(survey: Survey) -> Source:
@@ -120,6 +132,16 @@ def api_server_source(view: NodeView) -> Source:
     trouble = view.stale.reason
     words = API_SERVER_NEXT.get(trouble, f"does not answer ({trouble.value}): ask again")
     return Source(name="API server", is_well=False, says=f"stale: it {words}")
+
+
+def check_source(checked: Checked) -> Source:
+    """What came of holding the claims against the processes."""
+    found = ", ".join(f"{kind.replace('_', ' ')} on {counted(n, 'GPU')}" for kind, n in checked.mismatches.items())
+    told = found or "fit who is said to hold the GPUs"
+    if checked.failure is None:
+        return Source(name="processes", is_well=not found, says=told)
+    words = CHECK_NEXT.get(checked.failure.reason, words_of(checked.failure))
+    return Source(name="processes", is_well=False, says=f"not all checked: {words}{f'; {found}' if found else ''}")
 
 
 def has_answered(view: NodeView) -> bool:
@@ -185,6 +207,17 @@ def _row(
         holders=holders,
         instances=instances,
     )
+
+
+def _as_checked(row: Row, checked: Checked) -> Row:
+    """The row with what is said in place of the claims, if anything."""
+    if isinstance(row.gpu_uuid, Absent):
+        return row
+    claimed = attribute(row.reading, row.holders)
+    after = checked.attribution(row.gpu_uuid, row.reading, SOME_NS, claimed)
+    if after is claimed:
+        return row
+    return replace(row, state=after.state, reason=after.reason, holders=after.holders or Absent(Why.HOLDERS_UNKNOWN))
 
 
 def _nameless(survey: Survey, held: Held) -> Iterator[Row]:

@@ -400,6 +400,14 @@ def test_one_look_that_cannot_be_had_is_code_2(scenario: Path) -> None:
     assert (looked.returncode, looked.stdout, looked.stderr.count("\n")) == (2, "", 1)
 
 
+def test_one_look_with_the_process_check(tmp_path: Path) -> None:
+    """With --process-check on it is made, and what it cannot see is said below the table; without, nothing is."""
+    settings = ("--node=bare", f"--sysfs-root={tmp_path}")
+    checked = once(*settings, "--process-check=on", f"--proc-path={tmp_path}")
+    assert "\nprocesses: not all checked: no GPU's processes are told" in checked.stdout
+    assert "processes" not in once(*settings).stdout
+
+
 @pytest.mark.parametrize("function", ["nvmlInitWithFlags", "nvmlDeviceGetMemoryInfo", "nvmlShutdown"])
 def test_one_look_at_a_driver_that_hangs_ends(scenario: Path, function: str) -> None:
     """A call that does not come back ends it with 3 and one line, after --hang-seconds; no table is made up."""

@@ -29,6 +29,7 @@ from collector.once import (
     Row,
     Source,
     api_server_source,
+    check_source,
     driver_source,
     file_source,
     has_answered,
@@ -38,6 +39,9 @@ from collector.once import (
 )
 from collector.pods.troubles import Trouble
 from collector.pods.view import NodeView, Stale
+from collector.processes.check import ProcessesChecked
+from collector.processes.reality import Mismatch, compare
+from collector.processes.sharing import DeviceUse, Outside
 from collector.readings import FIELD_NAMES, Absent, Holder, Reading, Why
 from collector.simulated.driver import SimulatedDriver, installed
 from collector.simulated.playback import ScriptedHolders
@@ -219,6 +223,82 @@ def test_an_instance_of_a_held_card_is_not_said_to_be_free(tmp_path: Path) -> No
     assert [each.holders for each in one(rows_of(survey, {})).instances] == [(), ()]
     unknown = Absent(Why.KUBELET_GONE)
     assert [each.holders for each in one(rows_of(survey, unknown)).instances] == [unknown] * 2
+
+
+# With the check on the processes
+
+
+def a_check(*, failure: Absent | None = None, **use: DeviceUse) -> ProcessesChecked:
+    """What a check came to that found this use of GPUs, each held by pod-0 and half busy."""
+    found = {gpu_uuid(int(name.removeprefix("gpu"))): each for name, each in use.items()}
+    comparison = compare(dict.fromkeys(found, (A_POD,)), found, busy_ratios=dict.fromkeys(found, 0.5))
+    return ProcessesChecked(use=found, comparison=comparison, failure=failure)
+
+
+A_POD = a_holder("pod-0", pod_uid="uid-0")
+ITS_OWN, THE_HOSTS = DeviceUse(pods={"uid-0": 0.5}, outside={}), DeviceUse(pods={}, outside={Outside.HOST: 0.5})
+
+
+def test_a_claim_that_does_not_fit_the_processes_is_in_doubt() -> None:
+    """A row says what the check says: a GPU on which the host computes is ambiguous, another's stays as claimed."""
+    survey = a_survey({gpu_uuid(number): a_reading() for number in range(3)})
+    held = {gpu_uuid(0): (A_POD,), gpu_uuid(1): (A_POD,)}
+    rows = rows_of(survey, held, a_check(gpu0=ITS_OWN, gpu1=THE_HOSTS))
+    assert [(row.state, row.reason, row.holders) for row in rows] == [
+        (GpuState.ATTRIBUTED, "", (A_POD,)),
+        (GpuState.AMBIGUOUS, Mismatch.HOST_PROCESS, (A_POD,)),
+        (GpuState.UNALLOCATED, "", ()),
+    ]
+
+
+def test_who_computes_on_a_free_gpu_is_not_nobody() -> None:
+    """Where no pod is meant by what computes on a GPU that nobody holds, its holders are not known."""
+    found = {gpu_uuid(0): THE_HOSTS}
+    checked = ProcessesChecked(use=found, comparison=compare({}, found, busy_ratios={gpu_uuid(0): 0.5}))
+    row = one(rows_of(a_survey({gpu_uuid(0): a_reading()}), {}, checked))
+    assert (row.state, row.holders) == (GpuState.AMBIGUOUS, Absent(Why.HOLDERS_UNKNOWN))
+
+
+def test_those_who_share_by_use_are_no_doubt() -> None:
+    """A shared GPU whose use is known by process is attributed to both."""
+    other = a_holder("pod-1", pod_uid="uid-1")
+    both = DeviceUse(pods={"uid-0": 0.3, "uid-1": 0.2}, outside={})
+    row = one(
+        rows_of(
+            a_survey({gpu_uuid(0): a_reading(busy=0.5)}),
+            {gpu_uuid(0): (A_POD, other)},
+            ProcessesChecked(use={gpu_uuid(0): both}),
+        )
+    )
+    assert (row.state, row.holders) == (GpuState.ATTRIBUTED, (A_POD, other))
+
+
+def test_what_the_driver_does_not_name_is_not_checked() -> None:
+    """A GPU without UUID stays as it is."""
+    survey = replace(a_survey({}), unidentified=(Absent(Why.GPU_LOST),))
+    assert rows_of(survey, {}, a_check(gpu0=THE_HOSTS)) == rows_of(survey, {})
+
+
+@pytest.mark.parametrize(
+    ("checked", "is_well", "says"),
+    [
+        (a_check(gpu0=ITS_OWN), True, "fit who is said to hold the GPUs"),
+        (a_check(gpu0=THE_HOSTS, gpu1=ITS_OWN), False, "host process on 1 GPU"),
+        (
+            a_check(failure=Absent(Why.PROCESSES_HIDDEN)),
+            False,
+            "not all checked: run with the host's process ids, in Kubernetes hostPID, and see --proc-path",
+        ),
+        (
+            a_check(gpu0=THE_HOSTS, failure=Absent(Why.CHECK_FAILED)),
+            False,
+            "not all checked: check failed; host process on 1 GPU",
+        ),
+    ],
+)
+def test_the_check_says_what_it_came_to(checked: ProcessesChecked, is_well: bool, says: str) -> None:
+    """Mismatches by kind, and why not every GPU could be checked with what to do about it."""
+    assert check_source(checked) == Source(name="processes", is_well=is_well, says=says)
 
 
 # Sources
