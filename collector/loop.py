@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from collector.clock import Clock
-from collector.contract import Metric, Sample
+from collector.contract import Metric, Sample, rhythm_metrics
 from collector.devices import NodeDevices, Survey
 from collector.hanging import TickWatch
 from collector.holders import HolderSource
@@ -84,8 +84,8 @@ class Collector:
         Without a keeper the counters begin now, and a scrape gets what the last tick left.
 
         ``also`` gives further series of this process, for the first two label values of each; ``left_out`` are counted
-        and not served. ``check`` holds the claims against the processes; without one they are taken at their
-        word.
+        and not served, but for rhythms, which are not even looked for. ``check`` holds the claims against the
+        processes; without one they are taken at their word.
         """
         resumed = Resumed(state=begun(clock), down_ns=0) if keeper is None else keeper.resume(clock)
         self._record = NodeRecord(
@@ -95,6 +95,7 @@ class Collector:
             resumed=resumed,
             at_ns=clock.elapsed_ns(),
             check_kinds=None if check is None else check.kinds,
+            with_rhythms=not left_out.issuperset(rhythm_metrics.METRICS),
         )
         self._facts = facts
         self._devices = devices

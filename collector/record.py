@@ -76,7 +76,12 @@ class Look:
 
 
 class NodeRecord:
-    """Everything a node knows. ``check_kinds`` are the kinds of mismatch that its check may find, None without one."""
+    """
+    Everything a node knows.
+
+    ``check_kinds`` are the kinds of mismatch that its check may find, None without one. Rhythms are looked for if
+    ``with_rhythms``.
+    """
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class NodeRecord:
         resumed: Resumed,
         at_ns: int,
         check_kinds: tuple[str, ...] | None,
+        with_rhythms: bool = True,
     ) -> None:
         """Goes on from a state; ``devices`` are told what was known, and what has vanished."""
         state = resumed.state
@@ -95,7 +101,7 @@ class NodeRecord:
         self._devices = devices
         self._check_kinds = check_kinds
         self._checked: Checked | None = None
-        self._rhythms = Rhythms(interval_seconds=timing.interval_seconds)
+        self._rhythms = Rhythms(interval_seconds=timing.interval_seconds) if with_rhythms else None
         self._accounts = Accounts.of(state.books)
         self._custody = state.custody
         self._mismatches = Counter(state.process_mismatches)
@@ -123,7 +129,9 @@ class NodeRecord:
         self._checked = look.checked
         self._mismatches.update({} if look.checked is None else look.checked.mismatches)
         self._add_down(look.survey, look.held)
-        self._rhythms.look(self._add(elapsed_ns, look.survey, look.held), at_ns=look.at_ns, at_unix=look.at_unix)
+        intervals = self._add(elapsed_ns, look.survey, look.held)
+        if self._rhythms is not None:
+            self._rhythms.look(intervals, at_ns=look.at_ns, at_unix=look.at_unix)
         self._keep_inventory(look.survey, look.at_unix, elapsed_ns)
         self.survey, self._held = look.survey, look.held
         self.last_known = self.last_known if isinstance(look.held, Absent) else look.held
@@ -153,7 +161,8 @@ class NodeRecord:
         yield from custody_samples(where, self._custody)
         yield from self._check_samples()
         yield from self._accounts.samples(*where, newcomers_at_zero=newcomers_at_zero)
-        yield from self._rhythms.samples(*where)
+        if self._rhythms is not None:
+            yield from self._rhythms.samples(*where)
 
     def state(self, epoch: str | Absent) -> State:
         """What a successor must know. ``epoch`` tells which fixed moment the monotonic clock counts from."""

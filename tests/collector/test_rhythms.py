@@ -332,3 +332,25 @@ class TestThroughTheDriver:
             found = self.metrics(collector)
         assert found[rhythm_metrics.RHYTHM_PERIOD] == pytest.approx(20, abs=0.1)
         assert rhythm_metrics.RHYTHM_SYNCHRONY not in found
+
+    @pytest.mark.parametrize(
+        ("left_out", "ticks_looked_at"),
+        [(contract.DETAIL, 0), (frozenset(), 3), (contract.DETAIL - {rhythm_metrics.RHYTHM_WINDOW}, 3)],
+        ids=["minimal", "full", "some of it"],
+    )
+    def test_what_is_not_served_is_not_looked_for(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        left_out: frozenset[contract.Metric],
+        ticks_looked_at: int,
+    ) -> None:
+        """Where no series of the rhythm is on the page no tick takes any time for it."""
+        looked: list[float] = []
+        monkeypatch.setattr(Rhythms, "look", lambda self, _, *, at_unix, **__: looked.append(at_unix))
+        moment, tables = Moment(), (a_node(), a_workload(a_pod()))
+        with a_played_collector(tmp_path, *tables, moment=moment, left_out=left_out) as collector:
+            for moment.seconds in (10, 20, 30):
+                collector.tick()
+            assert not self.metrics(collector)
+        assert len(looked) == ticks_looked_at
