@@ -129,14 +129,14 @@ class NodeRecord:
         self._checked = look.checked
         self._mismatches.update({} if look.checked is None else look.checked.mismatches)
         self._add_down(look.survey, look.held)
-        intervals = self._add(elapsed_ns, look.survey, look.held)
+        survey = self._keep_inventory(look.survey, look.at_unix, elapsed_ns)
+        intervals = self._add(elapsed_ns, survey, look.held)
         if self._rhythms is not None:
             self._rhythms.look(intervals, at_ns=look.at_ns, at_unix=look.at_unix)
-        self._keep_inventory(look.survey, look.at_unix, elapsed_ns)
-        self.survey, self._held = look.survey, look.held
+        self.survey, self._held = survey, look.held
         self.last_known = self.last_known if isinstance(look.held, Absent) else look.held
         self.last_tick_ns, self._ticked_unix = look.at_ns, look.at_unix
-        if look.survey.complete:
+        if survey.complete:
             self._last_success_unix = look.at_unix
         self._ticks += 1
         self._lateness_ns += look.late_ns
@@ -199,13 +199,20 @@ class NodeRecord:
             self._accounts.pass_unwatched(self._down_ns, may_have)
         self._down_ns = 0
 
-    def _keep_inventory(self, survey: Survey, at_unix: float, elapsed_ns: int) -> None:
-        """Keep the inventory. A look at which nothing could be read is none."""
+    def _keep_inventory(self, survey: Survey, at_unix: float, elapsed_ns: int) -> Survey:
+        """
+        Keep the inventory. A look at which nothing could be read is none.
+
+        Returns the survey without devices that have another UUID now, so that none is counted under both.
+        """
         seen = survey.seen()
-        if seen:
-            was = {identity.gpu_uuid for identity in self._custody.present()}
-            self._custody = self._custody.look(seen, at_unix=at_unix, elapsed_seconds=elapsed_ns / NANOSECONDS)
-            self._devices.forget(was - {identity.gpu_uuid for identity in self._custody.present()})
+        if not seen:
+            return survey
+        was = {identity.gpu_uuid for identity in self._custody.present()}
+        self._custody = self._custody.look(seen, at_unix=at_unix, elapsed_seconds=elapsed_ns / NANOSECONDS)
+        gone = was - {identity.gpu_uuid for identity in self._custody.present()}
+        self._devices.forget(gone)
+        return survey.without(gone - {entry.identity.gpu_uuid for entry in self._custody.entries}) if gone else survey
 
     def _add(self, elapsed_ns: int, survey: Survey, held: Held) -> tuple[DeviceInterval, ...]:
         """Add the time since the last tick to the accounts; what is known about its last part."""

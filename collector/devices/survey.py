@@ -1,7 +1,7 @@
 """What one look at a node's GPUs found: values, which never change and never ask."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from collector.contract import UNKNOWN_ACCELERATOR
@@ -72,6 +72,20 @@ class Survey:
             models[UNKNOWN_ACCELERATOR] += len(self.unidentified)
         models.update(gpu.accelerator for gpu in self.unreadable)
         return models
+
+    def without(self, gpu_uuids: Collection[str]) -> "Survey":
+        """The same but for these GPUs, and the instances on them."""
+        instances = {
+            uuid: each
+            for uuid, each in self.instances.items()
+            if each.identity.mig is None or each.identity.mig.parent_uuid not in gpu_uuids
+        }
+        return replace(
+            self,
+            readings={uuid: each for uuid, each in self.readings.items() if uuid not in gpu_uuids},
+            known={uuid: each for uuid, each in self.known.items() if uuid not in gpu_uuids},
+            instances=instances,
+        )
 
     def unread(self, why: Why) -> "Survey":
         """The same GPUs, none of them read; those that were not keep their own reason."""

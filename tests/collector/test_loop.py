@@ -1,20 +1,23 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.drivers import ADriver, Device, no_driver, well
 from support.nodes import EPOCH, ASource, ToldClock, a_collector, a_played_collector
-from support.readings import H100, a_holder, a_reading, total, values
+from support.readings import H100, a_holder, a_reading, an_identity, total, values
 from support.scenarios import CONSTANT, TRAINING, Moment, a_fault, a_node, a_pod, a_workload
 
 from collector import contract
 from collector.contract import gpu_metrics, holder_metrics, node_metrics
 from collector.holders import UnknownHolders
 from collector.loop import Collector
-from collector.nvml import Driver
-from collector.readings import Absent, Holder, Why
+from collector.nvml import DeviceHandle, Driver
+from collector.readings import Absent, DeviceIdentity, Holder, Reading, Why
 
 HOUR = 3600
 NOT_READ = Absent(Why.DRIVER_ERROR)
@@ -41,9 +44,11 @@ def nobody() -> ASource:
     return ASource(dict)
 
 
-def an_odd_collector(moment: Moment, devices_now: Callable[[], Sequence[Device]]) -> Collector:
+def an_odd_collector(
+    moment: Moment, devices_now: Callable[[], Sequence[Device]], driver: type[ADriver] = ADriver
+) -> Collector:
     """A collector on a driver in memory."""
-    return a_collector(ToldClock(moment), nobody(), open_driver=lambda: ADriver(devices_now))
+    return a_collector(ToldClock(moment), nobody(), open_driver=lambda: driver(devices_now))
 
 
 class TestAScriptedHour:
@@ -362,6 +367,35 @@ def test_a_gpu_that_was_swapped_stays_on_the_books() -> None:
     assert of(collector, gpu_metrics.GPUS) == 2
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 5
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+class Renaming(ADriver):
+    """A driver whose devices keep their serial number, which is what stands before the slash in their names."""
+
+    def identity(self, device: DeviceHandle) -> DeviceIdentity | Absent:
+        """The UUID is the whole name."""
+        name = device.pointer[0]
+        return an_identity(name, serial=name.partition("/")[0], pci_bus_id=name.partition("/")[0])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=6))
+def test_a_gpu_that_has_another_uuid_is_counted_once(uuids: list[tuple[int, ...]]) -> None:
+    """However often devices change their UUIDs, there are never more than the driver counts, nor more of their time."""
+    moment = Moment()
+
+    def devices() -> list[tuple[str, Reading]]:
+        now = uuids[round(moment.seconds / 5) - 1]
+        return [(f"{serial}/{uuid}", a_reading()) for serial, uuid in enumerate(now)]
+
+    collector = an_odd_collector(moment, devices, Renaming)
+    for number in range(1, len(uuids) + 1):
+        tick_at(collector, moment, 5 * number)
+        assert of(collector, gpu_metrics.GPUS) == 3
+        assert of(collector, gpu_metrics.GPU_PHYSICAL) == 3 * 5 * number
+        assert of(collector, gpu_metrics.GPU_SECONDS, state="lost") == 0
+        assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+    changes = sum(one != other for before, now in pairwise(uuids) for one, other in zip(before, now, strict=True))
+    assert of(collector, gpu_metrics.CUSTODY_EVENTS, event="uuid_changed") == changes
 
 
 def test_all_gpus_lost_is_blind_with_their_reason() -> None:
