@@ -241,13 +241,12 @@ class NodeDevices:
     def _look_at_instances(self, driver: Driver, card: DeviceHandle, gpu_uuid: str) -> None:
         """The instances that say who they are; each is asked that only once. Those of before stay if it cannot tell."""
         handles = driver.instances(card)
-        if isinstance(handles, Absent):
-            for uuid, look in self._instances.items():
-                if _card_of(look) == gpu_uuid:
-                    self._instances[uuid] = replace(look, reading=handles)
-            return
+        untold = _untold(handles)
+        before = {uuid: look for uuid, look in self._instances.items() if _card_of(look) == gpu_uuid}
         self._drop_instances(gpu_uuid)
-        for handle in handles:
+        if untold is not None:
+            self._instances |= {uuid: replace(look, reading=untold) for uuid, look in before.items()}
+        for handle in () if isinstance(handles, Absent) else handles:
             identity = self._identity(driver, handle)
             if not isinstance(identity, Absent):
                 reading = driver.reading(handle)
@@ -285,6 +284,13 @@ class NodeDevices:
 def _card_of(look: InstanceLook) -> str:
     """The UUID of the card that the instance is on."""
     return "" if look.identity.mig is None else look.identity.mig.parent_uuid
+
+
+def _untold(handles: tuple[DeviceHandle, ...] | Absent) -> Absent | None:
+    """Why the card cannot tell of one of its instances or more, if so."""
+    if isinstance(handles, Absent):
+        return handles
+    return next((each.address for each in handles if isinstance(each.address, Absent)), None)
 
 
 def _with_its_card(look: InstanceLook, readings: Mapping[str, Reading | Absent]) -> InstanceLook:

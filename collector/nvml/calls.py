@@ -7,7 +7,7 @@ say so for a while to a container that it had answered before (NVIDIA/DCGM#214).
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -86,23 +86,30 @@ class DeviceCalls:
     """
     The calls about one device. One that it does not support is made once, one that is not allowed now and then.
 
+    ``of``: what a call is about, where it is made about several parts of the device: each is refused for itself.
     Raises ``DeviceGone`` when an answer says that the device is lost or the driver has gone.
     """
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self._settled: dict[str, Absent] = {}
+        self._settled: dict[Hashable, Absent] = {}
         self._said: set[str] = set()
-        self._left_out: Counter[str] = Counter()
+        self._left_out: Counter[Hashable] = Counter()
 
-    def ask(self, function: Callable[..., Any], *arguments: Any, answers: Mapping[int, object] = NO_CODES) -> Any:
+    def ask(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        answers: Mapping[int, object] = NO_CODES,
+        of: Hashable = None,
+    ) -> Any:
         """The call's answer, or Absent, as ``Calls.ask`` has it."""
-        name = function.__name__
-        if name in self._settled and self._rests(name):
-            return self._settled[name]
+        call = function.__name__ if of is None else (function.__name__, of)
+        if call in self._settled and self._rests(call):
+            return self._settled[call]
         answer = self.calls.ask(function, *arguments, answers=answers)
         if isinstance(answer, Absent) and present(answer).reason in RESTING:
-            self._settled[name] = answer
+            self._settled[call] = answer
         return answer
 
     def say_once(self, event: str, **about: object) -> None:
@@ -112,14 +119,14 @@ class DeviceCalls:
             self._said.add(line)
             log.warning("%s", line)
 
-    def _rests(self, name: str) -> bool:
+    def _rests(self, call: Hashable) -> bool:
         """Whether to leave the call out this time."""
-        if self._settled[name].reason is Why.NOT_SUPPORTED:
+        if self._settled[call].reason is Why.NOT_SUPPORTED:
             return True
-        self._left_out[name] += 1
-        if self._left_out[name] < LOOKS_WITHOUT_PERMISSION:
+        self._left_out[call] += 1
+        if self._left_out[call] < LOOKS_WITHOUT_PERMISSION:
             return True
-        del self._left_out[name], self._settled[name]
+        del self._left_out[call], self._settled[call]
         return False
 
 

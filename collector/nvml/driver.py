@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from ctypes import c_void_p, cast
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,8 +118,8 @@ class Driver:
         By hand: ``nvidia-smi --list-gpus``
 
         None on a card that was not in MIG mode when ``devices`` listed it. What was kept for instances that are no more
-        is freed. Absent where they cannot be told: the card is lost, or does not say how many there may be, or fails
-        when it is asked for one of them, which is not that there is none.
+        is freed. A place of which the card does not say whether there is one has a handle without address or name.
+        Absent where they cannot be told: the card is lost, or does not say how many there may be.
         """
         if isinstance(device.address, Absent):
             return device.address
@@ -128,7 +129,9 @@ class Driver:
             return gone.why
         if isinstance(found, Absent):
             return found
-        self._forget([known for known in self._known if known.parent == device and known not in found])
+        untold = {each.index for each in found if isinstance(each.address, Absent)}
+        mine = [known for known in self._known if known.parent == device]
+        self._forget([known for known in mine if known not in found and known.index not in untold])
         return found
 
     def identity(self, device: DeviceHandle) -> DeviceIdentity | Absent:
@@ -199,25 +202,18 @@ class Driver:
         most = calls.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, device.pointer)
         if isinstance(most, Absent):
             return most
-        most = min(most, MOST_DEVICES)
-        found = []
-        for index in range(most):
-            handle = self._instance_handle(device, index)
-            if isinstance(handle, Absent):
-                return handle
-            if handle is not None:
-                found.append(handle)
-        return tuple(found)
+        places = (self._instance_handle(device, index) for index in range(min(most, MOST_DEVICES)))
+        return tuple(handle for handle in places if handle is not None)
 
-    def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | Absent | None:
+    def _instance_handle(self, device: DeviceHandle, index: int) -> DeviceHandle | None:
         """The instance in this place; none if the place is empty, or the instance vanishes while it is asked for."""
-        calls = self._device(device).calls
-        pointer = calls.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, device.pointer, index, answers=_NO_INSTANCE)
-        if not pointer or isinstance(pointer, Absent):
-            return pointer or None
-        uuid = calls.ask(pynvml.nvmlDeviceGetUUID, pointer, answers=_NO_INSTANCE)
-        if not uuid or isinstance(uuid, Absent):
-            return uuid or None
+        ask = partial(self._device(device).calls.ask, answers=_NO_INSTANCE, of=index)
+        pointer = ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, device.pointer, index)
+        uuid = ask(pynvml.nvmlDeviceGetUUID, pointer) if pointer and not isinstance(pointer, Absent) else pointer
+        if isinstance(uuid, Absent):
+            return DeviceHandle(index=index, address=uuid, pointer=uuid, parent=device)
+        if not uuid:
+            return None
         return DeviceHandle(index=index, address=_address(pointer), pointer=pointer, parent=device, mig_uuid=uuid)
 
     def _forget(self, devices: list[DeviceHandle]) -> None:

@@ -107,7 +107,7 @@ class FieldBatch:
         """
         found: Values = dict.fromkeys(self._names, Absent(Why.NOT_SUPPORTED))
         if self._fields:
-            answer = self._device.ask(pynvml.nvmlDeviceGetFieldValues, self._pointer, self._asked)
+            answer = self._device.ask(pynvml.nvmlDeviceGetFieldValues, self._pointer, self._asked, of=self._names)
             found |= dict.fromkeys(found, answer) if isinstance(answer, Absent) else self._decoded(answer)
             if isinstance(answer, Absent):
                 return found | self._singly(found, always=True)

@@ -11,7 +11,8 @@ class DeviceHandle:
     """
     A device as this driver session knows it; equal handles are the same device until the driver is closed.
 
-    ``address`` is ``Absent(reason)`` for a device that the driver counts but will not hand out, such as a lost one.
+    ``address`` is ``Absent(reason)`` for a device that the driver counts but will not hand out, such as a lost one, and
+    for a card's place of which it does not say whether a MIG instance is there.
     Of a MIG instance ``parent`` is its card and ``mig_uuid`` its name: the driver may give the address of an instance
     that was destroyed to another one.
     """

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pynvml
 import pytest
 from support.drivers import ADriver, well
 from support.nodes import ToldClock, a_collector
@@ -15,6 +17,7 @@ from support.scenarios import H100, Moment, a_fault, a_node, a_pod, a_script, a_
 from collector.contract import gpu_metrics, node_metrics
 from collector.devices import InstanceLook, NodeDevices, Survey
 from collector.nvml import Driver
+from collector.nvml.errors import WHY_BY_CODE
 from collector.pci import PciGpu, Vendor
 from collector.readings import Absent, Reading, Why
 from collector.simulated.driver import installed
@@ -268,6 +271,20 @@ class TestLayouts:
         assert layout(unsure) == {"1g.10gb": Why.DRIVER_ERROR}
         assert layout(after) == {"1g.10gb": None}
         assert isinstance(next(iter(unsure.readings.values())), Reading)
+
+    @pytest.mark.parametrize("code", [pynvml.NVML_ERROR_NO_PERMISSION, pynvml.NVML_ERROR_NOT_SUPPORTED, 999])
+    def test_an_instance_that_is_refused_leaves_the_others_read(self, tmp_path: Path, code: int) -> None:
+        """It alone stays as it was known, not read for that reason, until the driver allows it."""
+        with the_devices(tmp_path, a_node(*LAYOUT[:2], gpus=1), moment=(moment := Moment(10))) as (devices, behind):
+            told = behind.nvmlDeviceGetMigDeviceHandleByIndex
+
+            def refusing_the_first(card: object, index: Any, instance: object) -> int:
+                return code if index.value == 0 and moment.seconds > 10 else told(card, index, instance)
+
+            behind.nvmlDeviceGetMigDeviceHandleByIndex = refusing_the_first
+            _, unsure, still = surveys(devices, moment, 10, 11, 12)
+        reason = WHY_BY_CODE.get(code, Why.DRIVER_ERROR)
+        assert layout(unsure) == layout(still) == {"3g.40gb": reason, "1g.10gb": None}
 
     def test_what_is_not_said_of_an_instance_is_nobodys_gain(self, tmp_path: Path) -> None:
         """The second in which a card fails to tell its instances is lost to their holder, and not unallocated."""

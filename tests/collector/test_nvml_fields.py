@@ -143,6 +143,24 @@ def test_impossible_values_are_an_error(tmp_path: Path, odd: dict[str, object]) 
         assert driver.errors == {("nvmlDeviceGetFieldValues", "out_of_range"): 1}
 
 
+def test_refused_health_leaves_the_meters_asked(tmp_path: Path) -> None:
+    """The memory's health is asked by the same call as power and links, and a refusal of it is of nothing else."""
+    with a_counted_driver(a_script(tmp_path, a_node()), Moment(10)) as (driver, behind):
+
+        def refusing_health(device: object, count: Any, values: Any) -> int:
+            if values._obj[0].fieldId == HEALTH[0].field_id:
+                return int(pynvml.NVML_ERROR_NO_PERMISSION)
+            field_values(behind, device, count, values)
+            return 0
+
+        pynvml._nvmlGetFunctionPointer_cache["nvmlDeviceGetFieldValues"] = refusing_health
+        readings = [driver.reading(driver.devices()[0]) for _ in range(2)]
+    for reading in readings:
+        assert isinstance(reading, Reading)
+        assert isinstance(reading.pcie_received_bytes, int)
+        assert reading.memory_repairs == Absent(Why.NO_PERMISSION)
+
+
 def test_a_value_can_lose_the_device(tmp_path: Path) -> None:
     """A field whose code says that the device is lost makes the whole reading absent."""
     with a_counted_driver(a_script(tmp_path, a_node()), Moment(10)) as (driver, behind):
