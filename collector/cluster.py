@@ -8,7 +8,10 @@ server knows. Where one of the two does not answer, what is known stays known:
   server's first answer, or first failure, nobody is known; a pod that was known before a restart is recalled by its
   name, see collector/intervals.py;
 - while the kubelet is away its last answer counts on for GRACE_SECONDS, less the pods that are known to have ended;
-- a kubelet that has just come back may not know its pods again yet, so for SETTLE_SECONDS its answer only adds.
+- a kubelet that has just started, by its new socket, may not know its pods again yet, so for SETTLE_SECONDS its answer
+  only adds; one that starts anew all the time says nothing once GRACE_SECONDS are over;
+- so does the first kubelet that this process meets: whoever held a device before that it leaves out, and is not known
+  to have ended, holds it in doubt until then.
 
 An init container that has ended holds nothing, and a pod that has finished holds nothing. A pod that was deleted by
 force holds what the kubelet says it holds.
@@ -25,7 +28,7 @@ from typing import NamedTuple, Protocol
 from collector.clock import Clock
 from collector.contract import Sample, node_metrics
 from collector.foreign import Placement, placed
-from collector.holding import Holders, holders_in, known_pods, table_of, uncut
+from collector.holding import Holders, holders_in, known_pods, still_in_doubt, table_of, uncut
 from collector.kubelet.claims import Claim, PluginClaim, PluginDevice
 from collector.kubelet.ids import Resolution, resolve
 from collector.pci import PciGpu, place
@@ -49,6 +52,7 @@ class Kubelet(Protocol):
 
     errors: Counter[str]
     connections: int
+    sockets: int
 
     def list(self) -> tuple[Claim, ...] | Absent:
         """Every device that a container was given, or why the kubelet did not say."""
@@ -101,12 +105,14 @@ class KubernetesHolders:
         self._devices = devices
         self._servers_in = servers_in
         self._last = _Answer(claims=(), heard_ns=clock.elapsed_ns())
-        self._heard = self._answers = False
+        self._is_settled = False
+        self._settled_ns: int | None = None
+        self._before: Holders = {}
         self._watchful_until_ns = 0
         self._view: NodeView | None = None
         self._counted: Mapping[str, str] = {}
         self._clock = clock
-        self._connections = 0
+        self._sockets = 0
         self._settles_until_ns = 0
         self._allocatable: frozenset[PluginDevice] = frozenset()
         self._allocatable_due_ns = clock.elapsed_ns()
@@ -135,7 +141,11 @@ class KubernetesHolders:
             beyond = self._placement.beyond
             self._held = {key: each for key, each in held.items() if key in counted or key not in beyond}
         self._view, self._counted = view, counted
-        return self._held
+        return {**still_in_doubt(self._before, view), **self._held} if self._before else self._held
+
+    def go_on_from(self, before: Holders | Absent) -> None:
+        """Know who held what when that was last known, before this process."""
+        self._before = {} if isinstance(before, Absent) else before
 
     def beyond_bus(self) -> Mapping[str, str]:
         """The accelerators, by key, of devices that are given out and that the PCI bus does not show."""
@@ -166,23 +176,34 @@ class KubernetesHolders:
         now_ns = self._clock.elapsed_ns()
         if view is not self._view or view.stale:
             self._watchful_until_ns = now_ns + round(WATCHFUL_SECONDS * NANOSECONDS)
-        watchful = now_ns < max(self._watchful_until_ns, self._settles_until_ns)
-        if self._answers and not watchful and now_ns < self._last.heard_ns + CALM_SECONDS * NANOSECONDS:
+        calm = self._is_settled and now_ns >= self._watchful_until_ns
+        if calm and now_ns < self._last.heard_ns + CALM_SECONDS * NANOSECONDS:
             return self._last.claims
         found = self._kubelet.list()
-        self._answers = not isinstance(found, Absent)
         if isinstance(found, Absent):
-            lasts = self._heard and now_ns - self._last.heard_ns <= GRACE_SECONDS * NANOSECONDS
-            return self._last.claims if lasts else found
-        if self._kubelet.connections != self._connections:
-            self._settles_until_ns = now_ns + round(SETTLE_SECONDS * NANOSECONDS)
-        self._connections = self._kubelet.connections
-        if now_ns < self._settles_until_ns:
-            found = tuple(sorted({*self._last.claims, *found}, key=repr))
-        self._last, self._heard = _Answer(claims=found, heard_ns=now_ns), True
+            self._is_settled = False
+            return self._last.claims if self._lasts(now_ns) else found
+        found = self._believed(found, now_ns)
+        self._last = _Answer(claims=found, heard_ns=now_ns)
         if now_ns >= self._allocatable_due_ns:
             self._ask_allocatable(now_ns)
-        return found
+        return found if self._lasts(now_ns) else Absent(Why.KUBELET_GONE)
+
+    def _believed(self, found: tuple[Claim, ...], now_ns: int) -> tuple[Claim, ...]:
+        """The claims, with those of before while the kubelet has just started."""
+        if self._kubelet.sockets != self._sockets:
+            self._settles_until_ns = now_ns + round(SETTLE_SECONDS * NANOSECONDS)
+        self._sockets = self._kubelet.sockets
+        self._is_settled = now_ns >= self._settles_until_ns
+        if self._is_settled:
+            self._before = {}
+        if self._is_settled or self._settled_ns is None:
+            self._settled_ns = now_ns
+        return found if self._is_settled else tuple(sorted({*self._last.claims, *found}, key=repr))
+
+    def _lasts(self, now_ns: int) -> bool:
+        """Whether what is known of a kubelet that was settled, or was the first, counts still."""
+        return self._settled_ns is not None and now_ns - self._settled_ns <= GRACE_SECONDS * NANOSECONDS
 
     def _ask_allocatable(self, now_ns: int) -> None:
         """Without an answer what there was is there still; a kubelet that has just come back only adds."""

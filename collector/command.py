@@ -76,6 +76,7 @@ class _Node:
 
     ``sources`` tells how those who know the holders answer, given what they said; ``has_heard`` whether each has
     answered yet, or said that it will not. ``known_pods`` are the node's pods, where somebody knows them.
+    ``go_on_from`` is told who held what when that was last known.
     """
 
     facts: NodeFacts
@@ -86,6 +87,7 @@ class _Node:
     sources: Callable[[Held], tuple[Source, ...]]
     has_heard: Callable[[], bool] = lambda: True
     known_pods: "Callable[[], KnownPods] | None" = None
+    go_on_from: Callable[[Held], None] = lambda _: None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -190,6 +192,7 @@ def _collector(settings: Settings, stack: ExitStack) -> tuple[Collector, NodeDev
         left_out=DETAIL if settings.metrics == "minimal" else frozenset(),
         check=_process_check(settings, node),
     )
+    node.go_on_from(collector.last_known)
     return collector, node.devices
 
 
@@ -247,6 +250,7 @@ def _with_kubernetes(node: _Node, settings: Settings, stack: ExitStack) -> _Node
         sources=lambda _: (kubelet_source(kubelet.problem), api_server_source(pods.pods())),
         has_heard=lambda: has_answered(pods.pods()),
         known_pods=found.known_pods,
+        go_on_from=found.go_on_from,
     )
 
 

@@ -12,6 +12,7 @@ Left out: what init containers hold through DRA.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from collector.foreign import Placement
 from collector.kubelet.claims import Claim, ContainerName, PluginClaim
@@ -76,6 +77,16 @@ def holders_in(
         if starting and all(holder.doubt for holder in found.get(uuid, ())):
             found[uuid] = found.get(uuid, {}) | dict.fromkeys(starting)
     return {key: tuple(holders) for key, holders in found.items()}
+
+
+def still_in_doubt(before: Holders, view: NodeView) -> Holders:
+    """Who held what before and is not known to have ended, in doubt."""
+    unsure = Absent(Why.HOLDERS_UNKNOWN)
+    found = {
+        key: tuple(replace(each, doubt=unsure) for each in holders if not _is_gone(each, view))
+        for key, holders in before.items()
+    }
+    return {key: holders for key, holders in found.items() if holders}
 
 
 def known_pods(view: NodeView, held: Holders, servers_in: Collection[str]) -> KnownPods:
@@ -156,6 +167,14 @@ def _first(pod: PodFacts) -> str:
 def _is_over(pod: PodFacts) -> bool:
     """Whether nothing of it runs any longer; of a pod that was deleted by force something may."""
     return pod.finished
+
+
+def _is_gone(holder: Holder, view: NodeView) -> bool:
+    """Whether its pod is known to be over, or to be there no more."""
+    pod = view.pods.get((holder.namespace, holder.pod))
+    if pod is None or pod.uid != holder.pod_uid:
+        return view.synced
+    return _is_over(pod)
 
 
 def _has_ended(pod: PodFacts, name: str) -> bool:

@@ -111,6 +111,11 @@ class Collector:
         self._strangers: frozenset[str] = frozenset()
         self._page = None if keeper is None else self._page_now()
 
+    @property
+    def last_known(self) -> Held:
+        """Who held what when that was last known, by this process or the one before it."""
+        return self._record.last_known
+
     def tick(self, *, late_ns: int = 0) -> None:
         """Read, attribute, add up. The slow part runs without the lock, so a hanging driver never hangs a scrape."""
         with self._watch:

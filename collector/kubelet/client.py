@@ -10,8 +10,8 @@ Four things that callers must know. ``List`` leaves out init containers other th
 pkg/kubelet/apis/podresources/server_v1.go). Older kubelets list pods that have ended (kubernetes/kubernetes#132020):
 only the Kubernetes API tells them apart. Before Kubernetes 1.34 devices held through DRA are listed only with the
 feature gate KubeletPodResourcesDynamicResources; without it nothing is said about them. And a kubelet that has just
-started may answer before it knows its pods again: a claim that is missing right after ``connections`` rose need not
-have ended.
+started may answer before it knows its pods again: a claim that is missing right after ``sockets`` rose need not have
+ended.
 """
 
 import logging
@@ -96,8 +96,9 @@ class Kubelet:
     One connection is kept; a new one is made after a failure, and when the socket has been replaced.
 
     ``errors`` counts failed calls by gRPC status code. Three codes are our own: ``no_socket``, ``no_permission`` and
-    ``undecodable``. ``connections`` counts the connections that were made. ``problem`` is why the last call had no
-    answer, in words; empty when it had one.
+    ``undecodable``. ``connections`` counts the connections that were made, and ``sockets`` the sockets that were found
+    at the path: each kubelet that starts makes a new one. ``problem`` is why the last call had no answer, in words;
+    empty when it had one.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Kubelet:
             raise ValueError(f"{socket}: a socket's path has at most {LONGEST_PATH_BYTES} bytes; name a shorter one")
         self.errors: Counter[str] = Counter()
         self.connections = 0
+        self.sockets = 0
         self.problem = ""
         self._socket = socket.absolute()
         self._deadline_seconds = deadline_seconds
@@ -189,6 +191,7 @@ class Kubelet:
         if self._channel is None or identity != self._identity:
             self.close()
             self._channel = grpc.insecure_channel(f"unix:{quote(str(self._socket))}", options=self._options)
+            self.sockets += identity != self._identity
             self._identity = identity
             self._lacks_allocatable = False
             self.connections += 1

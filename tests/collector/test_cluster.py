@@ -1,6 +1,7 @@
 """Kubelet and API server together: who holds which device, and what is known while one of them is silent."""
 
 import subprocess
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,18 +21,41 @@ from support.scenarios import a_node, a_scenario, a_script
 
 from collector import contract
 from collector.attribution import attribute
-from collector.cluster import CALM_SECONDS, GRACE_SECONDS, SETTLE_SECONDS
+from collector.cluster import CALM_SECONDS, GRACE_SECONDS, SETTLE_SECONDS, KubernetesHolders
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.kubelet.claims import Claim
 from collector.pods.facts import ContainerKind, PodFacts
 from collector.pods.troubles import Trouble
-from collector.pods.view import Stale
+from collector.pods.view import NodeView, Stale
 from collector.pods.workloads import Workload
 from collector.readings import Absent, Holder, MigInstance, Why
 
 STALE = Stale(since_unix_seconds=0.0, reason=Trouble.UNREACHABLE)
+IN_DOUBT = [("pod-0", "holders_unknown")]
 CROSSED = tuple(an_identity(gpu_uuid(number), index=number, minor_number=1 - number) for number in range(2))
 """Two GPUs that NVML and the kernel number the other way round: a DRA device called by its number may be either."""
+
+
+@pytest.fixture
+def node() -> Node:
+    """A node with one pod on its first GPU."""
+    return Node()
+
+
+@pytest.fixture
+def api() -> ApiServerDouble:  # type: ignore[misc]  # a generator, which pytest takes for what it yields
+    """An API server that knows one pod of this node."""
+    with an_api_server() as server:
+        server.put(an_api_pod())
+        yield server
+
+
+def a_successor(node: Node) -> KubernetesHolders:
+    """The holders of a process that starts now, and goes on from what was known."""
+    held = node.source.holders()
+    node.source = KubernetesHolders(node, node, devices=node, clock=ToldClock(node.moment))
+    node.source.go_on_from(held)
+    return node.source
 
 
 def test_a_holder_is_the_claims_container_and_the_pods_facts() -> None:
@@ -194,12 +218,86 @@ def test_a_kubelet_that_has_just_come_back_only_adds() -> None:
     """A restarted kubelet answers before it knows its pods again: what is missing right then has not ended."""
     node = Node()
     node.moment.seconds += CALM_SECONDS
-    node.answer, node.connections = (), 2
+    node.answer, node.sockets = (), 2
     assert node.names() == {0: [("pod-0", "")]}
     node.answer = (a_plugin_claim(gpu_uuid(1)),)
     assert node.names() == {0: [("pod-0", "")], 1: [("pod-0", "")]}
     node.moment.seconds += SETTLE_SECONDS
     assert node.names() == {1: [("pod-0", "")]}
+
+
+def test_a_call_that_fails_is_no_restart_of_the_kubelet(node: Node) -> None:
+    """However often calls fail at the same socket, whoever is missing from the answers in between has ended."""
+    node.holders()
+    for _ in range(4):
+        node.answer = Absent(Why.KUBELET_SLOW)
+        node.moment.seconds += CALM_SECONDS
+        node.source.holders()
+        node.answer, node.connections = (), node.connections + 1
+        node.moment.seconds += 1
+        assert node.names() == {}
+        node.answer = (a_plugin_claim(gpu_uuid(0)),)
+        node.moment.seconds += CALM_SECONDS
+        assert node.names() == {0: [("pod-0", "")]}
+
+
+def test_a_kubelet_that_starts_all_the_time_extends_nothing_endlessly(node: Node) -> None:
+    """What its answers leave out counts for the grace of a kubelet that is away; then nobody knows, until it stays."""
+    node.holders()
+    node.answer, known = (), []
+    for _ in range(round(GRACE_SECONDS / 5) + 4):
+        node.sockets += 1
+        node.moment.seconds += 5
+        found = node.source.holders()
+        known.append(found if isinstance(found, Absent) else len(found))
+    assert known == [1] * round(GRACE_SECONDS / 5) + [Absent(Why.KUBELET_GONE)] * 4
+    node.moment.seconds += SETTLE_SECONDS
+    assert node.names() == {}
+
+
+class TestTheFirstAnswer:
+    """A collector that has just started may meet a kubelet that has just started as well."""
+
+    def test_whoever_it_leaves_out_holds_in_doubt_until_the_kubelet_has_settled(self) -> None:
+        """An empty list does not say that the devices are free, and a list of some not that the others are."""
+        node = Node(answer=(a_plugin_claim(gpu_uuid(1)), a_plugin_claim(gpu_uuid(0), pod="pod-1")))
+        node.view = a_view(a_pod(), a_pod("pod-1"))
+        anew = a_successor(node)
+        node.answer = ()
+        assert node.names() == {0: [("pod-1", "holders_unknown")], 1: [("pod-0", "holders_unknown")]}
+        assert attribute(a_reading(), anew.holders()[gpu_uuid(0)]).state is GpuState.AMBIGUOUS  # type: ignore[index]
+        node.answer = (a_plugin_claim(gpu_uuid(1)),)
+        assert node.names() == {0: [("pod-1", "holders_unknown")], 1: [("pod-0", "")]}
+        node.moment.seconds += SETTLE_SECONDS
+        assert node.names() == {1: [("pod-0", "")]}
+
+    @pytest.mark.parametrize("view", [a_view(), a_view(a_pod(finished=True)), a_view(a_pod(uid="another"))])
+    def test_a_pod_that_is_known_to_be_gone_holds_nothing(self, view: NodeView) -> None:
+        """The API server is believed about pods that finished, are no more, or were made anew."""
+        node = Node()
+        a_successor(node)
+        node.answer, node.view = (), view
+        assert node.names() == {}
+        node.view = replace(view, stale=STALE)
+        assert node.names() == ({} if view.pods.get(a_pod().key) == a_pod(finished=True) else {0: IN_DOUBT})
+
+    def test_the_command_goes_on_from_what_its_state_file_has(self, tmp_path: Path, api: ApiServerDouble) -> None:
+        """After a restart of both, a GPU that was held has its holder on the page while the kubelet names nobody."""
+        (uuid, _) = (identity.gpu_uuid for identity in a_script(tmp_path, a_node()).gpus)
+        scenario, state = a_scenario(tmp_path, a_node()), tmp_path / "state.json"
+
+        def is_held(running: Running) -> bool:
+            found = (s for s in samples(running.page()) if s.name == gpu_metrics.GPU_HELD.name)
+            return any(sample.labels["gpu_uuid"] == uuid for sample in found)
+
+        with a_socket_path() as socket:
+            keeping = (f"--state-file={state}", "--state-interval-seconds=0.2", f"--begins-at={time.time():.3f}")
+            command = (f"--simulate={scenario}", *keeping, *flags(tmp_path, socket, api))
+            for devices in ((uuid,), ()):
+                reply = a_reply(a_kubelet_pod("pod-0", a_container(devices=devices)))
+                with a_kubelet(socket, reply), Running(*command) as running:
+                    until(lambda: is_held(running), "it is held")
+                    running.stop(15)
 
 
 def test_a_workload_without_uid_goes_by_its_name() -> None:
@@ -210,14 +308,6 @@ def test_a_workload_without_uid_goes_by_its_name() -> None:
 
 
 # The whole, as a process
-
-
-@pytest.fixture
-def api() -> ApiServerDouble:  # type: ignore[misc]  # a generator, which pytest takes for what it yields
-    """An API server that knows one pod of this node."""
-    with an_api_server() as server:
-        server.put(an_api_pod())
-        yield server
 
 
 def test_the_command_attributes_by_kubelet_and_api_server(tmp_path: Path, api: ApiServerDouble) -> None:

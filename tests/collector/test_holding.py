@@ -125,7 +125,7 @@ class TestAccelerators:
     def test_a_kubelet_that_has_just_come_back_takes_no_device_away(self) -> None:
         """Device plugins register anew after it: what is missing right then is there."""
         node = Node(answer=(), all_devices=ascends(0, 1))
-        node.connections, node.all_devices, node.moment.seconds = 2, ascends(0), ALLOCATABLE_SECONDS
+        node.sockets, node.all_devices, node.moment.seconds = 2, ascends(0), ALLOCATABLE_SECONDS
         node.holders()
         assert len(node.source.beyond_bus()) == 2
 

@@ -211,7 +211,7 @@ def test_after_a_failure_the_connection_is_a_new_one(socket: Path, kubelet: Kube
     with a_kubelet(socket, lambda _request, _context: answers.pop(0)):
         assert isinstance(kubelet.list(), Absent)
         assert kubelet.list() == ()
-    assert kubelet.connections == 2
+    assert (kubelet.connections, kubelet.sockets) == (2, 1)
 
 
 def test_no_socket_is_said_without_a_call(socket: Path, kubelet: Kubelet) -> None:
@@ -293,7 +293,7 @@ def test_a_kubelet_that_comes_back_is_heard_at_once(
         "kubelet.heard",
         "kubelet.silent",
     ]
-    assert kubelet.connections == 2
+    assert (kubelet.connections, kubelet.sockets) == (2, 2)
     assert sum(kubelet.errors.values()) == 6
 
 

@@ -54,6 +54,7 @@ class Node:
     servers_in: frozenset[str] = frozenset()
     errors: Counter[str] = field(default_factory=Counter)
     connections: int = 1
+    sockets: int = 1
     moment: Moment = field(default_factory=Moment)
 
     def __post_init__(self) -> None:
