@@ -1,11 +1,12 @@
 """
 Who holds which device, from what the kubelet and the API server have said. Pure.
 
-A container holds what the kubelet says it was given. In doubt it holds a device when its pod is not known, when its id
-may mean several, when it has only a part, and when it is an init container: the kubelet's ``List`` leaves ordinary init
-containers out (kubernetes pkg/kubelet/apis/podresources/server_v1.go), so that what such a one asks for and ``List``
-does not name for its pod is some of the GPUs that nobody is known to hold. Each of these is ambiguous until it has
-ended. The devices of a pod's init containers are handed on to its other containers, so ``List`` may name them all.
+A container holds what the kubelet says it was given; a GPU that no device here is, by the name that its claim has for
+it, in doubt. In doubt it holds a device too when its pod is not known, when its id may mean several, when it has only a
+part, and when it is an init container: the kubelet's ``List`` leaves ordinary init containers out (kubernetes
+pkg/kubelet/apis/podresources/server_v1.go), so that what such a one asks for and ``List`` does not name for its pod is
+some of the GPUs that nobody is known to hold. Each of these is ambiguous until it has ended. The devices of a pod's
+init containers are handed on to its other containers, so ``List`` may name them all.
 
 Left out: what init containers hold through DRA.
 """
@@ -24,7 +25,10 @@ from collector.processes.reality import KnownPods
 from collector.readings import Absent, DeviceIdentity, Holder, Why
 
 Holders = Mapping[str, tuple[Holder, ...]]
-"""By what a device is called: the UUID of a GPU or MIG instance, or the key of one that nothing here reads."""
+"""
+By what a device is called: the UUID of a GPU or MIG instance, or the key of one that nothing here reads. What a claim
+calls a GPU that nobody has named here stands there as well.
+"""
 
 
 def table_of(devices: Iterable[DeviceIdentity]) -> DeviceTable:
@@ -108,6 +112,9 @@ def _held(resolution: Resolution, placement: Placement) -> Iterator[tuple[str, C
     yield from _held_unread(resolution.others, placement)
     for gpu_uuid, containers in resolution.possible_by_gpu().items():
         yield from ((gpu_uuid, container, Absent(Why.CLAIM_UNRESOLVED)) for container in containers)
+    for each in resolution.unresolved:
+        if each.means_no_known_gpu:
+            yield each.name, each.claim.container, Absent(Why.CLAIM_UNRESOLVED)
 
 
 def _held_unread(others: Iterable[Claim], placement: Placement) -> Iterator[tuple[str, ContainerName, Absent | None]]:

@@ -4,6 +4,8 @@ A survey of the devices, joined with who holds them: what is known about every d
 The time of a card that is cut into MIG instances is divided among them: each weighs its multiprocessors over those of
 the card. What no instance has, because none fits or none was made, is unallocated. Where the weights are not known the
 card is one, and ambiguous (mig_instance) if any of it is held.
+
+A GPU that the driver counts and does not name may be held by whoever holds a device that nothing here is called.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +36,12 @@ class Holding:
         known = () if isinstance(last_known, Absent) else last_known
         return attribute(reading, _holders(self.now, uuid, in_doubt), known)
 
+    def of_strangers(self, survey: Survey) -> Iterator[Holder]:
+        """Whoever holds devices that are none of those that are known here."""
+        held = self.last_known if isinstance(self.now, Absent) else self.now
+        for uuid in sorted(strangers(held, survey)):
+            yield from known_holders(uuid, held)
+
 
 def device_intervals(elapsed_ns: int, survey: Survey, holding: Holding) -> Iterator[DeviceInterval]:
     """
@@ -48,11 +56,19 @@ def device_intervals(elapsed_ns: int, survey: Survey, holding: Holding) -> Itera
         else:
             attribution = holding.attribution(reading, uuid)
             yield _interval(uuid, survey.known[uuid].accelerator, reading, attribution)
+    candidates = tuple(holding.of_strangers(survey)) if survey.unidentified else ()
     for number, why in enumerate(survey.unidentified):
-        nobody_knows = attribute(why, Absent(Why.HOLDERS_UNKNOWN))
+        nobody_knows = attribute(why, Absent(Why.HOLDERS_UNKNOWN), candidates)
         yield _interval(f"unidentified-{number}", UNKNOWN_ACCELERATOR, why, nobody_knows)
     for gpu in survey.unreadable:
         yield _interval(gpu.key, gpu.accelerator, gpu.why, holding.attribution(gpu.why, gpu.key))
+
+
+def strangers(held: Held, survey: Survey) -> frozenset[str]:
+    """What holders' devices are called that nothing here is called: a slip, or a GPU that the driver does not name."""
+    if isinstance(held, Absent):
+        return frozenset()
+    return frozenset(held) - {*survey.known, *survey.instances, *(gpu.key for gpu in survey.unreadable)}
 
 
 def instances_by_card(instances: Iterable[InstanceLook]) -> dict[str, tuple[InstanceLook, ...]]:

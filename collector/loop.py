@@ -22,7 +22,7 @@ from collector.contract import Metric, Sample, rhythm_metrics
 from collector.devices import NodeDevices, Survey
 from collector.hanging import TickWatch
 from collector.holders import HolderSource
-from collector.intervals import recalled
+from collector.intervals import recalled, strangers
 from collector.processes.port import Check, Checked
 from collector.readings import Absent
 from collector.record import Look, NodeFacts, NodeRecord, Timing
@@ -232,8 +232,7 @@ class Collector:
         """Say once which devices holders have that this node has not: a slip leaves the real ones to nobody."""
         if survey.blind or isinstance(held, Absent):
             return
-        here = {*survey.known, *survey.instances, *(gpu.key for gpu in survey.unreadable)}
-        strangers = frozenset(held) - here
-        if strangers - self._strangers:
-            log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(strangers))))
-        self._strangers = strangers
+        found = strangers(held, survey)
+        if found - self._strangers:
+            log.warning("holders.unknown_devices gpu_uuids=%s", ",".join(map(repr, sorted(found))))
+        self._strangers = found

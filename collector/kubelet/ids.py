@@ -49,6 +49,18 @@ class Unresolved:
     reason: Unclear
     possible: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """What the claim calls its device: a UUID, or else an id or name."""
+        if isinstance(self.claim, PluginClaim):
+            return self.claim.device_id.partition("::")[0]
+        return next(iter(uuids_in(self.claim.cdi_names)), f"{self.claim.pool}/{self.claim.device}")
+
+    @property
+    def means_no_known_gpu(self) -> bool:
+        """Whether it is on a GPU that the driver may have and has not named."""
+        return not self.possible and self.reason is not Unclear.PASSED_THROUGH
+
 
 Meaning = Held | Unresolved | Claim
 """A claim that is not on a GPU of this driver means itself."""

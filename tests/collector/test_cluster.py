@@ -3,6 +3,7 @@
 import subprocess
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,38 @@ def test_a_claim_that_means_no_certain_device_makes_each_that_it_may_be_ambiguou
     """A GPU that an unresolved claim may mean is not free."""
     node = Node(answer=(a_dra_claim("gpu-0"),), devices=CROSSED)
     assert node.names() == {0: [("pod-0", "claim_unresolved")], 1: [("pod-0", "claim_unresolved")]}
+
+
+@pytest.mark.parametrize(
+    ("claim", "name"),
+    [
+        (a_plugin_claim(f"{gpu_uuid(9)}::3"), gpu_uuid(9)),
+        (a_plugin_claim("7"), "7"),
+        (a_dra_claim("gpu-7", cdi=(f"nvidia.com/gpu={gpu_uuid(9)}",)), gpu_uuid(9)),
+        (a_dra_claim("gpu-7"), "node-0/gpu-7"),
+    ],
+)
+def test_a_gpu_that_nobody_has_named_is_held_by_what_its_claim_calls_it(claim: Claim, name: str) -> None:
+    """In doubt: a slip, or a GPU that the driver does not name now."""
+    assert Node(answer=(claim,)).names() == {name: [("pod-0", "claim_unresolved")]}
+
+
+def test_a_gpu_that_the_driver_does_not_name_has_its_holder_among_the_candidates() -> None:
+    """Its time is lost, and shared by whoever holds a GPU that nothing here is called; others have nothing of it."""
+    answer = (a_plugin_claim(gpu_uuid(0)), a_plugin_claim(gpu_uuid(9), pod="pod-1"))
+    node = Node(answer=answer, view=a_view(a_pod(), a_pod("pod-1")), devices=(an_identity(gpu_uuid(0)),))
+    nameless = Absent(Why.GPU_LOST)
+    driver = ADriver(lambda: [well(gpu_uuid(0)), (nameless, nameless)])
+    collector = a_collector(ToldClock(node.moment), node.source, open_driver=lambda: driver)
+    node.moment.seconds += 10
+    collector.tick()
+    node.answer, node.moment.seconds = Absent(Why.KUBELET_GONE), node.moment.seconds + GRACE_SECONDS + 1
+    collector.tick()
+    page, seconds = collector.samples(), GRACE_SECONDS + 11
+    shared = partial(total, page, holder_metrics.SHARED.name)
+    assert total(page, gpu_metrics.GPU_SECONDS.name, state="lost", reason="gpu_lost") == seconds
+    assert shared(accelerator="unknown") == shared(accelerator="unknown", pod_uid="uid-pod-1") == seconds
+    assert total(page, holder_metrics.HELD.name, pod_uid="uid-pod-1") == 0
 
 
 def test_both_ways_to_a_device_make_the_same_holder() -> None:
