@@ -201,7 +201,18 @@ def _name(holder: Holder) -> tuple[str, str, str]:
 
 
 def either(before: Held, now: Held) -> Held:
-    """Whoever may have held a device between two moments: the holders at both."""
-    if isinstance(before, Absent) or isinstance(now, Absent):
-        return now if isinstance(before, Absent) else before
-    return {uuid: (*before.get(uuid, ()), *now.get(uuid, ())) for uuid in {**before, **now}}
+    """
+    Whoever may have held a device between two moments: the holders at both.
+
+    Who held it at one of the two only may have held it for any part of the time, so it is in doubt.
+    """
+    if isinstance(before, Absent) and isinstance(now, Absent):
+        return now
+    first, last = ({} if isinstance(each, Absent) else each for each in (before, now))
+    return {uuid: tuple(_either(first.get(uuid, ()), last.get(uuid, ()))) for uuid in {**first, **last}}
+
+
+def _either(before: Sequence[Holder], now: Sequence[Holder]) -> Iterator[Holder]:
+    for holder in (*before, *now):
+        stayed = holder in before and holder in now
+        yield holder if stayed else replace(holder, doubt=holder.doubt or Absent(Why.LATE_TICK))

@@ -2,8 +2,8 @@
 All that a node knows, added up: what a tick found goes in, and what is served and what is kept comes out.
 
 An interval belongs to whoever holds the device at its end. Of one that was too long only the last part is known; the
-rest is lost, and whoever held the device at either end may have held it. So may whoever held it last, for as long as
-nobody can tell who does.
+rest is lost, and whoever held the device at either end may have held it: for certain only who held it at both. So may
+whoever held it last, for as long as nobody can tell who does.
 
 It asks nobody anything, and knows no thread: whoever ticks holds the lock.
 """

@@ -112,19 +112,23 @@ class TestAScriptedHour:
     @pytest.mark.parametrize(("gpu", "pod"), [(0, "a"), (1, "b")])
     def test_holders_have_what_the_script_gave_them(self, hour: list[Collector], gpu: int, pod: str) -> None:
         """
-        Held: also while lost, and while late by who held at either end. Shared: while holders are unknown.
+        Held: also while lost, and while late by who held at both ends; by who held at one it is shared.
+
+        Shared is also the time while holders are unknown.
 
         Busy: what the device did in the interval, which of the interval in which a pod came was nothing.
         """
         told = [t for t in self.TICKS if self.holder(gpu, t) and self.state(gpu, t)[0] != "ambiguous"]
         read = [t for t in told if self.state(gpu, t)[0] == "attributed"]
         late = self.LATE_TO - self.LATE_FROM - self.STEP
-        assert of(hour[0], holder_metrics.HELD, workload_pod=pod) == len(told) * self.STEP + late
+        stayed = self.holder(gpu, self.LATE_FROM) == self.holder(gpu, self.LATE_TO)
+        assert of(hour[0], holder_metrics.HELD, workload_pod=pod) == len(told) * self.STEP + late * stayed
         assert of(hour[0], holder_metrics.OBSERVED, workload_pod=pod) == len(read) * self.STEP
         worked = [t for t in read if self.holder(gpu, t - self.STEP)]
         assert of(hour[0], holder_metrics.BUSY, workload_pod=pod) == len(worked) * self.STEP / 2
         unknown = [t for t in self.TICKS if self.state(gpu, t) == ("ambiguous", "holders_unknown")]
-        assert of(hour[0], holder_metrics.SHARED, workload_pod=pod) == len(unknown) * self.STEP > 0
+        shared = len(unknown) * self.STEP + late * (not stayed)
+        assert of(hour[0], holder_metrics.SHARED, workload_pod=pod) == shared > 0
         assert of(hour[0], holder_metrics.SHARED_BUSY, workload_pod=pod) == len(unknown) * self.STEP / 2
 
     def test_energy_is_the_boards(self, hour: list[Collector]) -> None:
@@ -433,6 +437,36 @@ def test_who_held_at_either_end_of_a_late_interval_may_have_held_it() -> None:
     assert of(collector, holder_metrics.SHARED_OBSERVED) == 0
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
     assert of(collector, holder_metrics.HOLDER_DEVICES, workload_pod="before") == 0
+
+
+@pytest.mark.parametrize("nobody", [{}, Absent(Why.HOLDERS_UNKNOWN)], ids=["nobody", "nobody knows"])
+def test_who_came_in_a_late_interval_may_have_held_any_part_of_it(
+    nobody: dict[str, tuple[Holder, ...]] | Absent,
+) -> None:
+    """Nobody saw when a pod came: the hole is not held by it for certain, and its own time begins at the hole's end."""
+    moment = Moment()
+    held = {"GPU-0": (a_holder(),)}
+    collector = a_collector(
+        ToldClock(moment),
+        ASource(lambda: nobody if moment.seconds < 100 else held),
+        open_driver=lambda: ADriver(lambda: [well("GPU-0")]),
+    )
+    tick_at(collector, moment, 10, 110)
+    assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (10, 90)
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
+
+
+def test_who_went_in_a_late_interval_may_have_held_any_part_of_it() -> None:
+    """Nobody saw when a pod went: the hole is not held by it for certain. Of what it held at both ends it is."""
+    moment = Moment()
+    kept, gone = {"GPU-0": (a_holder(),)}, {"GPU-1": (a_holder(),)}
+    collector = a_collector(
+        ToldClock(moment),
+        ASource(lambda: kept | gone if moment.seconds < 100 else kept),
+        open_driver=lambda: ADriver(lambda: [well("GPU-0"), well("GPU-1")]),
+    )
+    tick_at(collector, moment, 10, 110)
+    assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (20 + 100, 90)
 
 
 def test_a_late_interval_at_whose_end_nobody_knows_is_held_by_nobody_for_certain() -> None:
