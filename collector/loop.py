@@ -8,7 +8,8 @@ zero.
 With a keeper the counters go on over a restart, and nothing is published that a successor would not find: a scrape gets
 the page of the last tick that was saved. Only where no state was ever saved, so that a successor begins anew, is the
 page that of the last tick although it cannot be saved. The series of a holder begin with 0, which stays on the page
-until the next save: a reader that comes at least as often as states are saved always sees it.
+until the next save: a reader that comes at least as often as states are saved always sees it. Where pages are not
+saved, it stays until the next tick.
 """
 
 import logging
@@ -138,9 +139,9 @@ class Collector:
             took_seconds=self._clock.real_seconds((now_ns - began_ns) / NANOSECONDS),
         )
         with self._lock:
-            self._record.add(look)
             if self._page is None:
-                self._record.begin()
+                self._record.begin()  # what was added until now has stood on the page of the tick before
+            self._record.add(look)
         if self._keeper is not None and self._keeper.is_due(now_ns):
             self._save(self._keeper)
 
@@ -209,8 +210,8 @@ class Collector:
             self._lock.release()
 
     def _page_now(self) -> tuple[Sample, ...]:
-        """Everything but how keeping goes. Holders that no page has had yet are at 0, where pages are kept."""
-        return self._served(self._record.samples(newcomers_at_zero=self._keeper is not None))
+        """Everything but how keeping goes. Holders that no page has had yet are at 0."""
+        return self._served(self._record.samples(newcomers_at_zero=True))
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
@@ -219,10 +220,9 @@ class Collector:
         with self._lock:
             if saved:
                 self._page = self._page_now()
+                self._record.begin()
             elif not keeper.is_on_disk:
                 self._page = None
-            if saved or self._page is None:
-                self._record.begin()
 
     def _look_at_processes(self, survey: Survey, held: Held) -> Checked | None:
         check = self._check

@@ -294,7 +294,9 @@ def test_a_full_disk_holds_the_page_still_and_loses_nothing(node: Node, disk: Di
 def test_where_nothing_was_ever_saved_the_page_is_the_last_ticks(tmp_path: Path, disk: Disk) -> None:
     """No successor finds anything then, and begins anew; so nothing is withheld, and the page says what is wrong."""
     disk.is_full = True
-    node = Node(tmp_path).tick(10, 20)
+    node = Node(tmp_path).tick(10)
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (20, 0)
+    node.tick(20)
     assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (40, 20)
     assert node.of(node_metrics.STATE_UNSAVED, reason="disk_full") == 1
     disk.is_full = False
@@ -356,12 +358,8 @@ def _compare(before: dict[tuple[str, ...], float], now: dict[tuple[str, ...], fl
         assert key[0] != gpu_metrics.GPU_RESIDUAL.name or value == 0
         if contract.BY_NAME[key[0]].kind == "counter" and before[start] == now[start]:
             assert value >= before.get(key, 0.0), key
-            if key not in before and contract.BY_NAME[key[0]] in holder_metrics.HOLDER_COUNTERS and _kept(before):
+            if key not in before and contract.BY_NAME[key[0]] in holder_metrics.HOLDER_COUNTERS:
                 assert value == 0, key
     spent = sum(value for key, value in now.items() if key[0] == gpu_metrics.GPU_SECONDS.name)
     physical = sum(value for key, value in now.items() if key[0] == gpu_metrics.GPU_PHYSICAL.name)
     assert spent == pytest.approx(physical, abs=1e-6)
-
-
-def _kept(page: dict[tuple[str, ...], float]) -> bool:
-    return any(key[0] == node_metrics.STATE_SAVED.name and value > 0 for key, value in page.items())

@@ -34,7 +34,7 @@ def names(collector: Collector) -> set[str]:
 
 
 def tick_at(collector: Collector, moment: Moment, *seconds: float) -> None:
-    """Tick at these moments."""
+    """Tick at these moments; at one twice, for what has just begun to be no longer at 0."""
     for moment.seconds in seconds:
         collector.tick()
 
@@ -431,7 +431,7 @@ def test_who_held_at_either_end_of_a_late_interval_may_have_held_it() -> None:
     collector = a_collector(
         ToldClock(moment), ASource(held), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), max_gap_seconds=30
     )
-    tick_at(collector, moment, 10, 110)
+    tick_at(collector, moment, 10, 110, 110)
     assert [of(collector, holder_metrics.HELD, workload_pod=pod) for pod in ("before", "after")] == [10, 10]
     assert [of(collector, holder_metrics.SHARED, workload_pod=pod) for pod in ("before", "after")] == [90, 90]
     assert of(collector, holder_metrics.SHARED_OBSERVED) == 0
@@ -451,7 +451,7 @@ def test_who_came_in_a_late_interval_may_have_held_any_part_of_it(
         ASource(lambda: nobody if moment.seconds < 100 else held),
         open_driver=lambda: ADriver(lambda: [well("GPU-0")]),
     )
-    tick_at(collector, moment, 10, 110)
+    tick_at(collector, moment, 10, 110, 110)
     assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (10, 90)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
 
@@ -465,7 +465,7 @@ def test_who_went_in_a_late_interval_may_have_held_any_part_of_it() -> None:
         ASource(lambda: kept | gone if moment.seconds < 100 else kept),
         open_driver=lambda: ADriver(lambda: [well("GPU-0"), well("GPU-1")]),
     )
-    tick_at(collector, moment, 10, 110)
+    tick_at(collector, moment, 10, 110, 110)
     assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (20 + 100, 90)
 
 
@@ -479,9 +479,20 @@ def test_a_late_interval_at_whose_end_nobody_knows_is_held_by_nobody_for_certain
     collector = a_collector(
         ToldClock(moment), ASource(held), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), max_gap_seconds=30
     )
-    tick_at(collector, moment, 10, 110)
+    tick_at(collector, moment, 10, 110, 110)
     assert (of(collector, holder_metrics.HELD), of(collector, holder_metrics.SHARED)) == (10, 100)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="late_tick") == 90
+
+
+def test_where_nothing_is_kept_a_holders_series_begin_with_zero() -> None:
+    """Without a state file each counter is 0 until the tick after the one that first has it, and whole then."""
+    moment = Moment()
+    source = ASource(lambda: {"GPU-0": (a_holder(),)} if moment.seconds > 20 else Absent(Why.HOLDERS_UNKNOWN))
+    collector = a_collector(ToldClock(moment), source, open_driver=lambda: ADriver(lambda: [well("GPU-0")]))
+    tick_at(collector, moment, 10, 20, 30)
+    assert (of(collector, holder_metrics.HOLDER_DEVICES), of(collector, holder_metrics.HELD)) == (1, 0)
+    tick_at(collector, moment, 40)
+    assert of(collector, holder_metrics.HELD) == 20
 
 
 def test_pods_of_one_name_have_one_series() -> None:

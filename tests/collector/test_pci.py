@@ -188,7 +188,7 @@ def test_a_blind_gpu_has_the_holder_that_its_key_has(caplog: pytest.LogCaptureFi
     tick_at(collector, moment, 10, 20)
     assert of(collector, holder_metrics.HELD, workload_pod="vm", accelerator=bus[0].accelerator) == 20
     answers[0] = Absent(Why.HOLDERS_UNKNOWN)
-    tick_at(collector, moment, 30)
+    tick_at(collector, moment, 30, 30)
     assert of(collector, holder_metrics.HELD) == 20
     assert of(collector, holder_metrics.SHARED, workload_pod="vm") == 10
     assert of(collector, holder_metrics.OBSERVED) == of(collector, holder_metrics.SHARED_OBSERVED) == 0
