@@ -8,7 +8,8 @@ card is one, and ambiguous (mig_instance) if any of it is held.
 A GPU that the driver counts and does not name may be held by whoever holds a device that nothing here is called.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from collector.accounting import DeviceInterval
@@ -89,25 +90,56 @@ def instance_times(elapsed_ns: int, card: DeviceIdentity, instances: Iterable[In
     return divide_instances(elapsed_ns, weights, card.multiprocessors)
 
 
-def unwatched(elapsed_ns: int, survey: Survey, may_have: Held) -> Iterator[tuple[str, tuple[Holder, ...], int]]:
+def unwatched(
+    elapsed_ns: int, before: Survey, now: Survey, may_have: Held
+) -> Iterator[tuple[str, tuple[Holder, ...], int]]:
     """
-    For every device that may have been held: accelerator model, by whom, and how much of its card's time it makes.
+    Accelerator model, holder, and how much of a card's time it may have had while nobody looked.
 
-    Who had an instance that is no more, or one whose weight is not known, may have had the card.
+    A device is what it is ``now`` or was ``before``, and a holder had no more of a card than all of it. Who had an
+    instance whose weight is not known may have had the card; who had one of which nothing is known, any of the cards.
     """
     if isinstance(may_have, Absent):
         return
+    places = _places(elapsed_ns, before) | _places(elapsed_ns, now)
+    lost = _anywhere(elapsed_ns, {**before.known, **now.known}.values())
+    found: Counter[tuple[Holder, _Place]] = Counter()
+    for uuid, holders in may_have.items():
+        place, part_ns = places.get(uuid, (lost, elapsed_ns))
+        if uuid in places or uuid.startswith(INSTANCE_PREFIX):
+            found.update(dict.fromkeys(((holder, place) for holder in holders), part_ns))
+    for (holder, place), total_ns in found.items():
+        yield place.accelerator, (holder,), min(total_ns, place.most_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a device is: a card, or any of several, of which one holder can have had so much."""
+
+    card: str
+    accelerator: str
+    most_ns: int
+
+
+def _places(elapsed_ns: int, survey: Survey) -> dict[str, tuple[_Place, int]]:
+    """Of each device the card that it is, or is a part of, and how much of its time it makes."""
     models = {uuid: identity.accelerator for uuid, identity in survey.known.items()}
     models |= {gpu.key: gpu.accelerator for gpu in survey.unreadable}
-    parts: dict[str, int] = {}
+    cards = {key: _Place(card=key, accelerator=model, most_ns=elapsed_ns) for key, model in models.items()}
+    found = {key: (place, elapsed_ns) for key, place in cards.items()}
     for card, instances in instances_by_card(survey.instances.values()).items():
-        models |= {each.identity.gpu_uuid: each.identity.accelerator for each in instances}
         times = instance_times(elapsed_ns, survey.known[card], instances)
-        parts |= {} if isinstance(times, Absent) else times.instance_ns
-    anywhere = next(iter(models.values()), UNKNOWN_ACCELERATOR)
-    for uuid, holders in may_have.items():
-        if uuid in models or uuid.startswith(INSTANCE_PREFIX):
-            yield models.get(uuid, anywhere), holders, parts.get(uuid, elapsed_ns)
+        parts = {} if isinstance(times, Absent) else times.instance_ns
+        uuids = (each.identity.gpu_uuid for each in instances)
+        found |= {uuid: (cards[card], parts.get(uuid, elapsed_ns)) for uuid in uuids}
+    return found
+
+
+def _anywhere(elapsed_ns: int, cards: Collection[DeviceIdentity]) -> _Place:
+    """Any of these cards; where they are of several models, of none that is known."""
+    models = {card.accelerator for card in cards}
+    model = models.pop() if len(models) == 1 else UNKNOWN_ACCELERATOR
+    return _Place(card="", accelerator=model, most_ns=elapsed_ns * max(1, len(cards)))
 
 
 def _of_cut_card(

@@ -195,7 +195,7 @@ class NodeRecord:
     def _add_down(self, survey: Survey, held: Held) -> None:
         """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
         if self._down_ns:
-            may_have = unwatched(self._down_ns, survey, either(self.last_known, held))
+            may_have = unwatched(self._down_ns, self.survey, survey, either(self.last_known, held))
             self._accounts.pass_unwatched(self._down_ns, may_have)
         self._down_ns = 0
 

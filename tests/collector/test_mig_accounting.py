@@ -1,5 +1,6 @@
 """A card that is cut into MIG instances, from the driver to the counters."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from support.readings import H100, SECOND, a_holder, a_reading, an_identity, tot
 from support.scenarios import CONSTANT, Moment, a_node, a_pod, a_script, a_workload, an_instance
 
 from collector.accounting import Accounts
-from collector.contract import Metric, gpu_metrics, holder_metrics
+from collector.contract import UNKNOWN_ACCELERATOR, Metric, gpu_metrics, holder_metrics
 from collector.devices import NOT_YET, InstanceLook, Survey
 from collector.intervals import Holding, device_intervals, recalled, unwatched
 from collector.loop import Collector
@@ -64,6 +65,14 @@ def states(survey: Survey, held: dict[str, tuple[Holder, ...]]) -> dict[tuple[st
     return {(each.state.value, each.reason): each.total_ns for each in accounts.books().states if each.total_ns}
 
 
+def unwatched_by(before: Survey, now: Survey, held: dict[str, tuple[Holder, ...]]) -> dict[tuple[str, str], int]:
+    """Nanoseconds of a second in which nobody watched, by pod and model."""
+    found = Counter[tuple[str, str]]()
+    for model, holders, part_ns in unwatched(SECOND, before, now, held):
+        found.update({(holder.pod, model): part_ns for holder in holders})
+    return dict(found)
+
+
 @given(
     weights=st.lists(st.integers(1, 60), max_size=9),
     held=st.dictionaries(st.integers(0, 8), st.lists(st.sampled_from("abc"), min_size=1, max_size=2)),
@@ -107,11 +116,37 @@ def test_instances_that_cannot_be_weighed_make_their_card_ambiguous() -> None:
 
 
 def test_who_had_a_part_may_have_had_it_while_nobody_watched() -> None:
-    """Unwatched time is by the part too; an instance that is no more may have been the whole card."""
+    """Unwatched time is by the part too; an instance of which nothing is known may have been a whole card."""
     survey = a_survey(33, card=a_reading(), reading=a_reading())
     held = {"MIG-0": (a_holder("a"),), "MIG-gone": (a_holder("b"),), "GPU-stranger": (a_holder("c"),)}
-    found = [(model, holders[0].pod, ns) for model, holders, ns in unwatched(SECOND, survey, held)]
-    assert found == [(H100, "a", SECOND // 4), (H100, "b", SECOND)]
+    assert unwatched_by(NOT_YET, survey, held) == {("a", H100): SECOND // 4, ("b", H100): SECOND}
+
+
+def test_an_instance_that_is_no_more_is_the_part_that_it_was() -> None:
+    """A card that was cut anew while nobody watched: who had parts of it had these, and never more than the card."""
+    before = a_survey(33, 33, card=a_reading(), reading=a_reading())
+    now = replace(a_survey(card=a_reading(), reading=a_reading()), instances={"MIG-9": a_look(9, 99, a_reading())})
+    a, b = (a_holder("a"),), (a_holder("b"),)
+    held = {"MIG-0": a, "MIG-1": a, "MIG-9": b, CARD: b}
+    assert unwatched_by(before, now, held) == {("a", H100): SECOND // 2, ("b", H100): SECOND}
+
+
+def test_who_had_all_instances_had_one_card() -> None:
+    """Instances whose weights are not known may each have been the card; all of them together were no more than it."""
+    survey = a_survey(*[1] * 7, card=a_reading(), reading=a_reading(), multiprocessors=Absent(Why.NOT_SUPPORTED))
+    held = {f"MIG-{number}": (a_holder("a"),) for number in range(7)}
+    assert unwatched_by(survey, survey, held) == {("a", H100): SECOND}
+
+
+@given(st.integers(0, 9), st.integers(0, 3), st.booleans())
+def test_instances_of_which_nothing_is_known_were_no_more_than_all_cards(gone: int, cards: int, mixed: bool) -> None:
+    """Of cards of one model they were that model's; of several they may have been any, so it is not known which."""
+    models = ["H200" if mixed and number else H100 for number in range(cards)]
+    known = {f"GPU-{number}": an_identity(f"GPU-{number}", accelerator=model) for number, model in enumerate(models)}
+    now = replace(NOT_YET, known=known, readings=dict.fromkeys(known, a_reading()))
+    found = unwatched_by(NOT_YET, now, {f"MIG-gone-{number}": (a_holder("a"),) for number in range(gone)})
+    model = H100 if len(set(models)) == 1 else UNKNOWN_ACCELERATOR
+    assert found == ({("a", model): min(gone, max(cards, 1)) * SECOND} if gone else {})
 
 
 def test_the_driver_to_the_counters(tmp_path: Path) -> None:
@@ -169,6 +204,29 @@ def test_a_layout_outlives_the_collector(tmp_path: Path) -> None:
     assert of(collector, holder_metrics.HELD, workload_pod="a") == pytest.approx(50 * SMALL)
     assert of(collector, holder_metrics.OBSERVED, workload_pod="a") == pytest.approx(20 * SMALL)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_gone") == pytest.approx(30)
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+def test_instances_that_went_while_nobody_watched_were_their_parts(tmp_path: Path) -> None:
+    """A card was cut anew while no collector ran: who had seven instances is given their parts, not seven cards."""
+    layout = (*(an_instance(0, "1g.10gb", "0s", "100s") for _ in range(7)), an_instance(0, "3g.40gb", "100s", "600s"))
+    pods = (
+        a_pod("a", instances=[*range(7)], end="100s", signal=CONSTANT),
+        a_pod("b", instances=[7], start="100s", end="600s", signal=CONSTANT),
+    )
+    moment = Moment()
+    for begin in (0, 150):
+        moment.seconds = begin
+        file = StateFile(tmp_path / "state.json", node=NODE, provenance="simulated")
+        keeper = Keeper(file, interval_seconds=0.0)
+        tables = (a_node(*layout, gpus=1), a_workload(*pods))
+        with a_played_collector(tmp_path, *tables, moment=moment, keeper=keeper) as collector:
+            for moment.seconds in (begin, begin + 10, begin + 20):
+                collector.tick()
+        file.close()
+    assert of(collector, holder_metrics.UNWATCHED, workload_pod="a") == pytest.approx(130 * 7 * SMALL)
+    assert of(collector, holder_metrics.UNWATCHED, workload_pod="b") == pytest.approx(130 * LARGE)
+    assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="collector_down") == 130
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
 
 
