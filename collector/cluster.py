@@ -86,6 +86,10 @@ class Devices(Protocol):
         """Every accelerator on the PCI bus."""
         ...
 
+    def beyond_bus(self) -> Mapping[str, str]:
+        """The accelerators, by key, of the devices that are counted and that the PCI bus does not show."""
+        ...
+
 
 class KubernetesHolders:
     """Holders of this node's devices. For one thread, but for ``samples``."""
@@ -134,7 +138,7 @@ class KubernetesHolders:
         # So that nobody becomes a stranger for a second, with series of its own for a day.
         if view.stale and view.stale.reason is Trouble.STARTING:
             return Absent(Why.HOLDERS_UNKNOWN)
-        counted = self._placement.beyond
+        counted = self._devices.beyond_bus()
         if self._resolve(claims) or view is not self._view or counted != self._counted:
             held = holders_in(self._resolution, view, self._placement, uncut(self._devices.identities()))
             # A device beyond the bus that has just been heard of is counted from the next look at the devices on.
@@ -147,9 +151,13 @@ class KubernetesHolders:
         """Know who held what when that was last known, before this process."""
         self._before = {} if isinstance(before, Absent) else before
 
-    def beyond_bus(self) -> Mapping[str, str]:
-        """The accelerators, by key, of devices that are given out and that the PCI bus does not show."""
-        return self._placement.beyond
+    def beyond_bus(self) -> Mapping[str, str] | Absent:
+        """
+        The accelerators, by key, of devices that are given out and that the PCI bus does not show.
+
+        Absent until the kubelet has told.
+        """
+        return Absent(Why.NO_DATA) if self._resolved is None else self._placement.beyond
 
     def known_pods(self) -> KnownPods:
         """What is known of this node's pods beside who holds what, as of the last call of ``holders``."""

@@ -46,6 +46,8 @@ class Kind:
     devices: Collection[int] = ()
 
 
+KEY_PREFIX = "pci-"  # of what is on the bus; other keys than these and UUIDs are of devices that it does not show
+
 KINDS = (
     # GPUs: data-centre boards are 3D controllers, boards with display outputs VGA ones. NVSwitches are bridges (0680).
     Kind(vendor=Vendor.NVIDIA, vendor_id=0x10DE, class_id=CONTROLLER_3D),
@@ -100,7 +102,7 @@ class PciGpu:
     @property
     def key(self) -> str:
         """What it is called where a device that is read has its UUID."""
-        return f"pci-{self.pci_bus_id}"
+        return f"{KEY_PREFIX}{self.pci_bus_id}"
 
     def why_unread(self) -> Absent:
         """Why nothing on this node reads it, if nothing does: PASSED_THROUGH, FOREIGN_VENDOR or NO_DRIVER."""

@@ -109,7 +109,7 @@ class NodeRecord:
         failures = {(each.call, each.code): each.count for each in state.nvml_failures}
         self._nvml_errors_begun = Debuts((each.call, each.code) for each in state.nvml_failures if each.published)
         self._xid_errors_begun = Debuts[tuple[str, int]]()
-        self.survey = devices.remember(state.custody.present(), failures, state.instances)
+        self.survey = devices.remember(state.custody.present(), failures, state.instances, state.unreadable)
         self._began_unix, self._ticked_unix = state.began_unix, state.clock_unix
         self._last_success_unix = state.last_success_unix
         self._ticks = self._ticks_before = state.ticks
@@ -183,6 +183,7 @@ class NodeRecord:
             last_known=self.last_known,
             custody=self._custody,
             instances=tuple(look.identity for look in self.survey.instances.values()),
+            unreadable={gpu.key: gpu.accelerator for gpu in self.survey.unreadable},
             process_mismatches=dict(self._mismatches),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from collector.clock import Clock
 from collector.devices.survey import Unreadable
-from collector.pci import PciGpu, Vendor, place
+from collector.pci import KEY_PREFIX, PciGpu, Vendor, place
 from collector.readings import Absent, DeviceIdentity, Reading, Why
 
 NVIDIA_DRIVER = "nvidia"  # the kernel driver that NVML speaks to; it counts what it holds
@@ -19,16 +19,30 @@ class Bus:
         self._clock = clock
         self._gpus: tuple[PciGpu, ...] = ()
         self._due_ns = clock.elapsed_ns()
-        self._allocated: Callable[[], Mapping[str, str]] = dict
+        self._allocated: Callable[[], Mapping[str, str] | Absent] = dict
+        self._beyond: Mapping[str, str] = {}
 
     @property
     def gpus(self) -> tuple[PciGpu, ...]:
         """What the last look found, whether a driver here reads it or not."""
         return self._gpus
 
-    def count_also(self, allocated: Callable[[], Mapping[str, str]]) -> None:
-        """Count further devices of other vendors, which the bus does not show: at each look, accelerators by key."""
+    @property
+    def beyond(self) -> Mapping[str, str]:
+        """The accelerators by key of the devices that the bus does not show, as the last look counted them."""
+        return self._beyond
+
+    def count_also(self, allocated: Callable[[], Mapping[str, str] | Absent]) -> None:
+        """
+        Count further devices of other vendors, which the bus does not show: at each look, accelerators by key.
+
+        While they are not known, what was there before is there still.
+        """
         self._allocated = allocated
+
+    def remember(self, unreadable: Mapping[str, str]) -> None:
+        """Know from before those of these devices that the bus does not show."""
+        self._beyond = {key: name for key, name in unreadable.items() if not key.startswith(KEY_PREFIX)}
 
     def look(self) -> None:
         """Ask now and then; without an answer what was there before is there still."""
@@ -66,8 +80,9 @@ class Bus:
                 nameless -= 1
                 continue
             found.append(Unreadable(accelerator=gpu.accelerator, key=gpu.key, why=why))
-        foreign = Absent(Why.FOREIGN_VENDOR)
-        beyond = (Unreadable(accelerator=name, key=key, why=foreign) for key, name in self._allocated().items())
+        allocated, foreign = self._allocated(), Absent(Why.FOREIGN_VENDOR)
+        self._beyond = self._beyond if isinstance(allocated, Absent) else allocated
+        beyond = (Unreadable(accelerator=name, key=key, why=foreign) for key, name in self._beyond.items())
         return (*found, *beyond)
 
 

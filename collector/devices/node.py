@@ -18,7 +18,7 @@ from dataclasses import replace
 from collector.clock import Clock
 from collector.devices.bus import Bus
 from collector.devices.session import DriverSession, Released
-from collector.devices.survey import NOT_YET, InstanceLook, Survey
+from collector.devices.survey import NOT_YET, InstanceLook, Survey, Unreadable
 from collector.nvml import DeviceHandle, Driver, NoDriver, xid_name
 from collector.pci import PciGpu
 from collector.readings import Absent, DeviceIdentity, Reading, Why
@@ -80,13 +80,19 @@ class NodeDevices:
         self,
         known: Iterable[DeviceIdentity],
         errors: Mapping[tuple[str, str], int],
-        instances: Iterable[DeviceIdentity] = (),
+        instances: Iterable[DeviceIdentity],
+        unreadable: Mapping[str, str],
     ) -> Survey:
-        """Know these from before, as if they had been seen; what is known before the first look."""
+        """
+        Know these from before, as if they had been seen; what is known before the first look.
+
+        ``unreadable``: the accelerators of the devices that nothing read, by key.
+        """
         unread = Absent(Why.NO_DATA)
         self._known = {identity.gpu_uuid: identity for identity in known}
         looks = [InstanceLook(identity=identity, reading=unread) for identity in instances]
         self._instances = {look.identity.gpu_uuid: look for look in looks if _card_of(look) in self._known}
+        self._bus.remember(unreadable)
         self.errors.clear()
         self.errors.update(errors)
         return replace(
@@ -94,12 +100,17 @@ class NodeDevices:
             readings=dict.fromkeys(self._known, unread),
             known=dict(self._known),
             instances=dict(self._instances),
+            unreadable=tuple(Unreadable(accelerator=name, key=key, why=unread) for key, name in unreadable.items()),
             errors=dict(errors),
         )
 
-    def count_also(self, allocated: Callable[[], Mapping[str, str]]) -> None:
+    def count_also(self, allocated: Callable[[], Mapping[str, str] | Absent]) -> None:
         """Count further devices of other vendors, which the bus does not show: at each look, accelerators by key."""
         self._bus.count_also(allocated)
+
+    def beyond_bus(self) -> Mapping[str, str]:
+        """Those that the last look counted, or before the first look those that are known from before."""
+        return self._bus.beyond
 
     def on_bus(self) -> tuple[PciGpu, ...]:
         """What the last look at the PCI bus found, whether a driver here reads it or not."""

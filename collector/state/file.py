@@ -112,7 +112,8 @@ class State:
     ``began_unix`` is when the counters began, ``clock_unix`` up to when they have been added up, which was
     ``elapsed_ns`` on the monotonic clock that counts from ``epoch``. ``last_success_unix`` is when every GPU was last
     read (0: not yet). ``held`` is who held what then; ``last_known`` who did when that was last known.
-    ``instances`` are the MIG instances that cards were cut into. ``process_mismatches`` are counted by kind.
+    ``instances`` are the MIG instances that cards were cut into. ``unreadable`` are the accelerators, by key, of the
+    devices that nothing read. ``process_mismatches`` are counted by kind.
     """
 
     began_unix: float
@@ -128,6 +129,7 @@ class State:
     last_known: Held = field(default_factory=lambda: Absent(Why.HOLDERS_UNKNOWN))
     custody: Custody = field(default_factory=Custody)
     instances: tuple[DeviceIdentity, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     process_mismatches: Mapping[str, int] = field(default_factory=dict)
 
 

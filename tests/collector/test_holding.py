@@ -1,23 +1,29 @@
 """Holders by allocation, init containers, and what the check on processes is told of pods, in memory."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cluster import MAIN, Node, a_pod, a_view
 from support.devices import a_plugin_claim, gpu_uuid
-from support.nodes import ToldClock, a_collector
+from support.nodes import ASource, ToldClock, a_collector
 from support.readings import an_identity, total
 
 from collector.attribution import attribute
-from collector.cluster import ALLOCATABLE_SECONDS, CALM_SECONDS
-from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
+from collector.cluster import ALLOCATABLE_SECONDS, CALM_SECONDS, KubernetesHolders
+from collector.contract import GpuState, Metric, gpu_metrics, holder_metrics, node_metrics
 from collector.kubelet.claims import Claim, PluginDevice
+from collector.loop import Collector
 from collector.nvml import NoDriver
 from collector.pci import PciGpu, Vendor
 from collector.pods.facts import ContainerKind, PodContainer, PodFacts
+from collector.pods.troubles import Trouble
+from collector.pods.view import Stale
 from collector.readings import Absent, Why
+from collector.state.file import StateFile
+from collector.state.keeper import Keeper
 
 ASCEND = "huawei.com/Ascend910"
 BLIND = Absent(Why.FOREIGN_VENDOR)
@@ -163,6 +169,87 @@ def test_held_seconds_grow_by_allocation_and_none_is_observed() -> None:
     assert of(gpu_metrics.GPU_SECONDS.name, state="blind", reason="foreign_vendor") == 3 * 40
     assert of(gpu_metrics.GPU_PHYSICAL.name) == of(gpu_metrics.GPU_SECONDS.name)
     assert of(gpu_metrics.GPU_RESIDUAL.name) == 0
+
+
+class ARestart:
+    """A node with one chip beyond the bus, whose collector is killed and started again as its command does it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.node = Node(answer=(an_ascend(0),), view=a_view(a_pod(), a_pod("pod-1")))
+        self._file = StateFile(folder / "state.json", node="node-a", provenance="simulated")
+
+    def life(self, *seconds: float) -> Collector:
+        """A collector that begins at the first of these moments and ticks at the others."""
+        node, clock = self.node, ToldClock(self.node.moment)
+        node.moment.seconds = seconds[0]
+        sources: list[KubernetesHolders] = []
+        keeper = Keeper(self._file, interval_seconds=0.0)
+        later = ASource(lambda: sources[0].holders())
+        collector = a_collector(clock, later, open_driver=_no_driver, pci=lambda: node.bus, keeper=keeper)
+        sources.append(KubernetesHolders(node, node, devices=collector._devices, clock=clock))
+        collector._devices.count_also(sources[0].beyond_bus)
+        for node.moment.seconds in seconds[1:]:
+            collector.tick()
+        self._file.close()
+        return collector
+
+
+class TestARestart:
+    """Time in which no collector ran, of a device that neither the driver nor the bus shows."""
+
+    CHIP = f"Huawei {ASCEND}"
+
+    @pytest.fixture
+    def restart(self, tmp_path: Path) -> ARestart:
+        """Pod 0 has held the chip for a while, and the collector has been killed."""
+        restart = ARestart(tmp_path)
+        restart.life(0, 10, 20, 30)
+        return restart
+
+    def found(self, collector: Collector, metric: Metric, **labels: str) -> float:
+        """The sum of a metric of the chip; the books balance."""
+        samples = collector.samples()
+        assert total(samples, gpu_metrics.GPU_RESIDUAL.name) == 0
+        assert total(samples, gpu_metrics.GPU_SECONDS.name) == total(samples, gpu_metrics.GPU_PHYSICAL.name)
+        return total(samples, metric.name, accelerator=self.CHIP, **labels)
+
+    def test_who_held_it_at_either_end_may_have_held_it(self, restart: ARestart) -> None:
+        """The chip is there from the first look on: the time is lost, and unwatched for both pods."""
+        restart.node.answer = (an_ascend(0, pod="pod-1"),)
+        collector = restart.life(80, 90, 100)
+        assert self.found(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="collector_down") == 50
+        assert [self.found(collector, holder_metrics.UNWATCHED, workload_pod=f"pod-{n}") for n in (0, 1)] == [50, 50]
+        assert self.found(collector, holder_metrics.HELD, workload_pod="pod-1") == 20
+
+    @pytest.mark.parametrize("silent", ["kubelet", "API server"])
+    def test_it_stays_counted_while_nobody_tells_of_it(self, restart: ARestart, silent: str) -> None:
+        """Until kubelet and API server are heard, the chip is blind, and who held it last may hold it on."""
+        if silent == "kubelet":
+            restart.node.answer = Absent(Why.KUBELET_GONE)
+        else:
+            restart.node.view = a_view(stale=Stale(since_unix_seconds=0.0, reason=Trouble.STARTING))
+        collector = restart.life(80, 90, 100, 110)
+        assert self.found(collector, gpu_metrics.GPUS) == 1
+        assert self.found(collector, holder_metrics.UNWATCHED, workload_pod="pod-0") == 50
+        assert self.found(collector, holder_metrics.SHARED, workload_pod="pod-0") == 30
+
+    def test_one_that_has_gone_is_let_go_when_the_kubelet_says_so(self, restart: ARestart) -> None:
+        """The time before the restart is its holder's all the same; after the first answer it is counted no more."""
+        restart.node.answer = ()
+        collector = restart.life(80, 90, 100)
+        assert self.found(collector, holder_metrics.UNWATCHED, workload_pod="pod-0") == 50
+        assert self.found(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="collector_down") == 50
+        assert self.found(collector, gpu_metrics.GPUS) == 0
+
+    def test_one_that_has_gone_from_the_bus_was_its_holders(self, tmp_path: Path) -> None:
+        """A chip that the bus showed, and that was taken out while no collector ran, is its holder's until then."""
+        restart = ARestart(tmp_path)
+        restart.node.bus = NPUS[:1]
+        restart.life(0, 10, 20, 30)
+        restart.node.bus, restart.node.answer = (), ()
+        samples = restart.life(80, 90, 100).samples()
+        assert total(samples, holder_metrics.UNWATCHED.name, accelerator=NPUS[0].accelerator) == 50
+        assert total(samples, gpu_metrics.GPU_RESIDUAL.name) == 0
 
 
 def _no_driver() -> object:

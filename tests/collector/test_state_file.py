@@ -31,6 +31,7 @@ states = st.builds(
     books=histories.map(lambda history: accounts_of(*history).books()),
     held=helds,
     custody=custodies,
+    unreadable=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
 )
 
 

@@ -80,6 +80,11 @@ class Node:
         """What sysfs says."""
         return self.bus
 
+    def beyond_bus(self) -> Mapping[str, str]:
+        """What a look right now would count."""
+        found = self.source.beyond_bus()
+        return {} if isinstance(found, Absent) else found
+
     def allocatable(self) -> frozenset[PluginDevice] | Absent:
         """The kubelet's other answer."""
         self.asked_for_all += 1
