@@ -110,7 +110,8 @@ class KubernetesHolders:
         self._servers_in = servers_in
         self._last = _Answer(claims=(), heard_ns=clock.elapsed_ns())
         self._is_settled = False
-        self._settled_ns: int | None = None
+        self._settling_since_ns: int | None = None
+        self._heard = False
         self._before: Holders = {}
         self._watchful_until_ns = 0
         self._view: NodeView | None = None
@@ -192,7 +193,7 @@ class KubernetesHolders:
             self._is_settled = False
             return self._last.claims if self._lasts(now_ns) else found
         found = self._believed(found, now_ns)
-        self._last = _Answer(claims=found, heard_ns=now_ns)
+        self._last, self._heard = _Answer(claims=found, heard_ns=now_ns), True
         if now_ns >= self._allocatable_due_ns:
             self._ask_allocatable(now_ns)
         return found if self._lasts(now_ns) else Absent(Why.KUBELET_GONE)
@@ -204,14 +205,15 @@ class KubernetesHolders:
         self._sockets = self._kubelet.sockets
         self._is_settled = now_ns >= self._settles_until_ns
         if self._is_settled:
-            self._before = {}
-        if self._is_settled or self._settled_ns is None:
-            self._settled_ns = now_ns
+            self._before, self._settling_since_ns = {}, None
+        elif self._settling_since_ns is None:
+            self._settling_since_ns = now_ns
         return found if self._is_settled else tuple(sorted({*self._last.claims, *found}, key=repr))
 
     def _lasts(self, now_ns: int) -> bool:
-        """Whether what is known of a kubelet that was settled, or was the first, counts still."""
-        return self._settled_ns is not None and now_ns - self._settled_ns <= GRACE_SECONDS * NANOSECONDS
+        """Whether the last answer counts still: it is not too old, nor from a kubelet that never settles."""
+        since_ns = self._last.heard_ns if self._settling_since_ns is None else self._settling_since_ns
+        return self._heard and now_ns - since_ns <= GRACE_SECONDS * NANOSECONDS
 
     def _ask_allocatable(self, now_ns: int) -> None:
         """Without an answer what there was is there still; a kubelet that has just come back only adds."""

@@ -169,6 +169,7 @@ def test_a_claim_on_one_gpu_hides_no_other(claim: Claim) -> None:
     collector = a_collector(ToldClock(node.moment), node.source, open_driver=lambda: driver)
     node.moment.seconds += 10
     collector.tick()
+    collector.tick()
     page = collector.samples()
     assert total(page, gpu_metrics.GPU_INFO.name) == 2
     assert total(page, gpu_metrics.GPU_SECONDS.name, state="attributed") == 10
@@ -283,7 +284,7 @@ def test_a_kubelet_that_starts_all_the_time_extends_nothing_endlessly(node: Node
         node.moment.seconds += 5
         found = node.source.holders()
         known.append(found if isinstance(found, Absent) else len(found))
-    assert known == [1] * round(GRACE_SECONDS / 5) + [Absent(Why.KUBELET_GONE)] * 4
+    assert known == [1] * round(GRACE_SECONDS / 5 + 1) + [Absent(Why.KUBELET_GONE)] * 3
     node.moment.seconds += SETTLE_SECONDS
     assert node.names() == {}
 

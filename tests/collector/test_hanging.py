@@ -162,6 +162,7 @@ def test_the_time_of_a_call_that_came_back_is_late(tmp_path: Path, blocker: Bloc
         collector.tick()
         with blocker.hanging(collector.tick):
             moment.seconds = 110
+        collector.tick()
         found = collector.samples()
     assert total(found, gpu_metrics.GPU_SECONDS.name, state="lost", reason="late_tick") == 90
     assert total(found, gpu_metrics.GPU_PHYSICAL.name) == 100

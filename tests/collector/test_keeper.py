@@ -295,7 +295,7 @@ def test_where_nothing_was_ever_saved_the_page_is_the_last_ticks(tmp_path: Path,
     """No successor finds anything then, and begins anew; so nothing is withheld, and the page says what is wrong."""
     disk.is_full = True
     node = Node(tmp_path).tick(10)
-    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (20, 0)
+    assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (0, 0)
     node.tick(20)
     assert (node.of(gpu_metrics.GPU_PHYSICAL), node.of(holder_metrics.HELD)) == (40, 20)
     assert node.of(node_metrics.STATE_UNSAVED, reason="disk_full") == 1

@@ -330,7 +330,7 @@ def test_a_gpu_lost_since_before_the_start_is_counted(tmp_path: Path) -> None:
         assert of(collector, gpu_metrics.GPU_PHYSICAL) == 2 * 590
         assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
         assert of(collector, node_metrics.COLLECTOR_BLIND) == 0
-        tick_at(collector, moment, 600)
+        tick_at(collector, moment, 600, 600)
     assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
     assert of(collector, gpu_metrics.GPU_PHYSICAL) == 2 * 600
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
@@ -345,7 +345,7 @@ def test_a_gpu_without_identity_stays_counted_while_the_driver_is_gone() -> None
         return no_driver() and [] if moment.seconds >= 10 else [well("GPU-0"), (NOT_READ, NOT_READ)]
 
     collector = an_odd_collector(moment, devices)
-    tick_at(collector, moment, 5, 10)
+    tick_at(collector, moment, 5, 10, 10)
     assert of(collector, gpu_metrics.GPUS) == 2
     assert of(collector, gpu_metrics.GPU_SECONDS, accelerator="unknown", reason="driver_error") == 5
     assert of(collector, gpu_metrics.GPU_SECONDS, accelerator="unknown", reason="driver_gone") == 5
@@ -358,7 +358,7 @@ def test_a_known_gpu_that_loses_its_name_is_counted_once() -> None:
     collector = an_odd_collector(
         moment, lambda: [well("GPU-0"), well("GPU-1") if moment.seconds < 10 else (NOT_READ, NOT_READ)]
     )
-    tick_at(collector, moment, 5, 10)
+    tick_at(collector, moment, 5, 10, 10)
     assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_error") == 5
 
@@ -367,7 +367,7 @@ def test_a_gpu_that_was_swapped_stays_on_the_books() -> None:
     """A UUID that vanishes is lost, not forgotten, when another one appears in its place."""
     moment = Moment()
     collector = an_odd_collector(moment, lambda: [well("GPU-old" if moment.seconds < 10 else "GPU-new")])
-    tick_at(collector, moment, 5, 10)
+    tick_at(collector, moment, 5, 10, 10)
     assert of(collector, gpu_metrics.GPUS) == 2
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="gpu_lost") == 5
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
@@ -393,7 +393,7 @@ def test_a_gpu_that_has_another_uuid_is_counted_once(uuids: list[tuple[int, ...]
 
     collector = an_odd_collector(moment, devices, Renaming)
     for number in range(1, len(uuids) + 1):
-        tick_at(collector, moment, 5 * number)
+        tick_at(collector, moment, 5 * number, 5 * number)
         assert of(collector, gpu_metrics.GPUS) == 3
         assert of(collector, gpu_metrics.GPU_PHYSICAL) == 3 * 5 * number
         assert of(collector, gpu_metrics.GPU_SECONDS, state="lost") == 0
@@ -416,7 +416,7 @@ def test_a_reading_in_which_nothing_was_read_is_lost() -> None:
     nothing = a_reading(busy=NOT_READ, power=NOT_READ, energy=NOT_READ, memory=NOT_READ)
     moment = Moment()
     collector = an_odd_collector(moment, lambda: [("GPU-0", nothing), well("GPU-1")])
-    tick_at(collector, moment, 5)
+    tick_at(collector, moment, 5, 5)
     assert of(collector, gpu_metrics.GPU_SECONDS, state="lost", reason="driver_error") == 5
     assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == 0
 

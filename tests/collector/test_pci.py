@@ -173,7 +173,7 @@ def test_a_known_gpu_that_is_given_to_a_virtual_machine_is_blind(tmp_path: Path)
     tick_at(collector, moment, 10)
     devices.clear()
     bus[:] = [PciGpu(pci_bus_id=HERE, vendor=Vendor.NVIDIA, accelerator="x", driver="vfio-pci")]
-    tick_at(collector, moment, 20, 80)
+    tick_at(collector, moment, 20, 80, 80)
     assert of(collector, gpu_metrics.GPUS) == of(collector, gpu_metrics.GPUS, accelerator=H100) == 1
     assert of(collector, gpu_metrics.GPU_SECONDS, state="blind", reason="passed_through") >= 10
     assert of(collector, holder_metrics.HELD) == 80
@@ -204,7 +204,7 @@ def test_gpus_of_another_vendor_stand_beside_those_that_are_read() -> None:
     collector = a_collector(
         ToldClock(moment), ASource(dict), open_driver=lambda: ADriver(lambda: [well("GPU-0")]), pci=lambda: bus
     )
-    tick_at(collector, moment, 10)
+    tick_at(collector, moment, 10, 10)
     assert of(collector, node_metrics.COLLECTOR_BLIND) == 0
     assert of(collector, gpu_metrics.GPU_SECONDS, reason="foreign_vendor") == 10
     assert of(collector, gpu_metrics.GPU_SECONDS, reason="passed_through") == 10

@@ -227,18 +227,19 @@ class TestATick:
         name = "nvmlDeviceGetComputeRunningProcesses_v3"
         node.nvml.refusals[name] = pynvml.NVML_ERROR_NO_PERMISSION
         collector = node.collector()
-        for _ in range(2):
-            node.tick(collector)
+        for seconds in (10.0, 10.0, 0.0):
+            node.tick(collector, seconds=seconds)
         assert reasons(collector) == {Why.NO_PERMISSION: 0}
-        assert of(collector, node_metrics.NVML_ERRORS, call=name) == 4  # the second look's are in the third survey
+        assert of(collector, node_metrics.NVML_ERRORS, call=name) == 8  # the third look's are in the fourth survey
         assert states(collector) == {"attributed": 60, "ambiguous shared": 20}
 
     def test_a_check_that_breaks_does_not_stop_metering(self, node: ANode) -> None:
         """Whatever the check raises, the tick is made, and the page differs from one without only by the check."""
         broken, without = node.collector(broken=True), node.collector(check=False)
-        node.tick(broken)
-        with in_use(node.nvml):
-            without.tick()
+        for seconds in (10.0, 0.0):
+            node.tick(broken, seconds=seconds)
+            with in_use(node.nvml):
+                without.tick()
         assert reasons(broken) == {Why.CHECK_FAILED: 0}
         assert states(broken) == states(without) == {"attributed": 30, "ambiguous shared": 10}
 
@@ -246,9 +247,11 @@ class TestATick:
         """A GPU that is not read is lost with its holders, whatever was seen on it; the others are checked on."""
         collector = node.collector()
         node.tick(collector)
+        node.tick(collector, seconds=0.0)
         before = states(collector)
         node.readings[MPS_WORK] = Absent(Why.GPU_LOST)
         node.tick(collector)
+        node.tick(collector, seconds=0.0)
         assert growth(before, collector) == {"attributed": 30, "lost gpu_lost": 10}
         assert reasons(collector) == {"": 1}
 
@@ -256,8 +259,10 @@ class TestATick:
         """After a long gap all but the last interval is lost, and only that interval has parts."""
         collector = node.collector()
         node.tick(collector)
+        node.tick(collector, seconds=0.0)
         before = states(collector)
         node.tick(collector, seconds=100.0)
+        node.tick(collector, seconds=0.0)
         assert growth(before, collector) == {
             "attributed": 30, "ambiguous other_device": 10, "lost late_tick": 360,
         }  # fmt: skip

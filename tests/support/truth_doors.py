@@ -175,6 +175,11 @@ class MemoryDoors:
         self.arrange(round(self._moment.seconds))
         yield self, self
 
+    @property
+    def sockets(self) -> int:
+        """A kubelet that was away has made its socket anew."""
+        return self.connections
+
     def pods(self) -> NodeView:
         """As the watch knows them."""
         stale = Stale(since_unix_seconds=0.0, reason=Trouble.UNREACHABLE) if self._is_down else None

@@ -58,7 +58,8 @@ class Known:
 
     def last_named(self, life: int, t: int) -> Iterator[tuple[int, Named]]:
         """When any collector had its last answer, and its pods by name, without and with those that went since."""
-        answers = [(number, tick) for number in range(life + 1) if (tick := self._heard(number, t)) is not None]
+        until = [*(each.saved[-1] for each in self._lives[:life]), t]  # of what was not saved nothing outlives a life
+        answers = [(number, tick) for number, end in enumerate(until) if (tick := self._heard(number, end)) is not None]
         number, tick = answers[-1] if answers else (life, 0)
         last = self._listed(tick) if answers else Pods()
         for pods in (last & self._running(t), self._may_run(last, t), last):
