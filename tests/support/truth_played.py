@@ -140,7 +140,7 @@ class Player:
 
     @contextmanager
     def _life(self) -> Iterator[Collector]:
-        """As collector/command.py puts it together."""
+        """As collector/command puts it together."""
         file = StateFile(self._path, node=NODE, provenance="simulated")
         pci = simulated_pci_gpus(self._script)
         with installed(SimulatedDriver(self._script, self._moment)), self._doors.life(self._clock) as (kubelet, pods):
