@@ -129,10 +129,10 @@ def figures(found: Found, simulated_percent: float, given: argparse.Namespace) -
     """
     All of them, with the bars of such a node.
 
-    10 m of CPU, 80 MiB, 20 ms and no request to the API server are what the collector set out with; its own CPU
-    and its series are what it has come to since. All are the project's own choice.
+    The bars are the project's own choice; a node of instances has one of its CPU alone.
     """
-    has_bars = given.gpus <= BAR_GPUS and given.holders <= BAR_HOLDERS and given.mig <= BAR_MIG
+    fits = given.mig <= BAR_MIG if given.mig else given.gpus <= BAR_GPUS
+    has_bars = fits and given.holders <= BAR_HOLDERS
     is_small = (given.gpus, given.holders, given.mig) == (SERIES_GPUS, SERIES_HOLDERS, 0)
 
     def bar(most: float, *, where: bool = True) -> float | None:
@@ -140,14 +140,14 @@ def figures(found: Found, simulated_percent: float, given: argparse.Namespace) -
 
     of_fleet = f"; {found.series * FLEET_NODES:,} on {FLEET_NODES:,} nodes"
     return (
-        Figure(name="CPU", value=found.cpu_percent, unit="% of one core, all in", most=bar(1.0, where=not given.mig)),
+        Figure(name="CPU", value=found.cpu_percent, unit="% of one core, all in", most=bar(3.0 if given.mig else 1.0)),
         Figure(name="simulated CPU", value=simulated_percent, unit="% of it within the simulated driver"),
         Figure(
-            name="own CPU", value=found.cpu_percent - simulated_percent, unit="%", most=bar(3.0 if given.mig else 0.5)
+            name="own CPU", value=found.cpu_percent - simulated_percent, unit="%", most=bar(0.5, where=not given.mig)
         ),
-        Figure(name="memory", value=found.memory_mib, unit="MiB resident", most=bar(80.0)),
+        Figure(name="memory", value=found.memory_mib, unit="MiB resident", most=bar(90.0, where=not given.mig)),
         Figure(name="page", value=found.page_ms, unit="ms, median"),
-        Figure(name="page p99", value=found.p99_ms, unit="ms", most=bar(20.0)),
+        Figure(name="page p99", value=found.p99_ms, unit="ms", most=bar(20.0, where=not given.mig)),
         Figure(name="API requests", value=found.requests, unit="while it was measured", most=bar(0)),
         Figure(
             name="series",
