@@ -44,6 +44,10 @@ class Maker:
     forms: tuple[tuple[re.Pattern[str], Says], ...] = ()
     named_only: bool = False
 
+    def hands_out(self, resource: str) -> bool:
+        """Whether the resource is one of these."""
+        return self.resources.fullmatch(resource) is not None
+
 
 _ADDRESS = re.compile(r"(?P<name>[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7])(?:-slice-[0-9]+)?")
 _GROUP = re.compile(r"(?P<name>[0-9]{1,9})")
@@ -78,6 +82,8 @@ MAKERS = (
         named_only=True,
     ),
 )
+DOMAINS = ("amd.com/", "huawei.com/", "habana.ai/", "nvidia.com/")
+"""How the names of all their resources begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +93,13 @@ class Placement:
 
     ``keys``: by id the devices it means, by what they are called where others have their UUID. ``parts``: the ids that
     mean a part of a device, or of one of several. ``beyond``: the accelerators by key of devices the bus does not show.
+    ``devices``: all that a vendor's resources can hand out, whether somebody has them or not.
     """
 
     keys: Mapping[PluginDevice, tuple[str, ...]] = field(default_factory=dict)
     parts: frozenset[PluginDevice] = frozenset()
     beyond: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[Vendor, tuple[str, ...]] = field(default_factory=dict)
 
 
 def placed(given: Iterable[PluginDevice], gpus: Iterable[PciGpu], known: Mapping[str, str]) -> Placement:
@@ -104,7 +112,7 @@ def placed(given: Iterable[PluginDevice], gpus: Iterable[PciGpu], known: Mapping
     found = [
         _Node(
             maker=maker,
-            meant={each: _meant(each, maker) for each in ids if maker.resources.fullmatch(each.resource)},
+            meant={each: _meant(each, maker) for each in ids if maker.hands_out(each.resource)},
             keys={gpu: known.get(gpu.pci_bus_id, gpu.key) for gpu in bus if gpu.vendor is maker.vendor},
         ).placement()
         for maker in MAKERS
@@ -113,6 +121,7 @@ def placed(given: Iterable[PluginDevice], gpus: Iterable[PciGpu], known: Mapping
         keys={device: keys for each in found for device, keys in each.keys.items()},
         parts=frozenset(device for each in found for device in each.parts),
         beyond={key: accelerator for each in found for key, accelerator in each.beyond.items()},
+        devices={vendor: keys for each in found for vendor, keys in each.devices.items()},
     )
 
 
@@ -160,6 +169,7 @@ class _Node:
             keys={device: keys for device, keys in found.items() if keys},
             parts=frozenset(device for device in self._parts(named) if found[device]),
             beyond={key: f"{self.maker.vendor} {resource}" for key, resource in beyond.items()},
+            devices={self.maker.vendor: (*self._handed_out().values(), *beyond)},
         )
 
     def _off_bus(self) -> dict[str, str]:
@@ -175,17 +185,23 @@ class _Node:
 
     def _named(self, meant: _Meant, off_bus: Collection[str]) -> tuple[str, ...]:
         """The devices at the address or in the IOMMU group, if the id is one."""
-        given_away = {gpu: key for gpu, key in self.keys.items() if gpu.driver in PASSTHROUGH_DRIVERS}
         match meant.says:
             case Says.GROUP:
-                return tuple(key for gpu, key in given_away.items() if gpu.iommu_group == meant.name)
+                return tuple(key for gpu, key in self._given_away().items() if gpu.iommu_group == meant.name)
             case Says.ADDRESS:
-                among = given_away if self.maker.named_only else self.keys
                 here = place(meant.name)
-                found = tuple(key for gpu, key in among.items() if gpu.pci_bus_id == here)
+                found = tuple(key for gpu, key in self._handed_out().items() if gpu.pci_bus_id == here)
                 return found or tuple(key for key in off_bus if key == self._beyond(here))
             case _:
                 return ()
+
+    def _given_away(self) -> dict[PciGpu, str]:
+        """Devices that virtual machines may have."""
+        return {gpu: key for gpu, key in self.keys.items() if gpu.driver in PASSTHROUGH_DRIVERS}
+
+    def _handed_out(self) -> Mapping[PciGpu, str]:
+        """Devices on the bus that the maker's resources can mean."""
+        return self._given_away() if self.maker.named_only else self.keys
 
     def _units(self) -> dict[str, str]:
         """The resources of the devices that ids call by a name of their own, in order."""

@@ -5,17 +5,17 @@ A container holds what the kubelet says it was given; a GPU that no device here 
 it, in doubt. In doubt it holds a device too when its pod is not known, when its id may mean several, when it has only a
 part, and when it is an init container: the kubelet's ``List`` leaves ordinary init containers out (kubernetes
 pkg/kubelet/apis/podresources/server_v1.go), so that what such a one asks for and ``List`` does not name for its pod is
-some of the GPUs that nobody is known to hold. Each of these is ambiguous until it has ended. The devices of a pod's
-init containers are handed on to its other containers, so ``List`` may name them all.
+some of the vendor's devices that nobody is known to hold. Each of these is ambiguous until it has ended. The devices of
+a pod's init containers are handed on to its other containers, so ``List`` may name them all.
 
 Left out: what init containers hold through DRA.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from collector.foreign import Placement
+from collector.foreign import DOMAINS, MAKERS, Placement
 from collector.kubelet.claims import Claim, ContainerName, PluginClaim
 from collector.kubelet.ids import DEFAULT_NAMING, Resolution
 from collector.kubelet.table import DeviceTable, Gpu, MigInstance
@@ -29,6 +29,11 @@ Holders = Mapping[str, tuple[Holder, ...]]
 By what a device is called: the UUID of a GPU or MIG instance, or the key of one that nothing here reads. What a claim
 calls a GPU that nobody has named here stands there as well.
 """
+
+RESOURCES = (*DEFAULT_NAMING.resources, *DOMAINS)
+"""How the names begin of all resources whose devices count."""
+IsOf = Callable[[str], bool]
+"""Whether a resource is one of some."""
 
 
 def table_of(devices: Iterable[DeviceIdentity]) -> DeviceTable:
@@ -76,10 +81,11 @@ def holders_in(
         holder = _holder(container, view, doubt)
         if holder is not None:
             found.setdefault(key, {}).setdefault(holder, None)
-    starting = tuple(_starting(resolution, view))
-    for uuid in devices:
-        if starting and all(holder.doubt for holder in found.get(uuid, ())):
-            found[uuid] = found.get(uuid, {}) | dict.fromkeys(starting)
+    for is_of, keys in _handed_out(placement, devices):
+        starting = tuple(_starting(resolution, view, is_of))
+        for key in keys if starting else ():
+            if all(holder.doubt for holder in found.get(key, ())):
+                found[key] = found.get(key, {}) | dict.fromkeys(starting)
     return {key: tuple(holders) for key, holders in found.items()}
 
 
@@ -125,20 +131,28 @@ def _held_unread(others: Iterable[Claim], placement: Placement) -> Iterator[tupl
         yield from ((key, claim.container, doubt) for key in placement.keys.get(claim.on, ()))
 
 
-def _starting(resolution: Resolution, view: NodeView) -> Iterator[Holder]:
-    """The init containers that ask for more GPUs than the kubelet names for their pod, in doubt."""
-    named = Counter(_named(resolution))
+def _handed_out(placement: Placement, devices: Iterable[str]) -> Iterator[tuple[IsOf, Iterable[str]]]:
+    """Which resources hand out what: those of the GPUs that are read here, then each vendor's others."""
+    yield (lambda resource: resource.startswith(DEFAULT_NAMING.resources)), devices
+    for maker in MAKERS:
+        yield maker.hands_out, placement.devices.get(maker.vendor, ())
+
+
+def _starting(resolution: Resolution, view: NodeView, is_of: IsOf) -> Iterator[Holder]:
+    """The init containers that ask for more of these resources than the kubelet names for their pod, in doubt."""
+    named = Counter(_named(resolution, is_of))
     for key, pod in sorted(view.pods.items()):
         for container in pod.containers:
-            if _is_starting(pod, container) and container.gpus > named[key]:
+            asked = sum(count for resource, count in container.asks if is_of(resource))
+            if asked > named[key] and _is_starting(pod, container):
                 yield _of(pod, container.name, Absent(Why.INIT))
 
 
-def _named(resolution: Resolution) -> Iterator[PodKey]:
-    """The pod of each claim that counts as a GPU of its limits."""
-    claims = (*(each.claim for each in resolution.held), *(each.claim for each in resolution.unresolved))
-    for claim in claims:
-        if isinstance(claim, PluginClaim) and claim.resource.startswith(DEFAULT_NAMING.resources):
+def _named(resolution: Resolution, is_of: IsOf) -> Iterator[PodKey]:
+    """The pod of each claim that counts as a device of these of its limits."""
+    known = (*(each.claim for each in resolution.held), *(each.claim for each in resolution.unresolved))
+    for claim in (*known, *resolution.others):
+        if isinstance(claim, PluginClaim) and is_of(claim.resource):
             yield claim.container.namespace, claim.container.pod
 
 

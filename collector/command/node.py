@@ -75,8 +75,8 @@ def node_of(settings: Settings, stack: ExitStack) -> Node:
 def _with_kubernetes(node: Node, settings: Settings, stack: ExitStack) -> Node:
     # Imported here: a node without Kubernetes does not carry its clients, which are half of the memory.
     from collector.cluster import KubernetesHolders
+    from collector.holding import RESOURCES
     from collector.kubelet.client import Kubelet
-    from collector.kubelet.ids import DEFAULT_NAMING
     from collector.pods.apiserver import Access, ApiServer
     from collector.pods.claims import adapters_named
     from collector.pods.site_key import read_site_key
@@ -97,7 +97,7 @@ def _with_kubernetes(node: Node, settings: Settings, stack: ExitStack) -> Node:
         adapters=adapters,
         site_key=site_key,
         clock=node.clock,
-        resources=DEFAULT_NAMING.resources,
+        resources=RESOURCES,
     )
     pods.start()
     stack.callback(pods.stop)

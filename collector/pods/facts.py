@@ -55,13 +55,13 @@ class PodContainer:
     For an init container that is success (after a failure it is started again); for every other one any end, which the
     pod may follow with a new start: then it is not ended again. False until the kubelet has reported.
 
-    ``gpus``: how many devices its limits ask for, of the resources that were read.
+    ``asks``: how many devices its limits ask for, of each of the resources that were read.
     """
 
     name: str
     kind: ContainerKind
     ended: bool
-    gpus: int = 0
+    asks: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,26 +160,27 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Pod
             name=name,
             kind=kind,
             ended=exits.get(name) == 0 if kind is ContainerKind.INIT else name in exits,
-            gpus=gpus,
+            asks=asks,
         )
-        for name, kind, gpus in _kinds(spec)
+        for name, kind, asks in _kinds(spec)
     )
 
 
-def _kinds(spec: Mapping[str, Any]) -> list[tuple[str, ContainerKind, int]]:
-    """Name, kind, and number of GPUs."""
+def _kinds(spec: Mapping[str, Any]) -> list[tuple[str, ContainerKind, tuple[tuple[str, int], ...]]]:
+    """Name, kind, and what it asks for."""
     init = [_mapping(each, "container") for each in _sequence(spec.get("initContainers"))]
     ordinary = [_mapping(each, "container") for each in _sequence(spec.get("containers"))]
     return [
-        *((_text(each, "name"), _init_kind(each), _gpus(each)) for each in init),
-        *((_text(each, "name"), ContainerKind.ORDINARY, _gpus(each)) for each in ordinary),
+        *((_text(each, "name"), _init_kind(each), _asks(each)) for each in init),
+        *((_text(each, "name"), ContainerKind.ORDINARY, _asks(each)) for each in ordinary),
     ]
 
 
-def _gpus(container: Mapping[str, Any]) -> int:
+def _asks(container: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """Kubernetes takes whole numbers only for extended resources; it writes 8 as "8", and 1000 as "1k"."""
-    asked = _section(_section(container, "resources"), "limits").values()
-    return sum(int(each) * 1000**kilo for each, kilo in map(_without_suffix, map(str, asked)) if each.isdecimal())
+    limits = _section(_section(container, "resources"), "limits")
+    asked = {resource: _without_suffix(str(quantity)) for resource, quantity in sorted(limits.items())}
+    return tuple((name, int(each) * 1000**kilo) for name, (each, kilo) in asked.items() if each.isdecimal())
 
 
 def _without_suffix(quantity: str) -> tuple[str, int]:

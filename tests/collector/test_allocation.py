@@ -103,7 +103,7 @@ def test_gpus_are_ambiguous_while_an_init_container_runs(tmp_path: Path, api: Ap
 
 def a_starting_pod(number: int) -> PodFacts:
     """A pod whose init container asks for a GPU."""
-    init = PodContainer(name="warm-up", kind=ContainerKind.INIT, ended=False, gpus=1)
+    init = PodContainer(name="warm-up", kind=ContainerKind.INIT, ended=False, asks=(("nvidia.com/gpu", 1),))
     return a_pod(f"pod-{number}", uid=a_uid(number), containers=(init, MAIN))
 
 

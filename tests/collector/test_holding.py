@@ -12,7 +12,7 @@ from support.nodes import ASource, ToldClock, a_collector
 from support.readings import an_identity, total
 
 from collector.attribution import attribute
-from collector.cluster import ALLOCATABLE_SECONDS, CALM_SECONDS, KubernetesHolders
+from collector.cluster import ALLOCATABLE_SECONDS, CALM_SECONDS, SETTLE_SECONDS, KubernetesHolders
 from collector.contract import GpuState, Metric, gpu_metrics, holder_metrics, node_metrics
 from collector.kubelet.claims import Claim, PluginDevice
 from collector.loop import Collector
@@ -37,6 +37,14 @@ NPUS = tuple(
     for number in range(2)
 )
 
+OF_VENDORS = tuple(
+    PciGpu(pci_bus_id=f"00000000:{number}0:00.0", vendor=vendor, accelerator=f"{vendor} device", driver=driver)
+    for number, (vendor, driver) in enumerate(
+        [(Vendor.NVIDIA, "vfio-pci"), (Vendor.AMD, "amdgpu"), (Vendor.HUAWEI, "davinci"), (Vendor.NVIDIA, "nvidia")]
+    )
+)
+"""A GPU that was given away, one of AMD's, an Ascend chip, and a GPU that NVML reads."""
+
 
 def ascends(*numbers: int) -> frozenset[PluginDevice]:
     """Ascend chips as their plugin registers them."""
@@ -48,9 +56,11 @@ def an_ascend(number: int, *, pod: str = "pod-0") -> Claim:
     return a_plugin_claim(f"Ascend910-{number}", resource=ASCEND, pod=pod)
 
 
-def an_init(name: str = "warm-up", *, gpus: int = 1, ended: bool = False) -> PodContainer:
-    """An ordinary init container that asks for so many GPUs."""
-    return PodContainer(name=name, kind=ContainerKind.INIT, ended=ended, gpus=gpus)
+def an_init(
+    name: str = "warm-up", *, gpus: int = 1, resource: str = "nvidia.com/gpu", ended: bool = False
+) -> PodContainer:
+    """An ordinary init container that asks for so many devices of a resource."""
+    return PodContainer(name=name, kind=ContainerKind.INIT, ended=ended, asks=((resource, gpus),))
 
 
 def a_starting_pod(name: str = "pod-0", *inits: PodContainer, **other: object) -> PodFacts:
@@ -299,6 +309,35 @@ class TestInitContainers:
     def test_others_hold_what_the_list_says(self, other: dict[str, object]) -> None:
         """A pod that has finished or was deleted starts nothing any longer, and a sidecar is in the list."""
         assert Node(answer=(), view=a_view(a_pod(**{"containers": (an_init(),), **other}))).names() == {}
+
+    @pytest.mark.parametrize(
+        ("resource", "may_hold"),
+        [
+            ("nvidia.com/gpu", {0, 1}),
+            ("nvidia.com/mig-1g.10gb", {0, 1}),
+            ("nvidia.com/pgpu", {OF_VENDORS[0].key}),
+            ("amd.com/gpu", {OF_VENDORS[1].key}),
+            (ASCEND, {OF_VENDORS[2].key}),
+            ("habana.ai/gaudi", {"Habana-x"}),
+            ("example.com/widget", set()),
+        ],
+    )
+    def test_an_init_container_may_hold_what_its_resource_hands_out(
+        self, resource: str, may_hold: set[int | str]
+    ) -> None:
+        """Of each vendor's devices those that nobody is known to hold, and never another vendor's."""
+        gaudi = PluginDevice(resource="habana.ai/gaudi", device_id="x")
+        init = a_view(a_pod(), a_starting_pod("pod-1", an_init(resource=resource)))
+        node = Node(answer=(), view=init, bus=OF_VENDORS, all_devices=frozenset({gaudi}))
+        assert node.names() == {key: [("pod-1", "init")] for key in may_hold}
+
+    def test_a_chip_that_is_held_or_handed_on_is_none_of_an_init_containers(self) -> None:
+        """One chip is another pod's, and the other is the one that the list names for the pod itself."""
+        view = a_view(a_pod(), a_starting_pod("pod-1", an_init(resource=ASCEND)))
+        node = Node(answer=(an_ascend(0),), view=view, bus=NPUS)
+        assert node.names() == {NPUS[0].key: [("pod-0", "")], NPUS[1].key: [("pod-1", "init")]}
+        node.answer, node.moment.seconds = (an_ascend(1, pod="pod-1"), an_ascend(0)), 2 * SETTLE_SECONDS
+        assert node.names() == {NPUS[0].key: [("pod-0", "")], NPUS[1].key: [("pod-1", "")]}
 
     def test_other_resources_do_not_count(self) -> None:
         """A device of another resource that the list names is none of the GPUs that the init container asks for."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.api_server import a_pod
 
+from collector.holding import RESOURCES
 from collector.pods.book import PodBook
 from collector.pods.facts import Garbled, PodFacts, pod_facts, pods_in, read_json, version_of
 from collector.readings import Absent, Why
@@ -15,12 +16,9 @@ UNKNOWN = Absent(Why.NAMESPACE_UNKNOWN)
 HOUR_NS = 3_600_000_000_000
 
 
-GPUS = ("nvidia.com/gpu", "nvidia.com/mig-")
-
-
 def facts(pod: dict[str, Any]) -> PodFacts:
     """What is kept of a pod that came as JSON."""
-    return pod_facts(read_json(json.dumps(pod).encode(), resources=GPUS), UNKNOWN)
+    return pod_facts(read_json(json.dumps(pod).encode(), resources=RESOURCES), UNKNOWN)
 
 
 def a_status(name: str, **state: Any) -> dict[str, Any]:
@@ -61,24 +59,29 @@ class TestContainers:
         assert [each.ended for each in facts(pod).containers] == [init_ended, ordinary_ended]
 
     @pytest.mark.parametrize(
-        ("limits", "gpus"),
+        ("limits", "asks"),
         [
-            ({"nvidia.com/gpu": "8", "cpu": "4", "memory": "1Gi", "example.com/widget": "2"}, 8),
-            ({"nvidia.com/gpu": 1, "nvidia.com/mig-3g.40gb": "2", "nvidia.com/gpu.shared": "1k"}, 1003),
-            ({"nvidia.com/gpu": "many"}, 0),
-            ({}, 0),
-            (None, 0),
+            ({"nvidia.com/gpu": "8", "cpu": "4", "memory": "1Gi", "example.com/widget": "2"}, {"nvidia.com/gpu": 8}),
+            ({"nvidia.com/gpu": 1, "amd.com/gpu": "2"}, {"nvidia.com/gpu": 1, "amd.com/gpu": 2}),
+            (
+                {"nvidia.com/gpu.shared": "1k", "nvidia.com/pgpu": "2"},
+                {"nvidia.com/gpu.shared": 1000, "nvidia.com/pgpu": 2},
+            ),
+            ({"huawei.com/Ascend910": "1", "habana.ai/gaudi": "8"}, {"huawei.com/Ascend910": 1, "habana.ai/gaudi": 8}),
+            ({"nvidia.com/gpu": "many"}, {}),
+            ({}, {}),
+            (None, {}),
         ],
     )
-    def test_the_gpus_that_a_container_asks_for_are_counted(self, limits: object, gpus: int) -> None:
-        """Of its limits those of GPU resources, and nothing else; whole numbers, as Kubernetes writes them."""
+    def test_the_devices_that_a_container_asks_for_are_counted(self, limits: object, asks: dict[str, int]) -> None:
+        """Of its limits those of metered resources, and nothing else; whole numbers, as Kubernetes writes them."""
         container = {"name": "copy", "resources": {"limits": limits, "requests": {"nvidia.com/gpu": "4"}}}
-        assert [each.gpus for each in facts(a_pod(initContainers=[container])).containers] == [gpus, 0]
+        assert [dict(each.asks) for each in facts(a_pod(initContainers=[container])).containers] == [asks, {}]
 
     def test_of_limits_only_gpus_are_read(self) -> None:
         """What else a tenant asks for never becomes part of an object here."""
         text = b'{"resources": {"limits": {"memory": "1Gi", "nvidia.com/gpu": "1"}, "requests": {"cpu": "1"}}}'
-        assert read_json(text, resources=GPUS) == {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+        assert read_json(text, resources=RESOURCES) == {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
         assert read_json(text) == {"resources": {"limits": {}}}
 
     def test_what_the_kubelet_has_not_reported_has_not_ended(self) -> None:

@@ -8,7 +8,7 @@ from support.api_server import CA_FILE, TOKEN, ApiServerDouble
 from support.http import until
 
 from collector.clock import Clock, SystemClock
-from collector.kubelet.ids import DEFAULT_NAMING
+from collector.holding import RESOURCES
 from collector.pods.apiserver import Access, ApiServer
 from collector.pods.claims import DEFAULT_ADAPTERS, adapters_named
 from collector.pods.facts import PodFacts
@@ -47,7 +47,7 @@ def watching(
         site_key=Absent(Why.NO_SITE_KEY),
         clock=clock or SystemClock(),
         pace=pace,
-        resources=DEFAULT_NAMING.resources,
+        resources=RESOURCES,
     )
     pods.start()
     try:
