@@ -184,17 +184,20 @@ class Accounts:
                     _add_shared(totals, device_ns, interval.reading)
         self._meters.keep(metered)
 
-    def pass_unwatched(self, elapsed_ns: int, held: Iterable[tuple[str, tuple[Holder, ...], int]]) -> None:
-        """
-        Let time pass in which no collector ran: all of it is lost, for every GPU of the inventory.
-
-        ``held`` has, for each device, its accelerator model, who may have held it, and how much of the card's time it
-        makes. Nobody is given held seconds for it; each of them has the time among its unwatched seconds.
-        """
+    def pass_unwatched(self, elapsed_ns: int) -> None:
+        """Let time pass in which no collector ran: all of it is lost, for every GPU of the inventory."""
         self.advance(elapsed_ns, self._inventory)
         for accelerator, count in self._inventory.items():
             self._state_ns[accelerator, GpuState.LOST, Why.COLLECTOR_DOWN] += elapsed_ns * count
-        for accelerator, holders, device_ns in held:
+
+    def may_have_held(self, unwatched: Iterable[tuple[str, tuple[Holder, ...], int]]) -> None:
+        """
+        Give out time in which no collector ran.
+
+        For each device: its accelerator model, who may have held it, and how much of the card's time it makes. Nobody
+        is given held seconds for it; each of them has the time among its unwatched seconds.
+        """
+        for accelerator, holders, device_ns in unwatched:
             for holder in dict.fromkeys(holders):
                 self._held_by(holder, accelerator, 1.0).unwatched_ns += device_ns
 

@@ -40,7 +40,7 @@ from collector.readings import Absent, DeviceIdentity, Why
 NANOSECONDS = 1_000_000_000
 GRACE_SECONDS = 120.0  # a guess: a kubelet is restarted in seconds, and containers run on without it
 ALLOCATABLE_SECONDS = 60.0  # between two questions for all devices: a guess; plugins come and go by hand
-CALM_SECONDS = 5.0  # between questions to the kubelet while the API server tells of no change: a guess
+CALM_SECONDS = 10.0  # between questions to the kubelet while the API server tells of no change: a guess
 WATCHFUL_SECONDS = 10.0  # it is asked at every tick for so long after a change, and while the API server is silent
 SETTLE_SECONDS = 10.0  # a guess: a restarted kubelet has read its pods again by then
 

@@ -248,3 +248,13 @@ def _either(before: Sequence[Holder], now: Sequence[Holder]) -> Iterator[Holder]
     for holder in (*before, *now):
         stayed = holder in before and holder in now
         yield holder if stayed else replace(holder, doubt=holder.doubt or Absent(Why.LATE_TICK))
+
+
+def came_since(before: Held, now: Held) -> Held:
+    """Who holds a device and is not known to have held it before; Absent when it is not known who holds."""
+    if isinstance(now, Absent):
+        return now
+    return {
+        uuid: tuple(holder for holder in holders if holder not in known_holders(uuid, before))
+        for uuid, holders in now.items()
+    }

@@ -211,7 +211,7 @@ class Collector:
 
     def _page_now(self) -> tuple[Sample, ...]:
         """Everything but how keeping goes. Holders that no page has had yet are at 0."""
-        return self._served(self._record.samples(newcomers_at_zero=True))
+        return self._served(self._record.samples())
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""

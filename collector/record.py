@@ -17,7 +17,7 @@ from collector.accounting import Accounts, DeviceInterval
 from collector.contract import Metric, Sample, node_metrics
 from collector.debuts import Debuts
 from collector.devices import NodeDevices, Survey
-from collector.intervals import Holding, after_check, device_intervals, either, unwatched
+from collector.intervals import Holding, after_check, came_since, device_intervals, either, unwatched
 from collector.page import check_samples, custody_samples, error_samples, gpu_samples
 from collector.processes.port import Checked
 from collector.readings import Absent, Why
@@ -75,6 +75,15 @@ class Look:
     took_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Down:
+    """Time in which no collector ran, and what was known when it began."""
+
+    elapsed_ns: int
+    survey: Survey
+    held: Held
+
+
 class NodeRecord:
     """
     Everything a node knows.
@@ -115,7 +124,8 @@ class NodeRecord:
         self._ticks = self._ticks_before = state.ticks
         self._lateness_ns = state.lateness_ns
         self._duration_seconds = 0.0
-        self._down_ns = resumed.down_ns
+        down = _Down(elapsed_ns=resumed.down_ns, survey=self.survey, held=state.last_known)
+        self._down = down if resumed.down_ns else None
         self.last_tick_ns = at_ns
 
     @property
@@ -148,19 +158,19 @@ class NodeRecord:
         self._nvml_errors_begun.begin(self.survey.errors)
         self._xid_errors_begun.begin(self.survey.xid_errors)
 
-    def samples(self, *, newcomers_at_zero: bool) -> Iterator[Sample]:
-        """Every series; counters that no page has had yet are at 0, if that is asked for."""
+    def samples(self) -> Iterator[Sample]:
+        """Every series; counters that no page has had yet are at 0."""
         where = self._facts.where
         yield from self._collector_samples()
         yield from gpu_samples(where, self.survey, self._held)
         yield from error_samples(
             where,
-            self._nvml_errors_begun.shown(self.survey.errors, newcomers_at_zero=newcomers_at_zero),
-            self._xid_errors_begun.shown(self.survey.xid_errors, newcomers_at_zero=newcomers_at_zero),
+            self._nvml_errors_begun.shown(self.survey.errors, newcomers_at_zero=True),
+            self._xid_errors_begun.shown(self.survey.xid_errors, newcomers_at_zero=True),
         )
         yield from custody_samples(where, self._custody)
         yield from self._check_samples()
-        yield from self._accounts.samples(*where, newcomers_at_zero=newcomers_at_zero)
+        yield from self._accounts.samples(*where, newcomers_at_zero=True)
         if self._rhythms is not None:
             yield from self._rhythms.samples(*where)
 
@@ -194,11 +204,21 @@ class NodeRecord:
             yield from check_samples(self._facts.where, self._check_kinds, self._mismatches, failure)
 
     def _add_down(self, survey: Survey, held: Held) -> None:
-        """Once, at the first tick after a restart: the time before it. Who held at either end may have held then."""
-        if self._down_ns:
-            may_have = unwatched(self._down_ns, self.survey, survey, either(self.last_known, held))
-            self._accounts.pass_unwatched(self._down_ns, may_have)
-        self._down_ns = 0
+        """
+        At the first tick after a restart add up the time before it. Who held at either end may have held then.
+
+        Mostly nobody has told yet who holds at its end: whoever came meanwhile gets the time once that is known.
+        """
+        down = self._down
+        if down is None:
+            return
+        if not self.ticks:
+            self._accounts.pass_unwatched(down.elapsed_ns)
+            may_have = either(down.held, held)
+        else:
+            may_have = came_since(down.held, held)
+        self._accounts.may_have_held(unwatched(down.elapsed_ns, down.survey, survey, may_have))
+        self._down = down if isinstance(held, Absent) else None
 
     def _keep_inventory(self, survey: Survey, at_unix: float, elapsed_ns: int) -> Survey:
         """

@@ -279,12 +279,12 @@ def test_a_kubelet_that_starts_all_the_time_extends_nothing_endlessly(node: Node
     """What its answers leave out counts for the grace of a kubelet that is away; then nobody knows, until it stays."""
     node.holders()
     node.answer, known = (), []
-    for _ in range(round(GRACE_SECONDS / 5) + 4):
+    for _ in range(round(GRACE_SECONDS / 5 + CALM_SECONDS / 5) + 4):
         node.sockets += 1
         node.moment.seconds += 5
         found = node.source.holders()
         known.append(found if isinstance(found, Absent) else len(found))
-    assert known == [1] * round(GRACE_SECONDS / 5 + 1) + [Absent(Why.KUBELET_GONE)] * 3
+    assert known == [1] * round(GRACE_SECONDS / 5 + CALM_SECONDS / 5) + [Absent(Why.KUBELET_GONE)] * 4
     node.moment.seconds += SETTLE_SECONDS
     assert node.names() == {}
 

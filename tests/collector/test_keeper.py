@@ -253,6 +253,19 @@ def test_holders_that_are_not_known_yet_keep_those_from_before(node: Node) -> No
     assert node.of(holder_metrics.UNWATCHED, workload_pod="a") == 20
 
 
+def test_who_came_while_no_collector_ran_may_have_held_then(node: Node) -> None:
+    """Whoever holds a device as soon as that is known, and did not before, has the time once, from then on."""
+    node.tick(10)
+    node.held = Absent(Why.HOLDERS_UNKNOWN)
+    node.moment.seconds = 30
+    node.start().tick(40, 50)
+    node.held = {"GPU-0": (A,), "GPU-1": (B,)}
+    node.tick(60, 70, 80)
+    assert [node.of(holder_metrics.UNWATCHED, workload_pod=pod) for pod in "ab"] == [20, 20]
+    assert node.of(gpu_metrics.GPU_SECONDS, reason="collector_down") == 2 * 20
+    assert node.of(gpu_metrics.GPU_RESIDUAL) == 0
+
+
 class Disk:
     """A disk that fills up and has room again."""
 

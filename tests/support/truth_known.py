@@ -83,6 +83,10 @@ class Known:
                     return other.holder
         return pod.stranger
 
+    def first_heard(self, life: int) -> int | None:
+        """The first tick of a life at which the kubelet is there."""
+        return next(iter(self._hearing[life]), None)
+
     def unread(self, life: int, card: int, t: int) -> list[str]:
         """Why the card cannot be read; empty if it can."""
         off_bus = "gpu_lost" if any(lost.card == card and lost.has(t) for lost in self._day.lost) else ""

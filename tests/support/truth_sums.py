@@ -47,6 +47,7 @@ class Truth:
                 found = [rates.get(key, 0.0) for rates in answers]
                 least[key] += (step.end - step.start) * min(found)
                 most[key] += (step.end - step.start) * max(found)
+        most.update(self._told_of_late(step))
         return least, most
 
     def totals(self) -> Rates:
@@ -83,6 +84,20 @@ class Truth:
         if any(self._is_cut(card, t) for t in (step.start, step.end)):
             both.append([])
         return [_unknown("lost", "collector_down", "unwatched", each) for each in (*chain(*ends), *both)]
+
+    def _told_of_late(self, step: Step) -> Rates:
+        """Where a life begins without the kubelet, those of whom it then tells may have held in the time before it."""
+        life = self.lives[step.life]
+        hears = step.watched and step.end == self._known.first_heard(step.life)
+        if not hears or step.life == 0 or step.end == life.born:
+            return {}
+        down = life.born - self.lives[step.life - 1].saved[-1]
+        cards = range(self.day.cards)
+        names = ({name for each in self._candidates(step.life, card, step.end) for name in each} for card in cards)
+        found = Counter[Key]()
+        for on_card in names:
+            found.update({("unwatched", *name): down for name in on_card})
+        return dict(found)
 
     def _candidates(self, life: int, card: int, t: int) -> list[list[Holder]]:
         """Who holds the card, as far as anybody can tell."""

@@ -88,7 +88,8 @@ class ANode:
         """Let the collector die and go on from its state file; these were holding devices before or after."""
         self.accounts = Accounts.of(self.accounts.books())
         down_ns = round(down_seconds * 1e9)
-        self.accounts.pass_unwatched(down_ns, [(self.accelerator, holders, down_ns) for holders in held])
+        self.accounts.pass_unwatched(down_ns)
+        self.accounts.may_have_held((self.accelerator, holders, down_ns) for holders in held)
         self.now += down_seconds
         return self
 
