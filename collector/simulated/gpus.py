@@ -8,12 +8,13 @@ between two moments does not depend on how often, or whether, anybody looked bef
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from collector.readings import Absent, Holder, Why
 from collector.simulated.instances import Instance
 from collector.simulated.pattern import Level, Pattern
 from collector.simulated.products import Product
+
+MOMENTS_KEPT = 2  # of what was asked for last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,33 @@ class _Span:
     power_scale: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Playing:
+    """One of the activity's ratios of a phase, within a span: ``before`` is its integral up to the span's begin."""
+
+    name: str
+    pattern: Pattern
+    start: float
+    share: float
+    before: float
+
+    def until(self, t: float) -> float:
+        """Its integral from the span's begin until ``t``, a moment in it."""
+        return (self.pattern.ratio_seconds(self.name, t - self.start) - self.before) * self.share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Area:
+    """The integral of a ratio: up to a span's begin, and of what plays in the span."""
+
+    before: float
+    playing: tuple[_Playing, ...]
+
+    def until(self, t: float) -> float:
+        """From the scenario's begin until ``t``, a moment in the span."""
+        return self.before + sum(each.until(t) for each in self.playing)
+
+
 class GpuScript:
     """
     One device: its spans, in order and without gaps, the last one open.
@@ -59,7 +87,8 @@ class GpuScript:
         self.knows_energy = all(phase.pattern.knows_power for phase in phases)
         edges = sorted({0.0, *(phase.start for phase in phases), *(phase.end for phase in phases)})
         self._spans: list[_Span] = []
-        self._activity: dict[str, list[float] | Absent] = {}
+        self._activity: dict[str, list[_Area] | Absent] = {}
+        self._asked: dict[str, dict[float, float]] = {}
         for edge in edges:
             running = tuple(phase for phase in phases if phase.start <= edge < phase.end)
             peak = sum(phase.pattern.peak_power_ratio * self._share(phase) for phase in running)
@@ -108,33 +137,30 @@ class GpuScript:
         """
         if name not in self._activity:
             self._activity[name] = self._integrate(name)
-        before = self._activity[name]
-        if isinstance(before, Absent):
-            return before
-        place = max(0, bisect_right(self._starts, t) - 1)
-        within = self._within(name, self._spans[place], t)
-        return within if isinstance(within, Absent) else before[place] + within
+        areas = self._activity[name]
+        if isinstance(areas, Absent):
+            return areas
+        asked = self._asked.setdefault(name, {})  # the end of one look is the begin of the next
+        if t not in asked:
+            if len(asked) == MOMENTS_KEPT:
+                del asked[next(iter(asked))]
+            asked[t] = areas[max(0, bisect_right(self._starts, t) - 1)].until(t)
+        return asked[t]
 
-    def _integrate(self, name: str) -> list[float] | Absent:
-        """The integral up to each span's begin."""
-        areas = [0.0]
-        for span, following in pairwise(self._spans):
-            area = self._within(name, span, following.start)
-            if isinstance(area, Absent):
-                return area
-            areas.append(areas[-1] + area)
+    def _integrate(self, name: str) -> "list[_Area] | Absent":
+        """The integral over each span."""
+        areas: list[_Area] = []
+        for span in self._spans:
+            if not all(phase.pattern.says(name) for phase in span.phases):
+                return Absent(Why.NOT_SUPPORTED)
+            playing = tuple(self._playing(name, phase, span.start) for phase in span.phases)
+            areas.append(_Area(before=areas[-1].until(span.start) if areas else 0.0, playing=playing))
         return areas
 
-    def _within(self, name: str, span: _Span, t: float) -> float | Absent:
-        """The integral from the span's begin until ``t``, a moment in it."""
-        area = 0.0
-        for phase in span.phases:
-            after = phase.pattern.ratio_seconds(name, t - phase.start)
-            before = phase.pattern.ratio_seconds(name, span.start - phase.start)
-            if isinstance(after, Absent) or isinstance(before, Absent):
-                return Absent(Why.NOT_SUPPORTED)
-            area += (after - before) * self._share(phase)
-        return area
+    def _playing(self, name: str, phase: Phase, begin: float) -> "_Playing":
+        share, start = self._share(phase), phase.start
+        before = phase.pattern.ratio_seconds(name, begin - start)
+        return _Playing(name=name, pattern=phase.pattern, start=start, share=share, before=before)
 
     def _share(self, phase: Phase) -> float:
         """The phase's part in the board's multiprocessors."""

@@ -68,7 +68,7 @@ class Pattern:
         self._seconds = [seconds for seconds, _ in steps]
         self._levels = [level for _, level in steps]
         self._integrals: dict[str, tuple[list[float], list[float]] | Absent] = {}
-        self.knows_power = not isinstance(self._integral(POWER), Absent)
+        self.knows_power = self.says(POWER)
 
     @property
     def peak_power_ratio(self) -> float:
@@ -86,14 +86,17 @@ class Pattern:
 
     def power_seconds(self, seconds: float) -> float:
         """Integral of the power ratio from the pattern's begin until ``seconds``, exact. Needs ``knows_power``."""
-        area = self.ratio_seconds(POWER, seconds)
-        return 0.0 if isinstance(area, Absent) else area
+        return self.ratio_seconds(POWER, seconds)
 
-    def ratio_seconds(self, name: str, seconds: float) -> float | Absent:
-        """Integral of a ratio: ``power_ratio``, ``busy_ratio``, or an activity's; Absent unless every step says it."""
+    def says(self, name: str) -> bool:
+        """Whether every step says this ratio: ``power_ratio``, ``busy_ratio``, or an activity's."""
+        return not isinstance(self._integral(name), Absent)
+
+    def ratio_seconds(self, name: str, seconds: float) -> float:
+        """Integral of a ratio that the pattern ``says``. Raises ValueError for any other."""
         integral = self._integral(name)
         if isinstance(integral, Absent):
-            return integral
+            raise ValueError(f"not every step says {name}: ask says({name!r}) first")
         ratios, areas = integral
         cycles = 0.0
         if self.repeats:
