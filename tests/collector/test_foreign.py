@@ -1,5 +1,7 @@
 """Ids of other vendors' device plugins, and the devices on the bus that they mean."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +31,8 @@ def on_bus(number: int, vendor: Vendor = Vendor.HUAWEI, *, driver: str = "davinc
 
 
 def found(*given: PluginDevice, bus: tuple[PciGpu, ...] = (), known: dict[str, str] | None = None) -> Placement:
-    """Where they are."""
-    return placed(given, bus, known or {})
+    """Where they are, without what there is to be had."""
+    return replace(placed(given, bus, known or {}), devices={})
 
 
 def key(number: int) -> str:
@@ -44,6 +46,14 @@ def test_an_address_names_its_device(device_id: str) -> None:
     device = a_device(device_id, AMD)
     bus = tuple(on_bus(number, Vendor.AMD, driver="amdgpu") for number in (10, 11))
     assert found(device, bus=bus) == Placement(keys={device: (key(11),)})
+
+
+def test_every_vendors_devices_are_what_its_resources_can_hand_out() -> None:
+    """Those on the bus, of NVIDIA's those that were given away; and those that were handed out and are not on it."""
+    bus = (on_bus(1), on_bus(2, Vendor.NVIDIA, driver="nvidia"), on_bus(3, Vendor.NVIDIA, driver="vfio-pci"))
+    assert placed((a_device("gaudi-0", GAUDI),), bus, {}).devices == {
+        Vendor.AMD: (), Vendor.HUAWEI: (key(1),), Vendor.HABANA: ("Habana-gaudi-0",), Vendor.NVIDIA: (key(3),),
+    }  # fmt: skip
 
 
 def test_an_address_that_is_not_on_the_bus_is_a_device_all_the_same() -> None:
