@@ -145,6 +145,8 @@ class Truth:
             yield {("state", "lost", unread): 1.0, **held}
             yield {("state", "lost", unread): 1.0}
             yield _unknown("lost", unread, "shared", weights)
+        elif contested := self._contested(card, named, t):
+            yield contested
         else:
             free = {("state", "unallocated", ""): 1.0 - sum(weights.values())}
             doubtful = {("state", "ambiguous", "pod_unknown"): sum(weights[name] for name in strange)}
@@ -152,6 +154,23 @@ class Truth:
             yield {**free, **(known if held else {}), **(doubtful if strange else {})}
             if strange:
                 yield _unknown("ambiguous", "pod_unknown", "shared", weights)
+
+    def _contested(self, card: int, named: Named, t: int) -> Rates:
+        """The answer where one who may have gone and one who came have the same instance; empty if none have."""
+        having: dict[int | None, list[tuple[Holder, bool]]] = {}
+        for pod, name, certain in named:
+            for place in self._places(pod, card, t):
+                having.setdefault(place, []).append((name, certain))
+        if all(len(names) == 1 for names in having.values()):
+            return {}
+        found = Counter[Key]({("state", "unallocated", ""): 1.0 - sum(map(self._weight, having))})
+        for place, names in having.items():
+            weight, is_told = self._weight(place), all(certain for _, certain in names)
+            alone = is_told and len(names) == 1
+            state = ("attributed", "") if alone else ("ambiguous", "shared" if is_told else "pod_unknown")
+            found["state", *state] += weight
+            found.update({("held" if alone else "shared", *name): weight for name, _ in names})
+        return dict(found)
 
     def _names(self, card: int, named: Named, t: int) -> list[Holder]:
         return [name for _, name, _ in self._on(card, named, t)]
