@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check format podresources lock clean
+.PHONY: help setup demo test cluster-test check format podresources lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ demo: $(READY)  ## a simulated data centre, from GPU readings to tickets, in und
 
 test: $(READY)  ## all tests
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile
+
+cluster-test: $(READY)  ## the DaemonSet on a real kubelet: root, containerd, Go; builds Kubernetes once
+	$(BIN)/pytest tests/cluster --capture=no --timeout=900 -p no:xdist
 
 check: $(READY)  ## lint, types, import contracts, boards, wheel
 	$(BIN)/ruff check .
@@ -42,10 +45,13 @@ format: $(READY)  ## put imports and layout in order
 podresources: $(READY)  ## write the kubelet's messages anew from collector/kubelet/podresources/api.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. collector/kubelet/podresources/api.proto
 
-lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+lock: $(READY)  ## write requirements.lock and the lock of the image anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line \
 		--output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra=collector --generate-hashes --strip-extras --no-emit-index-url \
+		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line --constraint=requirements.lock \
+		--output-file k8s/images/collector.lock pyproject.toml
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
