@@ -1,0 +1,109 @@
+"""A cluster for the tests of this folder: started once, stopped at the end, however that comes."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster.binaries import CACHE, locked
+from cluster.control_plane import ControlPlane
+from cluster.machine import Machine
+from cluster.node import Node, remove_cgroups
+
+PROGRAMS = (
+    "go",
+    "kubectl",
+    "openssl",
+    "unshare",
+    "nsenter",
+    "setpriv",
+    "ip",
+    "iptables",
+    "containerd",
+    "runc",
+    "buildah",
+    "mmdebstrap",
+)
+FILES = ("/bin/busybox", "/usr/lib/cni/ptp", "/sys/fs/cgroup/cpuset/tasks")
+PREFIX = "fw-cluster-"
+FIGURES = pytest.StashKey[dict[str, float]]()
+
+
+def _missing() -> str:
+    """What this machine lacks for a cluster; empty if nothing."""
+    lacking = [each for each in PROGRAMS if shutil.which(each) is None]
+    lacking += [each for each in FILES if not Path(each).exists()]
+    lacking += ["root"] if os.geteuid() else []
+    return ", ".join(lacking)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a cluster where there can be none, unless the run must have one."""
+    missing = _missing()
+    if missing and os.environ.get("FLOPWATCH_REQUIRE_CLUSTER") != "1":
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=f"no cluster here: this machine lacks {missing}"))
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """A machine with nothing on it yet."""
+    if missing := _missing():
+        pytest.fail(f"no cluster here: this machine lacks {missing}")
+    with locked(CACHE / "machine.lock"):  # one at a time: addresses and cgroups are fixed
+        for left in Path("/tmp").glob(f"{PREFIX}*"):
+            shutil.rmtree(left)  # of a run that was killed
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        machine = Machine.start(folder)
+        try:
+            yield machine
+        finally:
+            machine.stop()
+            remove_cgroups()
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def plane(machine: Machine, figures: dict[str, float]) -> ControlPlane:
+    """A control plane that is ready."""
+    began = time.monotonic()
+    plane = ControlPlane.start(machine)
+    figures["control plane"] = time.monotonic() - began
+    return plane
+
+
+@pytest.fixture(scope="session")
+def node(plane: ControlPlane, figures: dict[str, float]) -> Node:
+    """A real node that is ready, ``node-a``."""
+    began = time.monotonic()
+    node = Node.start(plane)
+    figures["node"] = time.monotonic() - began
+    return node
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> dict[str, float]:
+    """Seconds that parts have taken, printed at the end of the run."""
+    return request.config.stash.setdefault(FIGURES, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the figures."""
+    for name, seconds in config.stash.get(FIGURES, {}).items():
+        terminalreporter.write_line(f"{name:<40} {seconds:8.1f} s")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With a failure stand the ends of all logs."""
+    report = yield
+    funcargs = getattr(item, "funcargs", {})
+    machine = funcargs.get("machine") or getattr(funcargs.get("node"), "machine", None)
+    if report.failed and machine is not None:
+        for part in machine.parts:
+            report.sections.append((f"log of {part.name}", part.tail()))
+    return report
