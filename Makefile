@@ -45,13 +45,16 @@ format: $(READY)  ## put imports and layout in order
 podresources: $(READY)  ## write the kubelet's messages anew from collector/kubelet/podresources/api.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. collector/kubelet/podresources/api.proto
 
-lock: $(READY)  ## write requirements.lock and the lock of the image anew from pyproject.toml
+lock: $(READY)  ## write requirements.lock and the locks of the images anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line \
 		--output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --extra=collector --generate-hashes --strip-extras --no-emit-index-url \
 		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line --constraint=requirements.lock \
 		--output-file k8s/images/collector.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra=policy --generate-hashes --strip-extras --no-emit-index-url \
+		--no-emit-trusted-host --no-emit-find-links --no-header --annotation-style=line --constraint=requirements.lock \
+		--output-file k8s/images/centre.lock pyproject.toml
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
