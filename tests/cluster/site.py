@@ -167,12 +167,13 @@ def _kustomization(overlay: str, folder: Path) -> Path:
     site = folder / f"site-{overlay}"
     site.mkdir()
     text = (
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
         f"resources: [{_relative(site, ROOT / 'k8s' / 'overlays' / overlay)}]\n"
         f"images: [{{name: flopwatch-collector, newName: {IMAGE.rpartition(':')[0]}, newTag: test}}]\n"
-        "configMapGenerator:\n- name: flopwatch-scenario\n  namespace: flopwatch-nodes\n  behavior: replace\n  files: [../scenario.toml]\n"
+        f"configMapGenerator:\n- name: flopwatch-scenario\n  namespace: {NAMESPACE}\n"
+        "  behavior: replace\n  files: [../scenario.toml]\n"
         # The scenario goes on where a collector is killed; else its clock would begin anew with every process.
-        "- name: flopwatch-collector\n  namespace: flopwatch-nodes\n  behavior: merge\n"
+        f"- name: flopwatch-collector\n  namespace: {NAMESPACE}\n  behavior: merge\n"
         f"  literals: [FLOPWATCH_COLLECTOR_BEGINS_AT={int(time.time())}]\n"
     )
     (site / "kustomization.yaml").write_text(text, encoding="ascii")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster.images import ROOT
 from cluster.machine import NotStarted
 from cluster.node import NODE, Node
 from cluster.site import GPUS, NAMESPACE, Site, a_container, pod_spec, wait
@@ -56,6 +57,15 @@ def test_its_pod_is_restricted_as_the_manifest_says(site: Site) -> None:
     )
     assert (told["NoNewPrivs"], told["Seccomp"], told["Uid"].split()[0]) == ("1", "2", "0")
     assert (_total(site, "flopwatch_gpus"), _total(site, "flopwatch_gpu_residual_seconds")) == (GPUS, 0)
+
+
+def test_the_api_server_accepts_the_whole_base(site: Site) -> None:
+    """Nodes and centre, by schema and by the Pod Security level that each namespace states; without a warning."""
+    kubectl = site.node.plane.kubectl
+    kubectl("apply", "-f", str(ROOT / "k8s" / "base" / "centre" / "namespace.yaml"))
+    for overlay in ("base", "overlays/process-check"):
+        rendered = kubectl("kustomize", str(ROOT / "k8s" / overlay))
+        kubectl("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-", text=rendered)
 
 
 def test_every_device_is_its_pods_and_nobody_elses(site: Site, figures: dict[str, float]) -> None:
