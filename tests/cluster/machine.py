@@ -26,6 +26,7 @@ COVERED = {
     "/var/log/containers": "container-logs",
     "/var/run/netns": "netns",
     "/var/lib/cni": "cni-state",
+    "/var/lib/flopwatch": "flopwatch",
 }
 """Folders of the host, by the folder of the run that stands in their place within the machine."""
 _FIRST = """
