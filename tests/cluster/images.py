@@ -19,7 +19,7 @@ BASE = "localhost/flopwatch-base:1"
 SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
 PAUSE = "localhost/pause:1"
 """Of the containers that only are there: busybox that sleeps."""
-MOUNTED = (Path("/etc/ssl/certs"), Path("/usr/local/share/ca-certificates"), Path("/opt/wheels"))
+MOUNTED = (Path("/etc/ssl/certs"), Path("/usr/local/share/ca-certificates"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Images:
         """A docker archive of the image that this Dockerfile makes, under this name. Raises CalledProcessError."""
         self._have_base()
         context = self._context()
-        mounts = [f"--volume={path}:{path}:ro" for path in MOUNTED if path.exists()]
+        links = filter(None, [os.environ.get("PIP_FIND_LINKS", "")])  # a folder or an address
+        mounts = [f"--volume={path}:{path}:ro" for path in (*MOUNTED, *map(Path, links)) if path.exists()]
         mounts.append(f"--volume={self._pip_settings()}:/etc/pip.conf:ro")
         self.buildah(
             "bud", "--layers", "--isolation=chroot", "--pull-never", "--quiet", f"--build-arg=BASE={BASE}", *mounts,
