@@ -103,7 +103,7 @@ def pause_image(folder: Path) -> Path:
     root = folder / "pause"
     (root / "bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", root / "bin" / "busybox")
-    for name in ("sh", "sleep", "wget", "cat", "nc", "ls", "dd", "tail"):
+    for name in ("sh", "sleep", "wget", "cat", "nc", "ls", "dd", "tail", "true"):
         (root / "bin" / name).symlink_to("busybox")
     images, archive = Images(folder / "images"), folder / "pause.tar"
     images.folder.mkdir(exist_ok=True)

@@ -75,6 +75,11 @@ class Site:
             "device-plugin", sys.executable, program, "nvidia.com/gpu", str(self.devices)
         )
 
+    def offered(self) -> int:
+        """How many GPUs the node can give away."""
+        path = "jsonpath={.status.allocatable.nvidia\\.com/gpu}"
+        return int(self.node.plane.kubectl("get", "node", NODE, "-o", path) or 0)
+
     def collector_pod(self, *, ready: bool = False) -> dict[str, Any] | None:
         """The collector's pod, if there is one (that is ready)."""
         selector = "app.kubernetes.io/name=flopwatch-collector"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster.control_plane import SERVICE_ADDRESS
 from cluster.images import ROOT
 from cluster.machine import NotStarted
 from cluster.node import NODE, Node
@@ -27,8 +28,7 @@ def site(node: Node, figures: dict[str, float]) -> Iterator[Site]:
     site.install()
     figures["image and DaemonSet"] = time.monotonic() - began
     site.start_plugin(*uuids(site))
-    allocatable = ("get", "node", NODE, "-o", "jsonpath={.status.allocatable.nvidia\\.com/gpu}")
-    wait("the node offers its GPUs", lambda: node.plane.kubectl(*allocatable) == str(GPUS))
+    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
     for name in ("alpha", "beta", "gamma"):
         site.tenant(name)
     yield site
@@ -176,6 +176,53 @@ def test_what_its_token_may_and_may_not(site: Site) -> None:
     ]  # fmt: skip
     assert len(refused) >= 30
     assert [what for what in refused if may(*what, "-A")] == []
+
+
+def test_pods_on_one_gpu_share_it(site: Site) -> None:
+    """A device plugin that comes back with replicas of one GPU: two pods hold it, and its time is ambiguous."""
+    (shared, *_) = uuids(site)
+    site.start_plugin(f"{shared}::0", f"{shared}::1")
+    wait("the node offers replicas", lambda: site.offered() == 2)
+    for name in ("one", "two"):
+        site.run_pod("alpha", name, 1)
+    both = {f"alpha/{name}/main": [shared] for name in ("one", "two")}
+    wait("both hold it", lambda: site.held() == both, seconds=30, told=lambda: str(site.held()))
+    wait("it is ambiguous", lambda: _total(site, "flopwatch_gpu_seconds_total", "state=ambiguous", "reason=shared") > 0)
+    site.node.plane.kubectl("delete", "-n", "alpha", "pod", "one", "two", "--wait=true")
+    site.start_plugin(*uuids(site)[1:], f"{shared} unhealthy")
+    wait("the node offers the healthy ones", lambda: site.offered() == GPUS - 1)
+    site.start_plugin(*uuids(site))
+    wait("the node offers them all", lambda: site.offered() == GPUS)
+    wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(counts(site)))
+
+
+def test_a_tenant_cannot_say_whose_a_namespace_is(site: Site) -> None:
+    """With the policy of k8s/policies who may make namespaces may not label them, and whoever may label may."""
+    kubectl = site.node.plane.kubectl
+    kubectl("apply", "-f", str(ROOT / "k8s" / "policies" / "tenant-label.yaml"))
+    kubectl("create", "clusterrole", "namespaces", "--verb=create,get,update,patch", "--resource=namespaces")
+    kubectl("create", "clusterrolebinding", "namespaces", "--clusterrole=namespaces", "--user=tenant")
+
+    def made(name: str, *of: str, label: bool = True) -> str:
+        labels = {"flopwatch.io/tenant-id": "t-other"} if label else {}
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        try:
+            return kubectl(*of, "create", "--dry-run=server", "-f", "-", text=json.dumps(space))
+        except NotStarted as error:
+            return str(error)
+
+    wait("the policy is in force", lambda: "ValidatingAdmissionPolicy" in made("x", "--as=tenant"))
+    assert made("x", "--as=tenant", label=False) == "namespace/x created (server dry run)\n"
+    assert made("x") == "namespace/x created (server dry run)\n"
+
+
+def test_a_service_is_reached_from_a_pod(site: Site) -> None:
+    """By its own address, which kube-proxy makes: the API server's."""
+    site.run_pod("gamma", "caller", 0)
+    wait("it runs", lambda: _running(site) == 1)
+    call = ("/bin/nc", "-w", "5", SERVICE_ADDRESS, "443", "-e", "/bin/true")
+    site.node.plane.kubectl("exec", "-n", "gamma", "caller", "--", *call)
+    site.node.plane.kubectl("delete", "-n", "gamma", "pod", "caller", "--wait=true")
 
 
 def test_a_killed_collector_goes_on(site: Site) -> None:
