@@ -9,9 +9,9 @@ server knows. Where one of the two does not answer, what is known stays known:
   name, see collector/intervals.py;
 - while the kubelet is away its last answer counts on for GRACE_SECONDS, less the pods that are known to have ended;
 - a kubelet that has just started, by its new socket, may not know its pods again yet, so for SETTLE_SECONDS its answer
-  only adds; one that starts anew all the time says nothing once GRACE_SECONDS are over;
-- so does the first kubelet that this process meets: whoever held a device before that it leaves out, and is not known
-  to have ended, holds it in doubt until then.
+  only adds; what one says that starts anew all the time counts no more once GRACE_SECONDS are over;
+- the first kubelet that this process meets may have just started, too: for as long whoever held a device before that it
+  leaves out, and is not known to have ended, holds it in doubt.
 
 An init container that has ended holds nothing, and a pod that has finished holds nothing. A pod that was deleted by
 force holds what the kubelet says it holds.
