@@ -43,11 +43,6 @@ class Images:
         self.buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
         return archive
 
-    def bytes_of(self, name: str) -> int:
-        """How large the image is without its base."""
-        size = "{{.Size}}"
-        return int(self.buildah("inspect", "--type=image", f"--format={size}", name) or 0)
-
     def _pip_settings(self) -> Path:
         """How this machine's pip reaches its index, as a file: what is mounted is not in the image."""
         path = self.folder / "pip.conf"

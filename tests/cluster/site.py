@@ -1,6 +1,7 @@
 """flopwatch on the node: its image, its DaemonSet, tenants' pods, and what the collector says of them."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,8 +14,12 @@ from typing import Any
 from cluster.images import PAUSE, ROOT, Images
 from cluster.machine import NotStarted, Part
 from cluster.node import NODE, Node
+from support.collectors import samples
+
+from collector.contract import gpu_metrics
 
 IMAGE = "localhost/flopwatch-collector:test"
+OPENMETRICS = "Accept: application/openmetrics-text"
 NAMESPACE, TOKEN = "flopwatch-nodes", "of-the-tests"
 GPUS = 8
 SCENARIO = f"""
@@ -27,8 +32,6 @@ name = "{NODE}"
 product = "NVIDIA H100 80GB HBM3"
 gpus = {GPUS}
 """
-Series = dict[tuple[str, ...], float]
-"""Values by metric name and ``label=value`` of each label, in order."""
 
 
 @dataclass(slots=True)
@@ -89,16 +92,16 @@ class Site:
                 return dict(pod)
         return None
 
-    def page(self) -> Series:
+    def page(self) -> list[Any]:
         """What the collector serves now, also while the API server is away. Raises ``NotStarted`` if nothing."""
         with suppress(NotStarted):
             self.address = (self.collector_pod() or {}).get("status", {}).get("podIP", "")
         page = f"http://{self.address}:9478/metrics"
-        command = ["curl", "-sf", "-m", "5", "-H", f"Authorization: Bearer {TOKEN}", page]
+        command = ["curl", "-sf", "-m", "5", "-H", f"Authorization: Bearer {TOKEN}", "-H", OPENMETRICS, page]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NotStarted(f"{page} answers nothing: curl ends with {done.returncode}")
-        return dict(map(_series, (line for line in done.stdout.splitlines() if not line.startswith("#"))))
+        return samples(done.stdout)
 
     def told(self) -> str:
         """What the cluster and the collector say of the collector's pod, for whoever waits in vain."""
@@ -115,9 +118,9 @@ class Site:
     def held(self) -> dict[str, list[str]]:
         """The devices that are held now, by namespace/pod/container."""
         found: dict[str, list[str]] = {}
-        for (name, *labels), value in self.page().items():
-            if name == "flopwatch_gpu_held" and value == 1:
-                of = dict(label.split("=", 1) for label in labels)
+        for each in self.page():
+            if each.name == gpu_metrics.GPU_HELD.name:
+                of = each.labels
                 who = f"{of['workload_namespace']}/{of['workload_pod']}/{of['container']}"
                 found.setdefault(who, []).append(of["gpu_uuid"])
         return found
@@ -173,7 +176,7 @@ def _kustomization(overlay: str, folder: Path) -> Path:
     site.mkdir()
     text = (
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-        f"resources: [{_relative(site, ROOT / 'k8s' / 'overlays' / overlay)}]\n"
+        f"resources: [{os.path.relpath(ROOT / 'k8s' / 'overlays' / overlay, site)}]\n"
         f"images: [{{name: flopwatch-collector, newName: {IMAGE.rpartition(':')[0]}, newTag: test}}]\n"
         f"configMapGenerator:\n- name: flopwatch-scenario\n  namespace: {NAMESPACE}\n"
         "  behavior: replace\n  files: [../scenario.toml]\n"
@@ -183,16 +186,3 @@ def _kustomization(overlay: str, folder: Path) -> Path:
     )
     (site / "kustomization.yaml").write_text(text, encoding="ascii")
     return site
-
-
-def _relative(folder: Path, other: Path) -> str:
-    return "/".join([".."] * len(folder.parts[1:])) + str(other)
-
-
-def _series(line: str) -> tuple[tuple[str, ...], float]:
-    name, _, rest = line.partition("{")
-    labels, _, value = rest.rpartition("} ")
-    if not labels:
-        name, _, value = line.partition(" ")
-    pairs = (each.replace('="', "=", 1).rstrip('"') for each in labels.split('",')) if labels else ()
-    return (name, *pairs), float(value.split()[0])

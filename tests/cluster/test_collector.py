@@ -13,6 +13,7 @@ from cluster.machine import NotStarted
 from cluster.node import NODE, Node
 from cluster.site import GPUS, NAMESPACE, Site, a_container, pod_spec, wait
 
+from collector.contract import Metric, gpu_metrics, holder_metrics, node_metrics
 from collector.simulated.scenario import load_scenario
 
 SOON_SECONDS = 3.0 + 10.0
@@ -56,7 +57,7 @@ def test_its_pod_is_restricted_as_the_manifest_says(site: Site) -> None:
         ("CapEff", "CapPrm", "CapBnd"), 0
     )
     assert (told["NoNewPrivs"], told["Seccomp"], told["Uid"].split()[0]) == ("1", "2", "0")
-    assert (_total(site, "flopwatch_gpus"), _total(site, "flopwatch_gpu_residual_seconds")) == (GPUS, 0)
+    assert (_total(site, gpu_metrics.GPUS), _total(site, gpu_metrics.GPU_RESIDUAL)) == (GPUS, 0)
 
 
 def test_the_api_server_accepts_the_whole_base(site: Site) -> None:
@@ -92,12 +93,9 @@ def test_every_device_is_its_pods_and_nobody_elses(site: Site, figures: dict[str
     )
     held = site.held()
     assert sorted(each for devices in held.values() for each in devices) == sorted(_given(site)), "each once"
-    workloads = {
-        (of["workload_namespace"], of["workload_kind"], of["workload_name"], of["tenant_id"])
-        for (name, *labels_), _ in site.page().items()
-        if name == "flopwatch_holder_info"
-        for of in [dict(label.split("=", 1) for label in labels_)]
-    }
+    asked = ("workload_namespace", "workload_kind", "workload_name", "tenant_id")
+    infos = [each.labels for each in site.page() if each.name == holder_metrics.HOLDER_INFO.name]
+    workloads = {tuple(labels[name] for name in asked) for labels in infos}
     assert {
         ("alpha", "Pod", "bare", "t-alpha"),
         ("beta", "Job", "train", "t-beta"),
@@ -187,7 +185,7 @@ def test_pods_on_one_gpu_share_it(site: Site) -> None:
         site.run_pod("alpha", name, 1)
     both = {f"alpha/{name}/main": [shared] for name in ("one", "two")}
     wait("both hold it", lambda: site.held() == both, seconds=30, told=lambda: str(site.held()))
-    wait("it is ambiguous", lambda: _total(site, "flopwatch_gpu_seconds_total", "state=ambiguous", "reason=shared") > 0)
+    wait("it is ambiguous", lambda: _total(site, gpu_metrics.GPU_SECONDS, state="ambiguous", reason="shared") > 0)
     site.node.plane.kubectl("delete", "-n", "alpha", "pod", "one", "two", "--wait=true")
     site.start_plugin(*uuids(site)[1:], f"{shared} unhealthy")
     wait("the node offers the healthy ones", lambda: site.offered() == GPUS - 1)
@@ -233,10 +231,8 @@ def test_a_killed_collector_goes_on(site: Site) -> None:
     before = _held_seconds(site)
     site.node.machine.run("kill", "-9", str(_pid_of(site, inside=True)))
     wait("it serves again, and has gone on", lambda: _held_seconds(site) > before, seconds=60)
-    wait(
-        "the time without it is lost", lambda: _total(site, "flopwatch_gpu_seconds_total", "reason=collector_down") > 0
-    )
-    assert _total(site, "flopwatch_gpu_residual_seconds") == 0
+    wait("the time without it is lost", lambda: _total(site, gpu_metrics.GPU_SECONDS, reason="collector_down") > 0)
+    assert _total(site, gpu_metrics.GPU_RESIDUAL) == 0
     site.node.plane.kubectl("delete", "-n", "alpha", "pod", "long", "--wait=true")
 
 
@@ -262,12 +258,12 @@ def test_while_the_api_server_is_away_metering_goes_on(site: Site) -> None:
     wait("it holds", lambda: counts(site) == {"gamma/known/main": 2}, seconds=20, told=lambda: str(counts(site)))
     site.node.plane.parts["kube-apiserver"].stop()
     try:
-        wait("it says so", lambda: _total(site, "flopwatch_collector_pods_stale") == 1)
+        wait("it says so", lambda: _total(site, node_metrics.PODS_STALE) == 1)
         time.sleep(5)
         assert counts(site) == {"gamma/known/main": 2}
     finally:
         site.node.plane.start_api_server()
-    wait("it hears again", lambda: _total(site, "flopwatch_collector_pods_stale") == 0, seconds=60)
+    wait("it hears again", lambda: _total(site, node_metrics.PODS_STALE) == 0, seconds=60)
     site.node.plane.kubectl("delete", "-n", "gamma", "pod", "known", "--wait=true")
     wait("nothing is held", lambda: not site.held(), seconds=20, told=lambda: str(counts(site)))
 
@@ -290,12 +286,13 @@ def _given(site: Site) -> list[str]:
 
 
 def _held_seconds(site: Site) -> float:
-    return _total(site, "flopwatch_holder_held_seconds_total", "workload_pod=long")
+    return _total(site, holder_metrics.HELD, workload_pod="long")
 
 
-def _total(site: Site, metric: str, *labels: str) -> float:
-    """The sum of a metric's series that have these labels."""
-    return sum(value for (name, *has), value in site.page().items() if name == metric and set(labels) <= set(has))
+def _total(site: Site, metric: Metric, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
+    wanted = labels.items()
+    return sum(each.value for each in site.page() if each.name == metric.name and wanted <= each.labels.items())
 
 
 def _pid_of(site: Site, *, inside: bool = False) -> int:
