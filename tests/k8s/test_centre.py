@@ -1,41 +1,20 @@
 """The centre's manifests, as kustomize renders them: what they promise, and that what they name is there."""
 
-import os
-import shutil
-import subprocess
-from functools import cache
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
-import yaml
+from support import manifests
+from support.manifests import ROOT, Object, needs_kubectl
 
 from policy.settings import ENVIRONMENT_PREFIX, Settings
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "k8s" / "base" / "centre"
+FOLDER = "base/centre"
 GUIDE = (ROOT / "k8s" / "centre.md").read_text(encoding="utf-8")
 WORKLOADS = ("flopwatch-engine", "flopwatch-api")
 LABEL = "app.kubernetes.io/name"
 
-Object = dict[str, Any]
-
-pytestmark = pytest.mark.skipif(
-    not shutil.which("kubectl") and not os.environ.get("FLOPWATCH_REQUIRE_CLUSTER"), reason="kubectl is missing"
-)
-
-
-@cache
-def rendered() -> tuple[Object, ...]:
-    """Every object of the base."""
-    command = ["kubectl", "kustomize", str(FOLDER)]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return tuple(yaml.safe_load_all(text))
-
-
-def of_kind(kind: str) -> dict[str, Object]:
-    """The objects of a kind, by name."""
-    return {each["metadata"]["name"]: each for each in rendered() if each["kind"] == kind}
+pytestmark = needs_kubectl
+of_kind = partial(manifests.of_kind, FOLDER)
 
 
 def pod_of(name: str) -> Object:
@@ -72,7 +51,7 @@ def test_the_pods_are_as_restricted_as_their_namespace_asks(name: str) -> None:
 
 def test_nobody_there_may_ask_the_api_server() -> None:
     """There is no role of any kind, and no pod and no account mounts a token."""
-    kinds = {each["kind"] for each in rendered()}
+    kinds = {each["kind"] for each in manifests.rendered(FOLDER)}
     assert not [kind for kind in kinds if "Role" in kind]
     accounts = of_kind("ServiceAccount")
     assert [each["automountServiceAccountToken"] for each in accounts.values()] == [False, False]

@@ -1,38 +1,18 @@
-"""The nodes' manifests, as kustomize renders them: what they promise, with each overlay, and the image's lock."""
-
-import os
-import re
-import shutil
-import subprocess
-import tomllib
-from functools import cache
-from pathlib import Path
-from typing import Any
+"""The nodes' manifests, as kustomize renders them: what they promise, with each overlay."""
 
 import pytest
-import yaml
+from support.manifests import ROOT, Object, needs_kubectl, of_kind
 
 from collector.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 FOLDERS = ("base/nodes", "overlays/demo", "overlays/process-check", "overlays/nvidia-runtime-class")
-Object = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("kubectl") and not os.environ.get("FLOPWATCH_REQUIRE_CLUSTER"), reason="kubectl is missing"
-)
-
-
-@cache
-def rendered(folder: str) -> tuple[Object, ...]:
-    """Every object of a folder."""
-    command = ["kubectl", "kustomize", str(ROOT / "k8s" / folder)]
-    return tuple(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+pytestmark = needs_kubectl
 
 
 def the(folder: str, kind: str) -> Object:
     """The one object of a kind."""
-    (found,) = (each for each in rendered(folder) if each["kind"] == kind)
+    (found,) = of_kind(folder, kind).values()
     return found
 
 
@@ -70,7 +50,7 @@ def test_what_a_pod_names_is_there_or_the_sites_to_make(folder: str) -> None:
     ours = {each["name"] for each in container["env"] if each["name"].startswith("FLOPWATCH_")}
     assert ours <= settings
     assert {each["name"] for each in pod["volumes"]} == {each["name"] for each in container["volumeMounts"]}
-    made = {each["metadata"]["name"] for each in rendered(folder) if each["kind"] == "ConfigMap"} | {"kube-root-ca.crt"}
+    made = set(of_kind(folder, "ConfigMap")) | {"kube-root-ca.crt"}
     assert {each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each} <= made
     (secret,) = (each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each)
     assert f"create secret generic {secret}" in (ROOT / "k8s" / "README.md").read_text(encoding="utf-8")
@@ -91,20 +71,6 @@ def test_every_pod_has_its_probes_its_share_and_its_policy() -> None:
     assert paths == ["/healthz", "/readyz"]
     assert container["resources"]["requests"].keys() == {"cpu", "memory"}
     assert "memory" in container["resources"]["limits"]
-    policies = [each["spec"] for each in rendered("base/nodes") if each["kind"] == "NetworkPolicy"]
+    policies = [each["spec"] for each in of_kind("base/nodes", "NetworkPolicy").values()]
     assert all(each["policyTypes"] == ["Ingress", "Egress"] for each in policies)
     assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} in policies
-
-
-def test_the_lock_of_the_image_is_a_part_of_the_projects() -> None:
-    """Each line stands in requirements.lock with the same hashes, and all that the collector asks for is there."""
-
-    def pins(path: Path) -> dict[str, frozenset[str]]:
-        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-        lines = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
-        return {line.split()[0]: frozenset(re.findall("sha256:[0-9a-f]{64}", line)) for line in lines}
-
-    image, project = pins(ROOT / "k8s" / "images" / "collector.lock"), pins(ROOT / "requirements.lock")
-    assert image.items() <= project.items()
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert {re.split("[>=]", each)[0] for each in asked["collector"]} <= {each.split("==")[0] for each in image}
