@@ -222,11 +222,20 @@ class Accounts:
         """
         Every counter and gauge of the accounts, as samples of the wire contract.
 
-        With ``newcomers_at_zero`` the counters that have stood on no page yet (see :meth:`begin`) are 0. What a state
-        keeps back so, the physical seconds keep back as well: the balance of every page comes out.
+        With ``newcomers_at_zero`` the counters that have stood on no page yet (see :meth:`begin`) are 0, and holders of
+        whom none has are left to :meth:`newcomers`. What a state keeps back so, the physical seconds keep back as well:
+        the balance of every page comes out.
         """
         yield from self._gpu_samples((node, provenance), newcomers_at_zero)
-        yield from self._holder_samples((node, provenance), newcomers_at_zero)
+        for key, totals in self._holders.items():
+            if totals.published or not newcomers_at_zero:
+                yield from self._holder_samples((node, provenance), key, totals, newcomers_at_zero)
+
+    def newcomers(self, node: str, provenance: str) -> Iterator[Sample]:
+        """The series of holders of whom none has stood on a page yet (see :meth:`begin`), with their counters at 0."""
+        for key, totals in self._holders.items():
+            if not totals.published:
+                yield from self._holder_samples((node, provenance), key, totals, newcomers_at_zero=True)
 
     def _held_by(self, holder: Holder, accelerator: str, devices: float) -> HolderTotals:
         key = (holder, accelerator)
@@ -247,13 +256,15 @@ class Accounts:
         for (accelerator, state, reason), ns in states.items():
             yield Sample(gpu_metrics.GPU_SECONDS, (*where, accelerator, state, reason), ns / NANOSECONDS)
 
-    def _holder_samples(self, where: tuple[str, str], newcomers_at_zero: bool) -> Iterator[Sample]:
-        for (holder, accelerator), totals in self._holders.items():
-            labels = (*where, *holder.labels, accelerator)
-            yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
-            yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now.get((holder, accelerator), 0.0))
-            for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
-                yield Sample(metric, (*labels, *beside), value)
+    def _holder_samples(
+        self, where: tuple[str, str], key: tuple[Holder, str], totals: HolderTotals, newcomers_at_zero: bool
+    ) -> Iterator[Sample]:
+        holder, accelerator = key
+        labels = (*where, *holder.labels, accelerator)
+        yield Sample(holder_metrics.HOLDER_INFO, (*labels, *totals.workload), 1)
+        yield Sample(holder_metrics.HOLDER_DEVICES, labels, self._devices_now.get(key, 0.0))
+        for metric, beside, value in totals.samples(newcomers_at_zero=newcomers_at_zero):
+            yield Sample(metric, (*labels, *beside), value)
 
 
 def _of(accelerator: str, state_ns: Mapping[tuple[str, GpuState, str], int]) -> int:

@@ -7,9 +7,11 @@ zero.
 
 With a keeper the counters go on over a restart, and nothing is published that a successor would not find: a scrape gets
 the page of the last tick that was saved. Only where no state was ever saved, so that a successor begins anew, is the
-page that of the last tick although it cannot be saved. The series of a holder begin with 0, which stays on the page
-until the next save: a reader that comes at least as often as states are saved always sees it. Where pages are not
-saved, it stays until the next tick.
+page that of the last tick although it cannot be saved. Who holds what is no counter, and is always of the last tick.
+
+The series of a holder begin with 0: they are on the page from the tick that finds it, also before that is saved, for a
+successor that knows nothing of it begins with 0 as well. The 0 stays at least from one save to the next: a reader that
+comes as often as states are saved always sees it. Where pages are not saved, it stays until the next tick.
 """
 
 import logging
@@ -55,7 +57,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a scrape gets: ``kept`` is the same tuple until the next state is saved, ``live`` is of this moment."""
+    """What a scrape gets: ``kept`` is the same tuple until a state is saved or a holder comes, ``live`` is of now."""
 
     kept: tuple[Sample, ...]
     live: tuple[Sample, ...]
@@ -110,7 +112,10 @@ class Collector:
         self._watch = TickWatch(clock, limit_seconds=timing.hang_seconds, asking=lambda: devices.asking)
         self._lock = threading.Lock()
         self._strangers: frozenset[str] = frozenset()
-        self._page = None if keeper is None else self._page_now()
+        self._saved = None if keeper is None else self._served(self._record.samples())
+        self._newcomers: tuple[Sample, ...] = ()
+        self._page = self._saved
+        self._welcome()
 
     @property
     def last_known(self) -> Held:
@@ -139,9 +144,10 @@ class Collector:
             took_seconds=self._clock.real_seconds((now_ns - began_ns) / NANOSECONDS),
         )
         with self._lock:
-            if self._page is None:
+            if self._saved is None:
                 self._record.begin()  # what was added until now has stood on the page of the tick before
             self._record.add(look)
+            self._welcome()
         if self._keeper is not None and self._keeper.is_due(now_ns):
             self._save(self._keeper)
 
@@ -187,7 +193,8 @@ class Collector:
         with self._books_within(timeout_seconds):
             keeping = () if self._keeper is None else self._keeper.samples(self._facts.where)
             watching = self._watch.samples(self._facts.where)
-            live = self._served((*keeping, *watching, *self._also(self._facts.where)))
+            holding = self._record.held_samples()
+            live = self._served((*holding, *keeping, *watching, *self._also(self._facts.where)))
             if self._page is None:
                 return Page(kept=(), live=(*self._page_now(), *live))
             return Page(kept=self._page, live=live)
@@ -210,8 +217,17 @@ class Collector:
             self._lock.release()
 
     def _page_now(self) -> tuple[Sample, ...]:
-        """Everything but how keeping goes. Holders that no page has had yet are at 0."""
-        return self._served(self._record.samples())
+        """What a state has. Holders that no page has had yet are at 0."""
+        return self._served((*self._record.samples(), *self._record.newcomers()))
+
+    def _welcome(self) -> None:
+        """Put holders that are in no saved state yet onto the page."""
+        if self._saved is None:
+            return
+        newcomers = self._served(self._record.newcomers())
+        if newcomers != self._newcomers:
+            self._newcomers = newcomers
+            self._page = (*self._saved, *newcomers)
 
     def _save(self, keeper: Keeper) -> None:
         """Save what the last tick left, and publish it if a successor would find it. Without the lock: disks hang."""
@@ -219,10 +235,11 @@ class Collector:
         saved = self._watch.during("state", lambda: keeper.save(state, self._record.last_tick_ns))
         with self._lock:
             if saved:
-                self._page = self._page_now()
+                self._page = self._saved = self._page_now()
+                self._newcomers = ()
                 self._record.begin()
             elif not keeper.is_on_disk:
-                self._page = None
+                self._page = self._saved = None
 
     def _look_at_processes(self, survey: Survey, held: Held) -> Checked | None:
         check = self._check

@@ -27,8 +27,8 @@ OF_READINGS: dict[str, Metric] = {
 """Fields of a reading that are a gauge as they are."""
 
 
-def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
-    """Every identified device, also MIG instances: what it is, what it does as far as can be read, who holds it."""
+def gpu_samples(where: tuple[str, str], survey: Survey) -> Iterator[Sample]:
+    """Every identified device, also MIG instances: what it is, and what it does as far as can be read."""
     for uuid, identity in survey.known.items():
         yield Sample(gpu_metrics.GPU_INFO, (*where, uuid, *_about(identity)), 1)
         reading = survey.readings[uuid]
@@ -36,7 +36,6 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
             yield from _read_samples((*where, uuid), reading)
         for name, absent in survey.unsupported.get(uuid, {}).items():
             yield Sample(gpu_metrics.GPU_UNSUPPORTED, (*where, uuid, name, absent.reason), 1)
-        yield from _held_samples((*where, uuid), held)
     for uuid, look in survey.instances.items():
         if look.identity.mig is not None:
             mig = look.identity.mig
@@ -44,7 +43,13 @@ def gpu_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[
             yield Sample(gpu_metrics.MIG_INSTANCE_INFO, (*where, uuid, *about), 1)
         if not isinstance(look.reading, Absent):
             yield from _read_samples((*where, uuid), look.reading)
-        yield from _held_samples((*where, uuid), held)
+
+
+def held_samples(where: tuple[str, str], survey: Survey, held: Held) -> Iterator[Sample]:
+    """Who holds every identified device, also MIG instances."""
+    for uuid in (*survey.known, *survey.instances):
+        for names in _names(known_holders(uuid, held)):
+            yield Sample(gpu_metrics.GPU_HELD, (*where, uuid, *names), 1)
 
 
 def error_samples(
@@ -55,11 +60,6 @@ def error_samples(
         yield Sample(node_metrics.NVML_ERRORS, (*where, call, code), count)
     for (uuid, number), count in xid.items():
         yield Sample(gpu_metrics.GPU_XID_ERRORS, (*where, uuid, str(number)), count)
-
-
-def _held_samples(labels: tuple[str, ...], held: Held) -> Iterator[Sample]:
-    for names in _names(known_holders(labels[-1], held)):
-        yield Sample(gpu_metrics.GPU_HELD, (*labels, *names), 1)
 
 
 def _read_samples(labels: tuple[str, ...], reading: Reading) -> Iterator[Sample]:

@@ -18,7 +18,7 @@ from collector.contract import Metric, Sample, node_metrics
 from collector.debuts import Debuts
 from collector.devices import NodeDevices, Survey
 from collector.intervals import Holding, after_check, came_since, device_intervals, either, unwatched
-from collector.page import check_samples, custody_samples, error_samples, gpu_samples
+from collector.page import check_samples, custody_samples, error_samples, gpu_samples, held_samples
 from collector.processes.port import Checked
 from collector.readings import Absent, Why
 from collector.rhythms import Rhythms
@@ -159,10 +159,10 @@ class NodeRecord:
         self._xid_errors_begun.begin(self.survey.xid_errors)
 
     def samples(self) -> Iterator[Sample]:
-        """Every series; counters that no page has had yet are at 0."""
+        """Every series but who holds what and those of newcomers; counters that no page has had yet are at 0."""
         where = self._facts.where
         yield from self._collector_samples()
-        yield from gpu_samples(where, self.survey, self._held)
+        yield from gpu_samples(where, self.survey)
         yield from error_samples(
             where,
             self._nvml_errors_begun.shown(self.survey.errors, newcomers_at_zero=True),
@@ -173,6 +173,14 @@ class NodeRecord:
         yield from self._accounts.samples(*where, newcomers_at_zero=True)
         if self._rhythms is not None:
             yield from self._rhythms.samples(*where)
+
+    def held_samples(self) -> Iterator[Sample]:
+        """Who holds what."""
+        return held_samples(self._facts.where, self.survey, self._held)
+
+    def newcomers(self) -> Iterator[Sample]:
+        """The series of holders of whom none has stood on a published page: their counters are at 0."""
+        return self._accounts.newcomers(*self._facts.where)
 
     def state(self, epoch: str | Absent) -> State:
         """What a successor must know. ``epoch`` tells which fixed moment the monotonic clock counts from."""

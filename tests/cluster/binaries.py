@@ -64,6 +64,13 @@ ETCD = Source(
     commands=("go.etcd.io/etcd/server/v3",),
     staging="v3.6.4",
 )
+KWOK = Source(
+    name="kwok",
+    module="sigs.k8s.io/kwok",
+    version="v0.8.0",
+    commands=("sigs.k8s.io/kwok/cmd/kwok",),
+    staging="",
+)
 
 
 def built(source: Source) -> Path:

@@ -18,6 +18,7 @@ from support.readings import (
     held_by,
     histories,
     joules,
+    published,
     readings,
     total,
     values,
@@ -329,12 +330,12 @@ def test_unwatched_time_is_lost_and_nobodys(before: History, after: History, dow
 def test_newcomers_stand_at_zero_until_they_have_begun() -> None:
     """A holder that was not published yet has all its counters, at 0; once begun it has what it used."""
     accounts = accounts_of((SECOND, [an_interval(a_reading(), A)]))
-    found = list(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    found = published(accounts)
     counters = [sample.value for sample in found if sample.metric in holder_metrics.HOLDER_COUNTERS]
     assert counters == [0.0] * len(holder_metrics.HOLDER_COUNTERS)
     assert total(found, holder_metrics.HOLDER_DEVICES.name) == 1
     accounts.begin()
-    assert total(accounts.samples("node-a", "measured", newcomers_at_zero=True), holder_metrics.HELD.name) == 1.0
+    assert total(published(accounts), holder_metrics.HELD.name) == 1.0
 
 
 def test_a_holder_whose_lack_of_a_tenant_has_another_reason_goes_on() -> None:

@@ -71,6 +71,34 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
+def test_who_holds_is_of_now_and_what_they_used_is_as_saved(tmp_path: Path) -> None:
+    """Who comes between two saves is on the page at once, with counters at 0, and stays at 0 until the save after."""
+    node = Node(tmp_path, interval_seconds=10).tick(10, 12)
+    node.held = {"GPU-0": (B,)}
+    node.tick(13)
+    assert [node.of(gpu_metrics.GPU_HELD, workload_pod=pod) for pod in "ab"] == [0, 1]
+    assert [node.of(holder_metrics.HOLDER_INFO, workload_pod=pod) for pod in "ab"] == [1, 1]
+    assert (node.of(node_metrics.COLLECTOR_CLOCK), node.of(holder_metrics.HELD)) == (EPOCH + 10, 0)
+    node.tick(20, 29)
+    assert [node.of(holder_metrics.HELD, workload_pod=pod) for pod in "ab"] == [12, 0]
+    node.tick(30)
+    assert [node.of(holder_metrics.HELD, workload_pod=pod) for pod in "ab"] == [12, 18]
+
+
+def test_a_newcomer_that_was_never_saved_begins_again(tmp_path: Path) -> None:
+    """What a successor finds is without it: its series begin with 0 there as well, and none has fallen."""
+    node = Node(tmp_path, interval_seconds=10).tick(10)
+    node.held = {"GPU-0": (B,)}
+    node.tick(12)
+    node.start()
+    assert node.of(holder_metrics.HOLDER_INFO, workload_pod="b") == 0
+    node.tick(15)
+    assert (node.of(holder_metrics.HOLDER_INFO, workload_pod="b"), node.of(holder_metrics.HELD, workload_pod="b")) == (
+        1,
+        0,
+    )
+
+
 def test_counters_go_on_over_a_restart_and_the_time_between_is_lost(node: Node) -> None:
     """Seconds without a collector are lost for each GPU, nobody's use, and unwatched for who held at either end."""
     node.tick(10, 20)

@@ -12,6 +12,7 @@ from support.readings import (
     accounts_of,
     an_interval,
     durations_ns,
+    published,
     readings,
     total,
     values,
@@ -167,9 +168,9 @@ def test_nothing_is_counted_of_what_is_shared() -> None:
 def test_newcomers_activity_begins_at_zero() -> None:
     """What a holder did before a page had it stands there as 0, with all its series, until it has begun."""
     accounts = accounts_of((SECOND, [an_interval(an_h100(), A)]))
-    before = values(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    before = values(published(accounts))
     accounts.begin()
-    after = values(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    after = values(published(accounts))
     assert before.keys() == after.keys()
     assert {value for (name, *_), value in before.items() if name in ACTIVITY_NAMES} == {0.0}
 
@@ -228,11 +229,11 @@ def test_what_begins_later_begins_at_zero_too() -> None:
     accounts = accounts_of(alone)
     accounts.begin()
     accounts.integrate(SECOND, shared)
-    first = list(accounts.samples("node-a", "measured", newcomers_at_zero=True))
+    first = published(accounts)
     assert [each.value for each in first if each.metric is holder_metrics.SHARED] == [0.0, 0.0]
     assert max(each.value for each in first if each.metric is holder_metrics.HELD) == 1.0
     accounts.begin()
-    then = accounts.samples("node-a", "measured", newcomers_at_zero=True)
+    then = published(accounts)
     assert [each.value for each in then if each.metric is holder_metrics.SHARED] == [1.0, 1.0]
 
 

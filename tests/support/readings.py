@@ -86,6 +86,12 @@ def accounts_of(*steps: tuple[int, list[DeviceInterval]]) -> Accounts:
     return accounts
 
 
+def published(accounts: Accounts) -> list[Sample]:
+    """What a page has of the accounts: what has stood on none yet is at 0."""
+    where = ("node-a", "measured")
+    return [*accounts.samples(*where, newcomers_at_zero=True), *accounts.newcomers(*where)]
+
+
 def values(samples: Iterable[Sample]) -> dict[tuple[str, ...], float]:
     """Samples by metric name and label values. Two samples of one series fail."""
     found: dict[tuple[str, ...], float] = {}
