@@ -152,6 +152,8 @@ def _simulated(settings: Settings) -> Parts:
         scenario_start=scenario.start.timestamp(), begins_at=settings.begins_at or time.time(), speed=settings.speed
     )
     script = scenario.node(settings.node_name())
+    if settings.process_check == "on" and script.processes is None:
+        raise ValueError(f"--process-check: {scenario.file} names no processes for {script.node_name}; leave it off")
     install(SimulatedDriver(script, clock.seconds_in))
     pci = simulated_pci_gpus(script)
     return clock, ScriptedHolders(script, clock.seconds_in), lambda: pci, Provenance.SIMULATED

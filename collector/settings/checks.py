@@ -40,10 +40,6 @@ def problems(given: Settings) -> tuple[tuple[bool, str], ...]:
         ),
         (given.metrics not in PROFILES, f"--metrics must be one of {', '.join(PROFILES)}"),
         (given.process_check not in ("on", "off"), "--process-check must be on or off"),
-        (
-            given.process_check == "on" and bool(given.simulate),
-            "--process-check and --simulate exclude each other: a scenario has no processes",
-        ),
         (not 0 <= given.listen_port <= 65535, "--listen-port must be from 0 to 65535"),
         (not given.node.isprintable(), "--node must be printable text in UTF-8"),
         (not all(map(math.isfinite, numbers.values())), "numbers must be finite"),

@@ -15,11 +15,11 @@ from typing import Any
 
 import pynvml
 
-from collector.simulated import events, gpm, identity, mig, sensors
+from collector.simulated import events, gpm, identity, mig, processes, sensors
 from collector.simulated.session import Refused, Session
 
 FUNCTIONS: dict[str, Callable[..., None]] = (
-    identity.FUNCTIONS | sensors.FUNCTIONS | gpm.FUNCTIONS | mig.FUNCTIONS | events.FUNCTIONS
+    identity.FUNCTIONS | sensors.FUNCTIONS | gpm.FUNCTIONS | mig.FUNCTIONS | events.FUNCTIONS | processes.FUNCTIONS
 )
 
 

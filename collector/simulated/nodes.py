@@ -6,6 +6,7 @@ Hardware is made up from names, so that a node keeps its devices from one run to
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid5
 
 from collector.readings import Absent, DeviceIdentity, Why
@@ -33,6 +34,7 @@ class Node:
     fabric_cluster_uuid: str | Absent
     instances: tuple[Instance, ...]
     faults: tuple[Fault, ...]
+    processes: Path | None
 
     def script(self, phases: Iterable[Phase]) -> NodeScript:
         """The node with what runs on it."""
@@ -46,6 +48,7 @@ class Node:
             mig=self.mig,
             passthrough=self.passthrough,
             energy_counter=self.energy_counter,
+            processes=self.processes,
         )
 
 
@@ -78,6 +81,7 @@ def _node(table: Table, duration_seconds: float) -> Node:
         fabric_cluster_uuid=_fabric(table, product),
         instances=read_instances(table, product, gpus, duration_seconds),
         faults=tuple(_fault(fault, gpus, duration_seconds) for fault in table.tables("faults")),
+        processes=table.file.parent / table.text("processes") if table.has("processes") else None,
     )
     table.finish()
     return node

@@ -12,6 +12,7 @@ that is loaded again counts energy from 0.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from collector.readings import Absent, DeviceIdentity, Holder, Why
 from collector.simulated.gpus import DeviceState, GpuScript, Phase, total
@@ -52,7 +53,7 @@ class NodeScript:
 
     ``mig``: all its cards are in MIG mode; without, those with ``instances`` are. They do not say how busy they are.
     ``passthrough``: its devices belong to virtual machines, and no driver loads here. ``energy_counter``: false for
-    boards that do not count energy (before Volta).
+    boards that do not count energy (before Volta). ``processes`` is the file that lists the processes on the cards.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class NodeScript:
         mig: bool,
         passthrough: bool,
         energy_counter: bool,
+        processes: Path | None = None,
     ) -> None:
         self.node_name = node_name
         self.product = product
@@ -74,6 +76,7 @@ class NodeScript:
         self.faults = tuple(sorted(faults, key=lambda fault: fault.start))
         self.instances = tuple(instances)
         self.passthrough = passthrough
+        self.processes = processes
         self._mig = set(range(len(gpus))) if mig else {instance.gpu for instance in instances}
         self._energy_counter = energy_counter
         self._scripts = [

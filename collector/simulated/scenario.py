@@ -13,6 +13,7 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     # fabric = "rack-1"        nodes that name the same one are in one NVLink domain; boards with a fabric only
     # passthrough = true       the GPUs belong to virtual machines: blind, on the PCI bus only
     # no_energy_counter = true a board older than Volta
+    # processes = "pids"       a file with a card's index and a process id a line, read anew at every look
 
     [[nodes.faults]]
     kind = "gpu_lost"                       # or driver_gone, holders_unknown

@@ -210,6 +210,13 @@ def test_the_process_check_says_what_it_cannot_see(tmp_path: Path) -> None:
     assert {sample.labels["kind"]: sample.value for sample in mismatches} == dict.fromkeys(Mismatch, 0)
 
 
+def test_a_scenario_without_processes_cannot_be_checked(scenario: Path) -> None:
+    """The check on a simulated node that names no processes would check nothing: it is refused, and said why."""
+    refused = run(f"--simulate={scenario}", "--node=node-a", "--process-check=on")
+    assert refused.returncode == 2
+    assert "names no processes for node-a" in refused.stderr
+
+
 def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: Path) -> None:
     """A node whose GPUs are passed through serves them as blind, under their PCI name, and the books balance."""
     write_sysfs(a_script(tmp_path, a_node(gpus=8, more="passthrough = true")), tmp_path / "sys")

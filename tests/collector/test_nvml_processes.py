@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pynvml
 import pytest
 from support.nvml_library import NOT_TOLD, ADevice, ALibrary, lists_of
+from support.scenarios import Moment, a_driver, a_node, a_pod, a_script, a_workload
 
 from collector.nvml import DeviceHandle
 from collector.nvml.processes import ATTEMPTS, SILENT_LOOKS, NvmlProcesses
@@ -254,3 +256,34 @@ def test_calls_are_counted_by_device_and_not_by_process(a_library: Callable[...,
         counts.append(library.calls)
     assert counts[0] == counts[1]
     assert counts[0].total() <= 2 * 6
+
+
+def handles(count: int) -> dict[str, DeviceHandle]:
+    """The cards of the driver that pynvml calls, by their index."""
+    pointers = map(pynvml.nvmlDeviceGetHandleByIndex, range(count))
+    return {
+        str(index): DeviceHandle(index=index, address=index + 1, pointer=pointer)
+        for index, pointer in enumerate(pointers)
+    }
+
+
+def test_a_scenario_lists_the_processes_that_a_file_names(tmp_path: Path) -> None:
+    """Those on one card share its busy time and its memory; an idle card's have no share; the file is read anew."""
+    script = a_script(tmp_path, a_node(more='processes = "pids"'), a_workload(a_pod(gpus=[0])))
+    moment = Moment(10.0)
+    with a_driver(script, moment):
+        lists = NvmlProcesses(lambda: handles(2))
+        assert lists.processes() == {"0": (), "1": ()}
+        (tmp_path / "pids").write_text("0 71\n0 72\n1 73\n", encoding="ascii")
+        lists.processes()
+        moment.seconds = 11.0
+        (one, other), (idle,) = found(lists, "0"), found(lists, "1")
+    assert (one.pid, one.sm_ratio, other.pid, other.sm_ratio) == (71, 0.25, 72, 0.25)
+    assert one.memory_bytes == other.memory_bytes
+    assert (idle.pid, idle.sm_ratio) == (73, NO_DATA)
+
+
+def test_a_scenario_that_names_no_processes_cannot_list_them(tmp_path: Path) -> None:
+    """As with a driver that does not support it: that is no empty list."""
+    with a_driver(a_script(tmp_path, a_node(gpus=1)), Moment(1.0)):
+        assert NvmlProcesses(lambda: handles(1)).processes() == {"0": Absent(Why.NOT_SUPPORTED)}

@@ -73,7 +73,6 @@ def test_defaults_are_usable() -> None:
         (["--simulate=s.toml"], {}, "--simulate needs --node"),
         ([*PLAYED, "--holders-file=h"], {}, "--holders-file and --simulate exclude each other"),
         (["--process-check=yes"], {}, "--process-check must be on or off"),
-        ([*PLAYED, "--process-check=on"], {}, "--process-check and --simulate exclude each other"),
         (["--log-level=loud"], {}, "--log-level must be one of debug, info, warning, error"),
         (["--tls-cert-file=c"], {}, "--tls-cert-file and --tls-key-file need each other"),
         (["--tls-key-file=k"], {}, "--tls-cert-file and --tls-key-file need each other"),
