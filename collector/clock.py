@@ -36,7 +36,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks. ``boot_id``: the file that tells the boot."""
+
+    def __init__(self, boot_id: Path = BOOT_ID) -> None:
+        self._boot_id = boot_id
 
     def unix_seconds(self) -> float:
         """The time of day, as Unix time."""
@@ -48,10 +51,7 @@ class SystemClock:
 
     def epoch(self) -> str | Absent:
         """The boot. Absent(NO_DATA) where the kernel does not say."""
-        try:
-            return BOOT_ID.read_text(encoding="ascii").strip()
-        except (OSError, ValueError):
-            return Absent(Why.NO_DATA)
+        return _boot(self._boot_id)
 
     def real_seconds(self, seconds: float) -> float:
         """The same number."""
@@ -63,12 +63,14 @@ class ScenarioClock:
     A scenario's clock: it stands until ``begins_at``, then runs ``speed`` times as fast as the wall.
 
     ``scenario_start`` and ``begins_at`` are Unix times, the one in the scenario and the other on the wall.
-    Every process that is given the same three numbers has the same clock.
+    Every process that is given the same three numbers has the same clock, until the machine is booted: what has passed
+    since the scenario began is the wall clock's word then. ``boot_id``: the file that tells the boot.
     """
 
-    def __init__(self, *, scenario_start: float, begins_at: float, speed: float) -> None:
+    def __init__(self, *, scenario_start: float, begins_at: float, speed: float, boot_id: Path = BOOT_ID) -> None:
         self._scenario_start = scenario_start
-        self._epoch = f"scenario {scenario_start!r} at {begins_at!r}, {speed!r} times as fast"
+        self._boot_id = boot_id
+        self._numbers = f"scenario {scenario_start!r} at {begins_at!r}, {speed!r} times as fast"
         self._begins_ns = round(begins_at * 1e9) - time.time_ns() + time.monotonic_ns()
         self._speed = speed
 
@@ -84,10 +86,18 @@ class ScenarioClock:
         """Scenario nanoseconds since its start."""
         return round(max(0, time.monotonic_ns() - self._begins_ns) * self._speed)
 
-    def epoch(self) -> str:
-        """The three numbers."""
-        return self._epoch
+    def epoch(self) -> str | Absent:
+        """The three numbers and the boot. Absent(NO_DATA) where the kernel does not say which that is."""
+        boot = _boot(self._boot_id)
+        return boot if isinstance(boot, Absent) else f"{self._numbers}, boot {boot}"
 
     def real_seconds(self, seconds: float) -> float:
         """Scenario seconds pass faster."""
         return seconds / self._speed
+
+
+def _boot(boot_id: Path) -> str | Absent:
+    try:
+        return boot_id.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return Absent(Why.NO_DATA)

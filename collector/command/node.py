@@ -137,7 +137,8 @@ def process_check_of(settings: Settings, node: Node) -> Check | None:
 
 def _real(settings: Settings) -> Parts:
     source = StaticHolders(Path(settings.holders_file)) if settings.holders_file else UnknownHolders()
-    return SystemClock(), source, partial(pci_gpus, Path(settings.sysfs_root)), Provenance.MEASURED
+    clock, on_bus = SystemClock(Path(settings.boot_id_file)), partial(pci_gpus, Path(settings.sysfs_root))
+    return clock, source, on_bus, Provenance.MEASURED
 
 
 def _simulated(settings: Settings) -> Parts:
@@ -149,7 +150,10 @@ def _simulated(settings: Settings) -> Parts:
 
     scenario = load_scenario(Path(settings.simulate))
     clock = ScenarioClock(
-        scenario_start=scenario.start.timestamp(), begins_at=settings.begins_at or time.time(), speed=settings.speed
+        scenario_start=scenario.start.timestamp(),
+        begins_at=settings.begins_at or time.time(),
+        speed=settings.speed,
+        boot_id=Path(settings.boot_id_file),
     )
     script = scenario.node(settings.node_name())
     if settings.process_check == "on" and script.processes is None:

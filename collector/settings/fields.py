@@ -111,6 +111,9 @@ class Settings:
         "what it computes is for others; no tenant may create pods there",
     )
     proc_path: str = _setting("/proc", str, "path", "with --process-check: where the host's /proc is")
+    boot_id_file: str = _setting(
+        "/proc/sys/kernel/random/boot_id", str, "path", "what tells one boot of the node from another"
+    )
     sysfs_root: str = _setting("/sys", str, "path", "where sysfs is: GPUs that no driver reads are found there")
     simulate: str = _setting(
         "", str, "path", "play this scenario on a simulated driver instead of reading GPUs; every series says so"

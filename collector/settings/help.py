@@ -15,6 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "hang_seconds",
         "release_seconds",
         "sysfs_root",
+        "boot_id_file",
         "log_level",
     ),
     "who holds the GPUs": ("holders_file", "kubelet_socket"),

@@ -12,6 +12,7 @@ from cluster.binaries import CACHE, locked
 from cluster.control_plane import ControlPlane
 from cluster.machine import Machine
 from cluster.node import Node, remove_cgroups
+from cluster.site import GPUS, TENANTS, Site, wait
 
 PROGRAMS = (
     "go",
@@ -86,6 +87,22 @@ def node(plane: ControlPlane, figures: dict[str, float]) -> Node:
 
 
 @pytest.fixture(scope="session")
+def site(node: Node, figures: dict[str, float]) -> Iterator[Site]:
+    """The demo overlay on the node, and a device plugin that offers the simulated driver's GPUs."""
+    began = time.monotonic()
+    site = Site(node=node, folder=Path(tempfile.mkdtemp(dir=node.machine.folder)), began_unix=int(time.time()))
+    site.install()
+    figures["image and DaemonSet"] = time.monotonic() - began
+    site.start_plugin(*site.uuids())
+    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
+    for name in TENANTS:
+        site.tenant(name)
+    yield site
+    if site.plugin is not None:
+        site.plugin.stop()
+
+
+@pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> dict[str, float]:
     """Seconds that parts have taken, printed at the end of the run."""
     return request.config.stash.setdefault(FIGURES, {})
@@ -103,6 +120,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     funcargs = getattr(item, "funcargs", {})
     machine = funcargs.get("machine") or getattr(funcargs.get("node"), "machine", None)
+    machine = machine or getattr(getattr(funcargs.get("site"), "node", None), "machine", None)
     if report.failed and machine is not None:
         for part in machine.parts:
             report.sections.append((f"log of {part.name}", part.tail()))

@@ -143,8 +143,16 @@ class Machine:
         while gone.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    @property
+    def host_proc(self) -> Path:
+        """Where the machine has the host's /proc, whose process ids are those that the tests see."""
+        return self.folder / "host-proc"
+
     def _cover(self) -> None:
         self.run("mount", "--make-rshared", "/")
+        self.host_proc.mkdir()
+        outside = ("nsenter", "--target", str(self.first), "--mount", "--")  # what is mounted is of the mounter's ids
+        _host(*outside, "mount", "-t", "proc", "proc", str(self.host_proc))
         for path, name in COVERED.items():
             (self.folder / name).mkdir(exist_ok=True)
             if not Path(path).exists():

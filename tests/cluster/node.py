@@ -1,12 +1,15 @@
 """A real node of the cluster: containerd, kubelet and kube-proxy."""
 
 import json
+import os
+import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.control_plane import SERVER, ControlPlane
 from cluster.images import PAUSE, pause_image
-from cluster.machine import ADDRESS, POD_NETWORK, Machine, Part
+from cluster.machine import ADDRESS, POD_NETWORK, Machine, NotStarted, Part
 
 NODE = "node-a"
 CNI_PROGRAMS = "/usr/lib/cni"
@@ -57,22 +60,36 @@ class Node:
         folder = self.machine.folder
         config = folder / "containerd.toml"
         config.write_text(_containerd(folder, self._socket), encoding="ascii")
+        self._socket.unlink(missing_ok=True)  # of one that was killed
         part = self.parts["containerd"] = self.machine.begin("containerd", "containerd", "--config", str(config))
         self.machine.wait_for("containerd answers", self._socket.exists, part=part)
 
-    def start_kubelet(self) -> None:
-        """Start it, also again."""
+    def start_kubelet(self, **settings: object) -> None:
+        """Start it, also again; ``settings`` go over those of its configuration."""
         folder, authority = self.machine.folder, self.plane.authority
         kubeconfig = authority.kubeconfig("kubelet", SERVER, user=f"system:node:{NODE}", group="system:nodes")
         certificate, key = authority.of("kubelet-server", user=NODE, addresses=(ADDRESS, NODE))
         config = folder / "kubelet.json"
         config.write_text(
-            json.dumps(_kubelet(authority.folder / "ca.crt", certificate, key, self._socket)), encoding="ascii"
+            json.dumps(_kubelet(authority.folder / "ca.crt", certificate, key, self._socket) | settings),
+            encoding="ascii",
         )
         self.parts["kubelet"] = self.machine.begin(
             "kubelet", str(self.plane.programs / "kubelet"), f"--config={config}", f"--kubeconfig={kubeconfig}",
             f"--hostname-override={NODE}", f"--node-ip={ADDRESS}", "--v=2",
         )  # fmt: skip
+
+    def power_off(self) -> None:
+        """End kubelet, runtime, and every container, at once, as when the power fails."""
+        for name in ("kubelet", "containerd"):
+            self.parts[name].stop(signal.SIGKILL)
+        for shim in self.machine.run("pgrep", "-f", "containerd-shim").split():
+            with suppress(NotStarted):
+                self.machine.run("kill", "-9", shim)
+        for tasks in Path("/sys/fs/cgroup").glob(f"pids/{CGROUPS}/**/cgroup.procs"):
+            for pid in tasks.read_text(encoding="ascii").split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
     def _start_proxy(self) -> None:
         kubeconfig = self.plane.authority.kubeconfig("kube-proxy", SERVER, user="system:kube-proxy")
@@ -162,5 +179,5 @@ def _kubelet(ca: Path, certificate: Path, key: Path, socket: Path) -> dict[str, 
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "clusterDNS": [], "resolvConf": "", "failSwapOn": False, "nodeStatusUpdateFrequency": "2s",
         "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99, "registerNode": True,
-        "enforceNodeAllocatable": [], "cgroupsPerQOS": True,
+        "enforceNodeAllocatable": [], "cgroupsPerQOS": True, "evictionPressureTransitionPeriod": "1s",
     }  # fmt: skip

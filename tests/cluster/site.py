@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,28 @@ from cluster.machine import NotStarted, Part
 from cluster.node import NODE, Node
 from support.collectors import samples
 
-from collector.contract import gpu_metrics
+from collector.contract import Metric, gpu_metrics
+from collector.simulated.scenario import load_scenario
 
 IMAGE = "localhost/flopwatch-collector:test"
 OPENMETRICS = "Accept: application/openmetrics-text"
 NAMESPACE, TOKEN = "flopwatch-nodes", "of-the-tests"
 GPUS = 8
-SCENARIO = f"""
-title = "a node of eight"
-start = 2026-06-01T00:00:00Z
+SCENARIO = """
+title = "a node of eight, as of now"
+start = {start}
 duration = "48h"
 
 [[nodes]]
-name = "{NODE}"
+name = "{node}"
 product = "NVIDIA H100 80GB HBM3"
-gpus = {GPUS}
+gpus = {gpus}
+processes = "/var/lib/flopwatch/pids"
+{more}
 """
+TENANTS = ("alpha", "beta", "gamma")
+SOON_SECONDS = 3.0
+"""How long the collector may take to say who holds what."""
 
 
 @dataclass(slots=True)
@@ -40,6 +47,7 @@ class Site:
 
     node: Node
     folder: Path
+    began_unix: int
     plugin: Part | None = None
     address: str = ""
 
@@ -48,12 +56,35 @@ class Site:
         """The file that the device plugin reads."""
         return self.folder / "devices"
 
+    @property
+    def state_folder(self) -> Path:
+        """The folder of the collector's state file, as the tests see it."""
+        return self.node.machine.folder / "flopwatch"
+
     def install(self) -> None:
         """Build and load the image, apply the manifests, and wait until the collector's pod is ready."""
         archive = Images(self.node.machine.folder / "images").archive("collector.Dockerfile", IMAGE)
         self.node.load(archive, IMAGE)
-        (self.folder / "scenario.toml").write_text(SCENARIO, encoding="ascii")
-        self.apply(_kustomization("demo", self.folder))
+        self.play("")
+        self.apply(self._kustomization((), {}, {}))
+        self.rolled_out()
+
+    def play(self, more: str) -> None:
+        """Write the scenario that the next collector plays: its clock is the wall's. ``more`` goes on with its node."""
+        start = datetime.fromtimestamp(self.began_unix, UTC).isoformat()
+        text = SCENARIO.format(start=start, node=NODE, gpus=GPUS, more=more)
+        (self.folder / "scenario.toml").write_text(text, encoding="ascii")
+
+    def configure(self, *components: str, added: Mapping[str, object] | None = None, **settings: str) -> None:
+        """Have the pod anew, with components of k8s/components, what is added to its template, and settings."""
+        self.apply(self._kustomization(components, added or {}, settings))
+        self.node.plane.kubectl("rollout", "restart", "-n", NAMESPACE, "daemonset/flopwatch-collector")
+        self.rolled_out()
+
+    def rolled_out(self) -> None:
+        """Wait until the pod is the DaemonSet's newest, and ready."""
+        status = ("rollout", "status", "-n", NAMESPACE, "daemonset/flopwatch-collector", "--timeout=1s")
+        wait("the rollout is done", lambda: self.node.plane.kubectl(*status), seconds=90, told=self.told)
         wait("the collector is ready", lambda: self.collector_pod(ready=True), seconds=60, told=self.told)
 
     def apply(self, kustomization: Path) -> None:
@@ -92,6 +123,28 @@ class Site:
                 return dict(pod)
         return None
 
+    def collector_process(self, *, inside: bool = False) -> int:
+        """The collector's process id, as the tests see it or as the machine does."""
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                command = (status.parent / "cmdline").read_bytes().split(b"\0")
+                ids = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("NSpid"))
+            except (OSError, StopIteration):
+                continue
+            numbers = [int(each) for each in ids.split()[1:]]
+            if len(numbers) > 1 and b"/opt/flopwatch/bin/flopwatch-collector" in command:
+                return numbers[1] if inside else numbers[0]
+        raise AssertionError("no collector runs in a container")
+
+    def processes_of(self, pod_uid: str) -> list[int]:
+        """The ids of a pod's processes, as the tests see them, from their control groups; without the sandbox's."""
+        found = []
+        for group in Path("/proc").glob("[0-9]*/cgroup"):
+            with suppress(OSError):
+                if f"pod{pod_uid}" in group.read_text() and b"trap" in (group.parent / "cmdline").read_bytes():
+                    found.append(int(group.parent.name))
+        return found
+
     def page(self) -> list[Any]:
         """What the collector serves now, also while the API server is away. Raises ``NotStarted`` if nothing."""
         with suppress(NotStarted):
@@ -125,6 +178,39 @@ class Site:
                 found.setdefault(who, []).append(of["gpu_uuid"])
         return found
 
+    def counts(self) -> dict[str, int]:
+        """How many devices each container holds now."""
+        return {who: len(devices) for who, devices in self.held().items()}
+
+    def total(self, metric: Metric, **labels: str) -> float:
+        """The sum of a metric's samples with these labels."""
+        wanted = labels.items()
+        return sum(each.value for each in self.page() if each.name == metric.name and wanted <= each.labels.items())
+
+    def uuids(self) -> list[str]:
+        """The GPUs of the node."""
+        return [each.gpu_uuid for each in load_scenario(self.folder / "scenario.toml").node(NODE).gpus]
+
+    def pods(self, phase: str = "") -> list[dict[str, Any]]:
+        """The tenants' pods (that are in this phase)."""
+        found = [each for name in TENANTS for each in self.node.plane.get("pods", "-n", name)["items"]]
+        return [each for each in found if phase in ("", each["status"].get("phase"))]
+
+    def balance(self) -> tuple[float, float]:
+        """What is left of the balance sheet (0 if all is well), and by how much its states miss the physical time."""
+        page = self.page()
+        sums = {
+            metric: sum(each.value for each in page if each.name == metric.name)
+            for metric in (gpu_metrics.GPU_RESIDUAL, gpu_metrics.GPU_PHYSICAL, gpu_metrics.GPU_SECONDS)
+        }
+        missed = sums[gpu_metrics.GPU_PHYSICAL] - sums[gpu_metrics.GPU_SECONDS]
+        return sums[gpu_metrics.GPU_RESIDUAL], round(missed, 6)
+
+    def gone(self, *pods: str, namespace: str = "alpha") -> None:
+        """Delete these pods and wait until nothing is held any more."""
+        self.node.plane.kubectl("delete", "-n", namespace, "pod", *pods, "--wait=true")
+        wait("nothing is held", lambda: not self.held(), seconds=SOON_SECONDS, told=lambda: str(self.counts()))
+
     def tenant(self, name: str) -> None:
         """A namespace whose label claims a tenant."""
         space = {"apiVersion": "v1", "kind": "Namespace"}
@@ -138,6 +224,33 @@ class Site:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod_spec(gpus, command, **spec)}
         self.node.plane.kubectl("apply", "-n", namespace, "-f", "-", text=json.dumps(pod))
 
+    def _kustomization(
+        self, components: tuple[str, ...], added: Mapping[str, object], settings: dict[str, str]
+    ) -> Path:
+        """A site's own folder: the overlay with the image of the tests, and their scenario."""
+        site = self.folder / f"site-{len(list(self.folder.glob('site-*')))}"
+        site.mkdir()
+        k8s = os.path.relpath(ROOT / "k8s", site)
+        # The scenario goes on where a collector is replaced; else its clock would begin anew with every process.
+        literals = {"BEGINS_AT": str(self.began_unix), **settings}
+        named = ", ".join(f"{k8s}/components/{each}" for each in components)
+        # Played nodes are not for it: nobody would start its pods there.
+        more = {"nodeSelector": {"kubernetes.io/hostname": NODE}, **added}
+        patch = [{"op": "add", "path": f"/spec/template/spec/{path}", "value": value} for path, value in more.items()]
+        text = (
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+            f"resources: [{k8s}/overlays/demo]\ncomponents: [{named}]\n"
+            f"images: [{{name: flopwatch-collector, newName: {IMAGE.rpartition(':')[0]}, newTag: test}}]\n"
+            f"configMapGenerator:\n- name: flopwatch-scenario\n  namespace: {NAMESPACE}\n"
+            "  behavior: replace\n  files: [../scenario.toml]\n"
+            f"- name: flopwatch-collector\n  namespace: {NAMESPACE}\n  behavior: merge\n  literals:\n"
+            + "".join(f"  - FLOPWATCH_COLLECTOR_{name}={value}\n" for name, value in literals.items())
+            + "patches:\n- target: {kind: DaemonSet, name: flopwatch-collector}\n  patch: |\n"
+            f"    {json.dumps(patch)}\n"
+        )
+        (site / "kustomization.yaml").write_text(text, encoding="ascii")
+        return site
+
 
 def a_container(name: str, gpus: int, command: str) -> dict[str, Any]:
     """A container of busybox."""
@@ -146,6 +259,17 @@ def a_container(name: str, gpus: int, command: str) -> dict[str, Any]:
     return {
         "name": name, "image": PAUSE, "imagePullPolicy": "Never", "command": shell, "resources": {"limits": limits},
     }  # fmt: skip
+
+
+def moment(pod: dict[str, Any], state: str, what: str) -> float:
+    """When a pod's only container has begun or ended, by what the kubelet says: whole seconds since 1970."""
+    (container,) = pod["status"]["containerStatuses"]
+    return unix(container["state"][state][what])
+
+
+def unix(date: str) -> float:
+    """Seconds since 1970, of a date as Kubernetes writes it."""
+    return datetime.fromisoformat(date).timestamp()
 
 
 def pod_spec(gpus: int, command: str = "sleep 1000000", **more: Any) -> dict[str, Any]:
@@ -168,21 +292,3 @@ def wait(what: str, is_so: Callable[[], Any], *, seconds: float = 30.0, told: Ca
             problem = f" ({error})"
         assert time.monotonic() - began < seconds, f"not in {seconds:g} s: {what}{problem}\n{told()}"
         time.sleep(0.1)
-
-
-def _kustomization(overlay: str, folder: Path) -> Path:
-    """A site's own folder: the overlay with the image of the tests, and their scenario."""
-    site = folder / f"site-{overlay}"
-    site.mkdir()
-    text = (
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-        f"resources: [{os.path.relpath(ROOT / 'k8s' / 'overlays' / overlay, site)}]\n"
-        f"images: [{{name: flopwatch-collector, newName: {IMAGE.rpartition(':')[0]}, newTag: test}}]\n"
-        f"configMapGenerator:\n- name: flopwatch-scenario\n  namespace: {NAMESPACE}\n"
-        "  behavior: replace\n  files: [../scenario.toml]\n"
-        # The scenario goes on where a collector is killed; else its clock would begin anew with every process.
-        f"- name: flopwatch-collector\n  namespace: {NAMESPACE}\n  behavior: merge\n"
-        f"  literals: [FLOPWATCH_COLLECTOR_BEGINS_AT={int(time.time())}]\n"
-    )
-    (site / "kustomization.yaml").write_text(text, encoding="ascii")
-    return site

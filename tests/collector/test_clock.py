@@ -1,8 +1,10 @@
 import time
+from pathlib import Path
 
 import pytest
 
 from collector.clock import ScenarioClock, SystemClock
+from collector.readings import Absent, Why
 
 START = 1_780_272_000.0
 WALL_NS = 1_800_000_000_000_000_000
@@ -72,3 +74,18 @@ def test_processes_started_at_different_times_agree(wall: Wall) -> None:
     first = a_scenario_clock(speed=3600)
     wall.passed_ns = 7_000_000_000
     assert a_scenario_clock(speed=3600).elapsed_ns() == pytest.approx(first.elapsed_ns(), abs=3600 * 1000)
+
+
+def test_the_boot_is_told_by_a_file(tmp_path: Path) -> None:
+    """Another boot is another fixed moment, for both clocks; where nothing tells the boot, none is claimed."""
+    told = tmp_path / "boot_id"
+    clocks = (
+        SystemClock(told),
+        ScenarioClock(scenario_start=START, begins_at=1.0, speed=1.0, boot_id=told),
+    )
+    assert {clock.epoch() for clock in clocks} == {Absent(Why.NO_DATA)}
+    told.write_text("one\n", encoding="ascii")
+    before = [clock.epoch() for clock in clocks]
+    assert before == [clock.epoch() for clock in clocks]
+    told.write_text("two\n", encoding="ascii")
+    assert all(was != clock.epoch() for was, clock in zip(before, clocks, strict=True))

@@ -1,0 +1,93 @@
+"""The check on the processes, with the real processes of containers: use without a claim, claim without use."""
+
+import re
+from pathlib import Path
+
+from cluster.site import GPUS, NAMESPACE, Site, wait
+
+from collector.contract import gpu_metrics, holder_metrics, node_metrics
+
+WORKING = """
+[[workloads]]
+namespace = "anybody"
+kind = "Job"
+name = "work"
+[[workloads.pods]]
+name = "work-0"
+node = "node-a"
+gpus = [0, 1, 2, 3, 4, 5]
+from = "0h"
+to = "48h"
+signal = { kind = "constant", busy = 0.8, power = 0.8, memory = 0.5 }
+"""
+
+
+def test_claims_are_held_against_the_containers_processes(site: Site) -> None:
+    """
+    A pod computes on the GPUs that it holds, and on one that it does not; another holds one and leaves it idle.
+
+    The cluster has process ids of its own, in which there are no kernel threads: the host's are mounted, as
+    --proc-path is for. The driver that is not there lists the ids that the host has.
+    """
+    site.play(WORKING)
+    volume = {"name": "host-proc", "hostPath": {"path": str(site.node.machine.host_proc), "type": "Directory"}}
+    mount = {"name": "host-proc", "mountPath": "/host/proc", "readOnly": True}
+    added = {"volumes/-": volume, "containers/0/volumeMounts/-": mount}
+    site.configure("process-check", added=added, PROC_PATH="/host/proc")
+    # The first six cards are busy, whoever holds them: the pod that computes is given two of them, the other the last.
+    site.start_plugin(*site.uuids()[:2])
+    wait("the node offers two", lambda: site.offered() == 2)
+    site.run_pod("alpha", "works", 2)
+    wait("it holds", lambda: site.counts().get("alpha/works/main") == 2, seconds=20, told=lambda: str(site.counts()))
+    site.start_plugin(*site.uuids()[:2], site.uuids()[7])
+    wait("the node offers three", lambda: site.offered() == 3)
+    site.run_pod("beta", "idles", 1)
+    wait("it holds", lambda: site.counts().get("beta/idles/main") == 1, seconds=20, told=lambda: str(site.counts()))
+    uid = site.node.plane.get("-n", "alpha", "pod", "works")["metadata"]["uid"]
+    (pid, *_) = site.processes_of(uid)
+
+    _list_processes(site, pid, 0, 1)
+    wait("the check sees all", lambda: site.total(node_metrics.PROCESS_CHECK) == 1, seconds=20)
+    wait("the pod is seen to compute", lambda: site.total(holder_metrics.BUSY, workload_pod="works") > 0, seconds=40)
+    assert site.total(node_metrics.PROCESS_MISMATCHES, kind="other_device") == 0
+
+    _list_processes(site, pid, 0, 1, 2)
+    for kind in ("other_device", "no_process"):
+        wait(
+            f"{kind} is told, and its time is in doubt",
+            lambda kind=kind: (
+                site.total(node_metrics.PROCESS_MISMATCHES, kind=kind) > 0
+                and site.total(gpu_metrics.GPU_SECONDS, state="ambiguous", reason=kind) > 0
+            ),
+            seconds=40,
+            told=lambda: str([each for each in site.page() if each.name == gpu_metrics.GPU_SECONDS.name]),
+        )
+    observed, busy = (site.total(each, workload_pod="idles") for each in (holder_metrics.OBSERVED, holder_metrics.BUSY))
+    assert observed > 0
+    assert busy == 0, "claim without use is idle, and no mismatch"
+
+    told = "\n".join(f"{each.name} {each.labels}" for each in site.page())
+    told += site.node.plane.kubectl("logs", "-n", NAMESPACE, "daemonset/flopwatch-collector")
+    told += (site.state_folder / "state.json").read_text(encoding="utf-8")
+    inside = [int(each) for each in _status(pid, "NSpid").split()]
+    assert not [each for each in inside if each > 1000 and re.search(rf"\b{each}\b", told)], "a process id is told"
+    (site.state_folder / "pids").unlink()
+    site.node.plane.kubectl("delete", "-n", "beta", "pod", "idles", "--wait=true")
+    site.gone("works")
+    assert site.balance() == (0, 0)
+    site.play("")
+    site.start_plugin(*site.uuids())
+    site.configure()
+    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
+
+
+def _list_processes(site: Site, pid: int, *cards: int) -> None:
+    """Let the driver list this process on these cards."""
+    new = site.state_folder / "pids.new"
+    new.write_text("".join(f"{card} {pid}\n" for card in cards), encoding="ascii")
+    new.rename(site.state_folder / "pids")
+
+
+def _status(pid: int, name: str) -> str:
+    lines = Path("/proc", str(pid), "status").read_text(encoding="ascii").splitlines()
+    return next(line.partition(":")[2] for line in lines if line.startswith(name))

@@ -1,0 +1,189 @@
+"""
+The whole product on the cluster: collectors, engine and review API, in a fleet of 200 nodes and 2,000 pods.
+
+The nodes are played by KWOK. For twenty of them a collector runs as a process, with a simulated driver and a kubelet's
+socket of its own; the API server knows its pod, and with it its address, as that of any other collector.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster.centre import Centre
+from cluster.control_plane import SERVER
+from cluster.kwok import RESOURCE, a_node, create, start_kwok
+from cluster.machine import ADDRESS, NotStarted
+from cluster.site import NAMESPACE, TOKEN, Site, a_container, wait
+from support import kubelet
+from support.collectors import samples
+from support.kyc import csv_text
+
+from collector.contract import node_metrics
+from collector.simulated.scenario import Scenario, load_scenario
+
+NODES, PODS, WATCHED, GPUS = 200, 2000, 20, 8
+SPEED, PLAYED = 30, timedelta(minutes=30)
+"""The collectors' clock runs so fast, from half an hour ago on: a run has to be seen for ten minutes."""
+FIRST_PORT = 9500
+TENANT, SPACE, JOB = "t-whole", "delta", "pretrain"
+SETTINGS = {
+    "SIMULATED": "true", "TIER": "review=1e18", "CYCLE_SECONDS": "5",
+    "STALE_AFTER_CYCLES": "500",  # the collectors' clock comes from half an hour ago
+}  # fmt: skip
+RULE = "training-in-scope-headquarters"
+MORE_MEMORY_MIB = 8.0
+
+
+def test_a_scripted_run_becomes_a_ticket_that_is_decided(site: Site, figures: dict[str, float]) -> None:
+    """Training on twenty nodes, for a tenant headquartered in D:5; the ticket is read, taken and decided by curl."""
+    before = site.total(node_metrics.COLLECTOR_MEMORY)
+    start_kwok(site.node.plane)
+    began = time.monotonic()
+    _populate(site)
+    figures["200 nodes and 2,000 pods"] = time.monotonic() - began
+    party = {"tenant_id": TENANT, "registered_country": "CN", "headquarters_country": "CN"}
+    centre = Centre(site.node, site.folder)
+    began = time.monotonic()
+    centre.install(tenants=csv_text(party), settings=SETTINGS)
+    figures["centre's image and pods"] = time.monotonic() - began
+    alice = centre.token("alice")
+    with ExitStack() as stack:
+        began = time.monotonic()
+        ports = _start_collectors(site, stack)
+        wait("the engine hears them all", lambda: centre.heard() == WATCHED + 1, seconds=120, told=centre.told)
+        figures["twenty collectors started and heard"] = time.monotonic() - began
+        _decide(centre, alice)
+        figures["twenty collectors started to ticket decided"] = time.monotonic() - began
+        most = max(_memory(port) for port in ports)
+    figures["MiB of a played node's collector, at most"] = most / 2**20
+    more = (site.total(node_metrics.COLLECTOR_MEMORY) - before) / 2**20
+    figures["MiB more of the real node's with the fleet"] = more
+    assert more < MORE_MEMORY_MIB
+    with pytest.raises(NotStarted, match="answers 401"):
+        centre.curl("of nobody", "/v1/tickets")
+
+
+def _decide(centre: Centre, reviewer: str) -> None:
+    wait("there is a ticket", lambda: _tickets(centre, reviewer), seconds=180, told=centre.told)
+    (ticket,) = _tickets(centre, reviewer)
+    place = f"/v1/tickets/{ticket['id']}"
+    assert (ticket["state"], ticket["severity"]) == ("open", "high")
+    assert "CN" in json.dumps(centre.curl(reviewer, place)["reasons"])
+    assert centre.curl(reviewer, f"{place}/take", {})["taken_by"] == "alice"
+    body = {"outcome": "referred_to_counsel", "reason": "no answer yet to what the model is for"}
+    decided = centre.curl(reviewer, f"{place}/decision", body)
+    assert (decided["state"], decided["decisions"][-1]["actor"]) == ("decided", "alice")
+
+
+def _tickets(centre: Centre, reviewer: str) -> list[dict[str, Any]]:
+    return [each for each in centre.curl(reviewer, "/v1/tickets")["tickets"] if each["rule_id"] == RULE]
+
+
+def _populate(site: Site) -> None:
+    """Nodes and pods: ten of a crowd on each, and one of a training job on each that is watched."""
+    plane = site.node.plane
+    create(plane, [a_node(_name(number), GPUS, watched=str(number < WATCHED).lower()) for number in range(NODES)])
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "crowd"}}
+    create(plane, [space, space | {"metadata": {"name": SPACE, "labels": {"flopwatch.io/tenant-id": TENANT}}}])
+    for name in ("crowd", SPACE):
+        wait("its account is there", lambda name=name: "default" in plane.kubectl("get", "sa", "-n", name))
+    create(plane, [_pod(f"crowd-{number}", "crowd", number % NODES) for number in range(PODS)])
+    create(plane, [_collectors_pod(number) for number in range(WATCHED)])
+    spec = _spec() | {"nodeSelector": {"watched": "true"}, "restartPolicy": "Never"}
+    spec["containers"][0]["resources"] = {"limits": {RESOURCE: GPUS}}
+    job = {
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": JOB, "namespace": SPACE},
+        "spec": {"completions": WATCHED, "parallelism": WATCHED, "template": {"spec": spec}},
+    }  # fmt: skip
+    create(plane, [job])
+    wait("all run", lambda: len(_running(site, SPACE)) == WATCHED, seconds=60)
+    wait("all run", lambda: len(_running(site, "crowd")) == PODS, seconds=120)
+
+
+def _name(number: int) -> str:
+    return f"played-{number:03d}"
+
+
+def _spec() -> dict[str, Any]:
+    tolerations = [{"operator": "Exists"}]
+    return {"containers": [a_container("main", 0, "")], "tolerations": tolerations}
+
+
+def _pod(name: str, namespace: str, node: int) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": _spec() | {"nodeName": _name(node)}}
+
+
+def _collectors_pod(number: int) -> dict[str, Any]:
+    """What the API server knows of a collector: here one on its node's network, at a port of its own."""
+    pod = _pod(f"flopwatch-collector-{number}", NAMESPACE, number)
+    pod["metadata"]["labels"] = {"app.kubernetes.io/name": "flopwatch-collector"}
+    pod["spec"]["hostNetwork"] = True
+    pod["spec"]["containers"][0]["ports"] = [{"name": "metrics", "containerPort": FIRST_PORT + number}]
+    return pod
+
+
+def _running(site: Site, namespace: str) -> list[str]:
+    path = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{'\\n'}{end}"
+    select = ("get", "pods", "-n", namespace, "--field-selector=status.phase=Running", "-o", path)
+    return site.node.plane.kubectl(*select).splitlines()
+
+
+def _start_collectors(site: Site, stack: ExitStack) -> list[int]:
+    """One for each watched node, with the devices of its pod as its kubelet tells them; the ports."""
+    folder = site.folder / "played"
+    folder.mkdir()
+    (folder / "token").write_text(TOKEN, encoding="ascii")
+    access = site.node.plane.kubectl("create", "token", "flopwatch-collector", "-n", NAMESPACE)
+    (folder / "api-token").write_text(access, encoding="ascii")
+    pods = dict(reversed(line.split()) for line in _running(site, SPACE))
+    begins_at = time.time()
+    scenario = _scenario(folder, begins_at)
+    for number in range(WATCHED):
+        node = _name(number)
+        socket = folder / f"{number}.sock"
+        devices = tuple(each.gpu_uuid for each in scenario.node(node).gpus)
+        answer = kubelet.a_pod(pods[node], kubelet.a_container(devices=devices), namespace=SPACE)
+        stack.enter_context(kubelet.a_kubelet(socket, kubelet.a_reply(answer)))
+        part = site.node.machine.begin(
+            f"collector-{number}", sys.executable, "-m", "collector", f"--node={node}", f"--simulate={scenario.file}",
+            f"--speed={SPEED}", f"--begins-at={begins_at}", "--interval-seconds=10", "--max-gap-seconds=120",
+            f"--listen-host={ADDRESS}", f"--listen-port={FIRST_PORT + number}",
+            f"--bearer-token-file={folder / 'token'}", f"--kubelet-socket={socket}", f"--api-server={SERVER}",
+            f"--api-token-file={folder / 'api-token'}", f"--api-ca-file={site.node.plane.authority.folder / 'ca.crt'}",
+        )  # fmt: skip
+        stack.callback(part.stop)
+    return [FIRST_PORT + number for number in range(WATCHED)]
+
+
+def _scenario(folder: Path, begins_at: float) -> Scenario:
+    """Every watched node trains, all at once."""
+    start = datetime.fromtimestamp(begins_at, UTC) - PLAYED
+    nodes = "".join(
+        f'[[nodes]]\nname = "{_name(number)}"\nproduct = "NVIDIA H100 80GB HBM3"\ngpus = {GPUS}\n'
+        for number in range(WATCHED)
+    )
+    pods = "".join(
+        f'[[workloads.pods]]\nname = "{JOB}-{number}"\nnode = "{_name(number)}"\ngpus = {list(range(GPUS))}\n'
+        'from = "0h"\nto = "24h"\n'
+        'signal = { kind = "training", busy = 0.97, power = 0.8, memory = 0.85, period = "5m", dip = "10s" }\n'
+        for number in range(WATCHED)
+    )
+    head = f'title = "a run on twenty nodes"\nstart = {start.isoformat()}\nduration = "24h"\n'
+    workload = f'[[workloads]]\nnamespace = "{SPACE}"\nkind = "Job"\nname = "{JOB}"\n'
+    path = folder / "scenario.toml"
+    path.write_text(head + nodes + workload + pods, encoding="ascii")
+    return load_scenario(path)
+
+
+def _memory(port: int) -> float:
+    """Of the collector's process, in bytes."""
+    command = ["curl", "-sf", "-H", f"Authorization: Bearer {TOKEN}", "-H", "Accept: application/openmetrics-text"]
+    page = subprocess.run([*command, f"http://{ADDRESS}:{port}/metrics"], capture_output=True, text=True, check=True)
+    return next(each.value for each in samples(page.stdout) if each.name == node_metrics.COLLECTOR_MEMORY.name)
