@@ -3,7 +3,7 @@ The one place that puts the parts together: settings in, an engine with its sour
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from policy.rules.pack import Pack, load_pack
 from policy.settings import Settings, UnusableSettings
 from policy.usage.ledger import Ledger
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
-from policy.usage.sources.target import Heard
+from policy.usage.sources.target import Heard, Target
 
 log = logging.getLogger("flopwatch.wiring")
 
@@ -32,7 +32,7 @@ LOGGED_PROBLEMS = 5
 def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _: None) -> Engine:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
-    targets = read_targets(settings.targets)
+    targets = tuple(map(Target.at, read_targets(settings.targets)))
     limits = Limits(
         timeout_seconds=settings.scrape_timeout_seconds,
         bearer_token=read_token(settings.scrape_token_file, SCRAPE_FLAG),
@@ -40,7 +40,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
     tenants = latest_tenants(settings.tenants) if settings.tenants else lambda: empty(TENANTS)
     ledger = open_ledger(settings)  # the last, because it begins a ledger where there is none
 
-    def source() -> Sequence[Heard]:
+    def source(_: Collection[str]) -> Sequence[Heard]:
         return list(scrape(targets, ledger.provenance, limits))
 
     return Engine(

@@ -29,7 +29,7 @@ from policy.review.store import upgrade
 from policy.usage.counters import COUNTERS
 from policy.usage.ledger import TARGETS, Ledger
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
-from policy.usage.sources.target import LONGEST_DETAIL, TargetState, Unusable, unheard
+from policy.usage.sources.target import LONGEST_DETAIL, Target, TargetState, Unusable, unheard
 from policy.wiring import latest_tenants
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -234,7 +234,7 @@ def test_a_target_forges_no_log_line() -> None:
 @pytest.mark.parametrize("target", [f"http://{'a' * 70}/metrics", "http://[::1", "http://a:99999/"])
 def test_a_target_that_cannot_be_asked_is_down(target: str) -> None:
     """An address that no socket can be made for is the target's state, never an exception."""
-    (heard,) = scrape([target], Provenance.MEASURED, Limits(timeout_seconds=1.0))
+    (heard,) = scrape([Target.at(target)], Provenance.MEASURED, Limits(timeout_seconds=1.0))
     assert heard.state is TargetState.DOWN
     assert fault_of_url(target)
 
