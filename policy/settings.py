@@ -32,7 +32,11 @@ class Settings(BaseSettings):
         str, Field(description="SQLAlchemy URL of the ticket store; one SQLite file serves one engine and one API")
     ] = "sqlite:///flopwatch.sqlite"
     targets: Annotated[
-        str, Field(description="file with one collector URL a line, or URLs with commas between them")
+        str,
+        Field(
+            description="file with one collector URL a line, URLs with commas between them, or kubernetes:NAMESPACE, "
+            "where the collectors' pods are"
+        ),
     ] = ""
     tenants: Annotated[
         Path | None, Field(description="know-your-customer CSV, read anew in every cycle; without it nobody is known")
