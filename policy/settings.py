@@ -67,6 +67,13 @@ class Settings(BaseSettings):
         float, at_most(3600), Field(description="seconds a collector has to send its page")
     ] = 10.0
     scrape_token_file: Annotated[Path | None, Field(description="file with the collectors' bearer token")] = None
+    health_listen: Annotated[
+        str,
+        Field(
+            description="ADDRESS:PORT at which the engine tells whether its cycles go on, as 127.0.0.1:9480; "
+            "it says nothing of tenants"
+        ),
+    ] = ""
     review_host: Annotated[
         str, Field(description="address of the review API; any but loopback needs --allow-remote and TLS in front")
     ] = "127.0.0.1"
