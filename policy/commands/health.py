@@ -140,6 +140,7 @@ class _Server(ThreadingTCPServer):
     """Not ``HTTPServer``: that one looks up the name of its own address, which takes long where there is no DNS."""
 
     allow_reuse_address = True
+    request_queue_size = 4 * MOST_CONNECTIONS  # with five, as by default, a probe behind a burst waits for seconds
     daemon_threads = False  # closing waits for them, after it has cut their connections
 
     def __init__(self, address: tuple[str, int], health: Health) -> None:
