@@ -8,7 +8,7 @@ completes the work and arrives at the same ledger and the same tickets.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,7 +26,15 @@ from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding
 from policy.rules.pack import Pack
 from policy.rules.subject import describe_subjects
-from policy.usage.counters import COUNTERS, balance_between, carry_forward, pending_windows, retire, windows_between
+from policy.usage.counters import (
+    COUNTERS,
+    balance_between,
+    carry_forward,
+    pending_windows,
+    retire,
+    targets_in_force,
+    windows_between,
+)
 from policy.usage.ledger import Ledger, LedgerError
 from policy.usage.sources.target import Heard, TargetState, one_for_each_node, targets_frame, with_right_clocks
 
@@ -57,8 +65,12 @@ def judge(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: P
 class Source(Protocol):
     """Hears every node once. Never raises for what a node does."""
 
-    def __call__(self) -> Sequence[Heard]:
-        """Every target's answer."""
+    def __call__(self, known: Collection[str], /) -> Sequence[Heard]:
+        """
+        Every target's answer. A target that is not among them is no longer asked, and its node is retired.
+
+        ``known``: the names of the targets whose nodes the newest snapshot has and has not retired.
+        """
         ...
 
 
@@ -132,7 +144,7 @@ class Engine:
             self._explain_not_measuring(at, snapshots[-1])
             return
         before = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
-        timely = with_right_clocks(self.source(), at, self.horizon.stale_after)
+        timely = with_right_clocks(self.source(targets_in_force(before)), at, self.horizon.stale_after)
         heard = list(one_for_each_node(list(timely), before))
         self._log_changes(heard)
         self.observe("scraped")

@@ -32,7 +32,11 @@ class Settings(BaseSettings):
         str, Field(description="SQLAlchemy URL of the ticket store; one SQLite file serves one engine and one API")
     ] = "sqlite:///flopwatch.sqlite"
     targets: Annotated[
-        str, Field(description="file with one collector URL a line, or URLs with commas between them")
+        str,
+        Field(
+            description="file with one collector URL a line, URLs with commas between them, or kubernetes:NAMESPACE, "
+            "where the collectors' pods are"
+        ),
     ] = ""
     tenants: Annotated[
         Path | None, Field(description="know-your-customer CSV, read anew in every cycle; without it nobody is known")
@@ -63,6 +67,13 @@ class Settings(BaseSettings):
         float, at_most(3600), Field(description="seconds a collector has to send its page")
     ] = 10.0
     scrape_token_file: Annotated[Path | None, Field(description="file with the collectors' bearer token")] = None
+    health_listen: Annotated[
+        str,
+        Field(
+            description="ADDRESS:PORT at which the engine tells whether its cycles go on, as 127.0.0.1:9480; "
+            "it says nothing of tenants"
+        ),
+    ] = ""
     review_host: Annotated[
         str, Field(description="address of the review API; any but loopback needs --allow-remote and TLS in front")
     ] = "127.0.0.1"

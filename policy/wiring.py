@@ -3,8 +3,11 @@ The one place that puts the parts together: settings in, an engine with its sour
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -20,19 +23,22 @@ from policy.rules.evaluate import check_tiers
 from policy.rules.pack import Pack, load_pack
 from policy.settings import Settings, UnusableSettings
 from policy.usage.ledger import Ledger
+from policy.usage.sources.apiserver import Access, asking
+from policy.usage.sources.discovery import SCHEME, Discovery
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
-from policy.usage.sources.target import Heard
+from policy.usage.sources.target import Find, Found, Heard, Target
 
 log = logging.getLogger("flopwatch.wiring")
 
 SCRAPE_FLAG = "--scrape-token-file"
 LOGGED_PROBLEMS = 5
+A_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _: None) -> Engine:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
-    targets = read_targets(settings.targets)
+    find = find_targets(settings.targets)
     limits = Limits(
         timeout_seconds=settings.scrape_timeout_seconds,
         bearer_token=read_token(settings.scrape_token_file, SCRAPE_FLAG),
@@ -40,8 +46,9 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
     tenants = latest_tenants(settings.tenants) if settings.tenants else lambda: empty(TENANTS)
     ledger = open_ledger(settings)  # the last, because it begins a ledger where there is none
 
-    def source() -> Sequence[Heard]:
-        return list(scrape(targets, ledger.provenance, limits))
+    def source(known: Collection[str]) -> Sequence[Heard]:
+        found = find(known)
+        return [*found.unheard, *scrape(found.targets, ledger.provenance, limits)]
 
     return Engine(
         source=source,
@@ -61,7 +68,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
 def check_settings(settings: Settings) -> None:
     """Raise what :func:`build_engine` would raise, but leave no trace of having looked."""
     facts_and_rules(settings)
-    read_targets(settings.targets)
+    find_targets(settings.targets)
     read_token(settings.scrape_token_file, SCRAPE_FLAG)
     if settings.tenants:
         read_tenants(settings.tenants)
@@ -95,6 +102,24 @@ def latest_tenants(path: Path) -> Latest[pl.DataFrame]:
             log.error("tenants.problem at=%s", problem.place)
 
     return Latest(path, read=lambda file: read_tenants(file).frame, refusal=KycError, tell=tell)
+
+
+def find_targets(text: str) -> Find:
+    """What finds the targets: a list that stays as it is, or a cluster. Raises UnusableSettings; asks nobody yet."""
+    if text.startswith(SCHEME):
+        return _discovery(text)
+    found = Found(targets=tuple(map(Target.at, read_targets(text))))
+    return lambda _: found
+
+
+def _discovery(text: str) -> Discovery:
+    namespace = text.removeprefix(SCHEME)
+    if not A_NAMESPACE.fullmatch(namespace):
+        raise UnusableSettings(f"--targets {text}: names no namespace; write it as {SCHEME}flopwatch-nodes")
+    access = Access.of_pod(os.environ)
+    if fault := access.fault():
+        raise UnusableSettings(f"--targets {text}: {fault}")
+    return Discovery(namespace=namespace, asking=partial(asking, access))
 
 
 def read_targets(text: str) -> tuple[str, ...]:

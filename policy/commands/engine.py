@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 
+from policy.commands.health import Health, serving
 from policy.commands.options import OK, Parsers, add_parser, add_settings, settings_of, wait
 from policy.engine import Engine
 from policy.review.errors import ReviewError
@@ -18,6 +19,11 @@ from policy.wiring import build_engine, check_settings, open_ledger
 
 EXAMPLES = """  flopwatch engine --targets nodes.txt --tenants tenants.csv --ledger /var/lib/flopwatch/ledger
   flopwatch engine --targets http://127.0.0.1:9478/metrics --once
+  flopwatch engine --targets kubernetes:flopwatch-nodes --health-listen 0.0.0.0:9480      in a pod
+
+With kubernetes:NAMESPACE it looks for the collectors' pods in every cycle; a node without one stays in view until the
+cluster has the node no longer. With --health-listen GET /healthz is 200 while cycles end well, and 503 when none has
+for --stale-after-cycles cycles, and at least a minute.
 
 One engine writes a ledger; a second one is refused. Stop it with SIGTERM: it ends after the step it is in. A cycle that
 fails after a good one, as on a full disk, is logged as cycle.failed and tried again.
@@ -26,7 +32,7 @@ exit codes: 0 stopped by a signal or done with --once, 2 a file or a setting can
 """
 SETTINGS = (
     "targets", "tenants", "ledger", "database", "rules", "tier", "simulated", "cycle_seconds", "look_back_days",
-    "stale_after_cycles", "scrape_timeout_seconds", "scrape_token_file",
+    "stale_after_cycles", "scrape_timeout_seconds", "scrape_token_file", "health_listen",
 )  # fmt: skip
 
 PASSING = (LedgerError, ReviewError, OSError)
@@ -53,14 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     check_settings(settings)
     check_database(settings.database)
-    with open_ledger(settings).writing():
+    health = Health.of_cycles(settings.stale_after_cycles, settings.cycle_seconds)
+    with serving(health, settings.health_listen), open_ledger(settings).writing():
         upgrade(settings.database)
         with closing(TicketStore.open(settings.database)) as store:
-            _cycles(build_engine(settings, store), settings.cycle_seconds, once=arguments.once)
+            _cycles(build_engine(settings, store), settings.cycle_seconds, health, once=arguments.once)
     return OK
 
 
-def _cycles(engine: Engine, cycle_seconds: float, *, once: bool) -> None:
+def _cycles(engine: Engine, cycle_seconds: float, health: Health, *, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -69,7 +76,9 @@ def _cycles(engine: Engine, cycle_seconds: float, *, once: bool) -> None:
         began = time.monotonic()
         try:
             _cycle(engine, began)
+            health.cycle_done()
         except PASSING as error:
+            health.cycle_failed(error)
             if not has_worked:
                 raise
             log.error("cycle.failed next=%gs reason=%r", cycle_seconds, str(error))

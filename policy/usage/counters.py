@@ -92,6 +92,12 @@ def retire(counters: pl.DataFrame, asked: Collection[str], at: datetime) -> pl.D
     return conform(pl.concat([kept, marks]).sort(COUNTERS.names()), COUNTERS, "counters")
 
 
+def targets_in_force(counters: pl.DataFrame) -> frozenset[str]:
+    """The targets of the snapshot's nodes that are not marked as no longer asked: whose holders still count."""
+    marked = counters.filter(pl.col("metric") == RETIRED).select(NODE)
+    return frozenset(counters.join(marked, on=NODE, how="anti")["target"])
+
+
 def windows_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """The usage windows of every node whose counters have moved on since ``before``; sorted, schema WINDOWS."""
     spans = _spans(before, after)

@@ -6,12 +6,22 @@ import pytest
 from support import manifests
 from support.manifests import ROOT, Object, needs_kubectl
 
+from policy.commands.health import PATH as HEALTH_PATH
+from policy.commands.health import read_address
 from policy.settings import ENVIRONMENT_PREFIX, Settings
+from policy.usage.sources.apiserver import SERVICE_ACCOUNT
+from policy.usage.sources.pods import PORT_NAME, SELECTOR
 
 FOLDER = "base/centre"
 GUIDE = (ROOT / "k8s" / "centre.md").read_text(encoding="utf-8")
 WORKLOADS = ("flopwatch-engine", "flopwatch-api")
 LABEL = "app.kubernetes.io/name"
+BINDINGS = (
+    ("base/nodes", "RoleBinding"),
+    ("base/centre", "ClusterRoleBinding"),
+    ("base", "RoleBinding"),
+    ("base", "ClusterRoleBinding"),
+)
 
 pytestmark = needs_kubectl
 of_kind = partial(manifests.of_kind, FOLDER)
@@ -49,15 +59,53 @@ def test_the_pods_are_as_restricted_as_their_namespace_asks(name: str) -> None:
     assert not [volume for volume in spec["volumes"] if "hostPath" in volume]
 
 
-def test_nobody_there_may_ask_the_api_server() -> None:
-    """There is no role of any kind, and no pod and no account mounts a token."""
-    kinds = {each["kind"] for each in manifests.rendered(FOLDER)}
-    assert not [kind for kind in kinds if "Role" in kind]
+def test_the_engine_may_list_collectors_and_get_nodes_and_no_more() -> None:
+    """One ClusterRole and one Role, each bound to the engine's account alone, also where both bases are applied."""
+    account = {"kind": "ServiceAccount", "name": "flopwatch-engine", "namespace": "flopwatch-system"}
+    cluster = of_kind("ClusterRole")
+    assert [each["rules"] for each in cluster.values()] == [
+        [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
+    ]
+    assert not of_kind("Role")
+    for folder in ("base", "base/nodes"):
+        (role,) = manifests.of_kind(folder, "Role").values()
+        assert role["metadata"]["namespace"] == "flopwatch-nodes"
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+    for binding in (manifests.of_kind(folder, kind)["flopwatch-engine"] for folder, kind in BINDINGS):
+        assert binding["subjects"] == [account]
+        assert binding["roleRef"]["name"] == "flopwatch-engine"
+        assert binding["roleRef"]["kind"] == binding["kind"].removesuffix("Binding")
+
+
+def test_only_the_engine_has_a_token_and_it_is_short_lived() -> None:
+    """No account's token is mounted by itself; the engine's pod has a projected one, which its group may read."""
     accounts = of_kind("ServiceAccount")
     assert [each["automountServiceAccountToken"] for each in accounts.values()] == [False, False]
     for name in WORKLOADS:
         assert pod_of(name)["spec"]["automountServiceAccountToken"] is False
         assert pod_of(name)["spec"]["serviceAccountName"] in accounts
+    assert not [each for each in pod_of("flopwatch-api")["spec"]["volumes"] if "projected" in each]
+    (volume,) = (each for each in pod_of("flopwatch-engine")["spec"]["volumes"] if "projected" in each)
+    (mount,) = (each for each in container_of("flopwatch-engine")["volumeMounts"] if each["name"] == volume["name"])
+    assert (mount["mountPath"], mount["readOnly"]) == (str(SERVICE_ACCOUNT), True)
+    assert volume["projected"]["defaultMode"] == 0o440
+    token, authority = volume["projected"]["sources"]
+    assert token["serviceAccountToken"] == {"path": "token", "expirationSeconds": 3600}
+    assert authority["configMap"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]
+
+
+def test_the_engine_looks_for_the_collectors_of_the_other_base() -> None:
+    """Namespace, label and port are those of the nodes' base; a site's own ConfigMap is read after the default."""
+    (collectors,) = manifests.of_kind("base/nodes", "DaemonSet").values()
+    defaults = of_kind("ConfigMap")["flopwatch-centre-defaults"]["data"]
+    assert defaults == {"FLOPWATCH_TARGETS": f"kubernetes:{collectors['metadata']['namespace']}"}
+    label, _, value = SELECTOR.partition("=")
+    assert collectors["spec"]["template"]["metadata"]["labels"][label] == value
+    (port,) = collectors["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert (port["name"], port["containerPort"]) == (PORT_NAME, 9478)
+    settings = [each["configMapRef"] for each in container_of("flopwatch-engine")["envFrom"]]
+    assert settings == [{"name": "flopwatch-centre-defaults"}, {"name": "flopwatch-centre", "optional": True}]
+    assert "FLOPWATCH_TARGETS" not in {each["name"] for each in container_of("flopwatch-engine")["env"]}
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -71,18 +119,24 @@ def test_what_a_pod_mounts_is_in_the_base_or_in_the_guide(name: str) -> None:
             assert volume["persistentVolumeClaim"]["claimName"] in of_kind("PersistentVolumeClaim")
         elif "secret" in volume:
             assert f"create secret generic {volume['secret']['secretName']} " in GUIDE
+        elif "projected" in volume:
+            assert {"kube-root-ca.crt"} == {
+                each["configMap"]["name"] for each in volume["projected"]["sources"] if "configMap" in each
+            }
         elif "configMap" in volume:
+            assert volume["configMap"]["optional"] is True
             assert f"create configmap {volume['configMap']['name']} " in GUIDE
         else:
             assert "sizeLimit" in volume["emptyDir"]
-    assert all(f"| ConfigMap `{each}` |" in GUIDE for each in settings)
+    assert all(f"| ConfigMap `{each}` |" in GUIDE for each in settings if each not in of_kind("ConfigMap"))
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_every_variable_is_a_setting(name: str) -> None:
     """What the environment says is what the product reads."""
     known = {ENVIRONMENT_PREFIX + field.upper() for field in Settings.model_fields}
-    assert {each["name"] for each in container_of(name)["env"]} <= known
+    named = {each["name"] for each in container_of(name)["env"]} - {"POD_IP"}  # what the address is made of
+    assert named | set(of_kind("ConfigMap")["flopwatch-centre-defaults"]["data"]) <= known
 
 
 def test_both_open_the_same_files() -> None:
@@ -115,10 +169,13 @@ def test_selectors_find_their_pods() -> None:
 
 
 def test_only_what_is_asked_goes_in_and_out() -> None:
-    """All is denied both ways, but for the engine's way to collectors and a labelled reader's way to the API."""
+    """All is denied but the engine's way to collectors and the API server, and a labelled reader's way to the API."""
     policies = {name: each["spec"] for name, each in of_kind("NetworkPolicy").items()}
     assert policies["nothing-else"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    assert policies["flopwatch-engine"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 9478}]}]
+    assert policies["flopwatch-engine"]["egress"] == [
+        {"ports": [{"protocol": "TCP", "port": 9478}]},
+        {"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]},
+    ]
     assert "ingress" not in policies["flopwatch-engine"]
     (way,) = policies["flopwatch-api"]["ingress"]
     assert way["ports"] == [{"protocol": "TCP", "port": 9479}]
@@ -142,9 +199,28 @@ def test_every_container_says_what_it_needs(name: str) -> None:
     assert set(resources["limits"]) == {"memory"}
 
 
-def test_the_api_is_probed_where_it_answers_without_a_token() -> None:
-    """All three probes ask for /healthz; the engine serves nothing and has none."""
-    probes = ("startupProbe", "livenessProbe", "readinessProbe")
-    api = container_of("flopwatch-api")
-    assert {api[each]["httpGet"]["path"] for each in probes} == {"/healthz"}
-    assert not set(probes) & set(container_of("flopwatch-engine"))
+@pytest.mark.parametrize(
+    ("name", "probes"),
+    [
+        ("flopwatch-api", ("startupProbe", "livenessProbe", "readinessProbe")),
+        ("flopwatch-engine", ("startupProbe", "livenessProbe")),
+    ],
+)
+def test_both_are_probed_where_they_answer_without_a_token(name: str, probes: tuple[str, ...]) -> None:
+    """Every probe asks /healthz at the container's one port; no Service leads to the engine, so it needs no third."""
+    container = container_of(name)
+    (port,) = container["ports"]
+    assert {each for each in container if each.endswith("Probe")} == set(probes)
+    for each in probes:
+        assert container[each]["httpGet"] == {"path": HEALTH_PATH, "port": port["name"]}
+
+
+def test_the_engine_tells_its_health_at_the_pods_address() -> None:
+    """The variable that names the address comes before the one that uses it, and the port is the probes'."""
+    container = container_of("flopwatch-engine")
+    names = [each["name"] for each in container["env"]]
+    (listen,) = (each["value"] for each in container["env"] if each["name"] == "FLOPWATCH_HEALTH_LISTEN")
+    assert names.index("POD_IP") < names.index("FLOPWATCH_HEALTH_LISTEN")
+    (port,) = container["ports"]
+    for address in ("10.0.0.7", "fd00::7"):
+        assert read_address(listen.replace("$(POD_IP)", address)) == (address, port["containerPort"])

@@ -29,7 +29,7 @@ from policy.review.store import upgrade
 from policy.usage.counters import COUNTERS
 from policy.usage.ledger import TARGETS, Ledger
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
-from policy.usage.sources.target import LONGEST_DETAIL, TargetState, Unusable, unheard
+from policy.usage.sources.target import LONGEST_DETAIL, Target, TargetState, Unusable, unheard
 from policy.wiring import latest_tenants
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -40,7 +40,7 @@ Refused = Callable[..., str]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder with the files that the cases name, and no settings in the environment."""
-    for name in [name for name in os.environ if name.startswith("FLOPWATCH_")]:
+    for name in [name for name in os.environ if name.startswith(("FLOPWATCH_", "KUBERNETES_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     jobs = "job_id,arrival_s,gpus,duration_s,account\n[/red],0,8,3600,t-1\n:bomb: x,0,8,60,t-1\n"
@@ -133,6 +133,12 @@ CASES = {
     "a field mapped twice": ((*REPLAY, "--map", "tenant_id=:a", "--map", "tenant_id=:b"), "tenant_id is 'a' already"),
     "a second map": ((*REPLAY, "--map", "map.csv", "--map", "map.csv"), "--map map.csv: a second file"),
     "a binary map": ((*REPLAY, "--map", "binary"), "--map binary: not FIELD=COLUMN"),
+    "no namespace": (("engine", "--targets", "kubernetes:"), "--targets kubernetes:: names no namespace"),
+    "no cluster": (("engine", "--targets", "kubernetes:a"), "KUBERNETES_SERVICE_HOST is not set"),
+    "a health without port": ((*ENGINE, "--health-listen", "127.0.0.1"), "is not ADDRESS:PORT"),
+    "a health at a name": ((*ENGINE, "--health-listen", "a.b:9480"), "is not ADDRESS:PORT, as 127.0.0.1:9480"),
+    "a health port too high": ((*ENGINE, "--health-listen", "[::1]:99999"), "is not ADDRESS:PORT"),
+    "a health elsewhere": ((*ENGINE, "--health-listen", "192.0.2.1:9480"), "cannot listen there (Cannot assign"),
     "no tenants": ((*ENGINE, "--tenants", "none.csv"), "none.csv: nothing was loaded"),
     "a ledger that is a file": ((*ENGINE, "--ledger", "jobs.csv"), "jobs.csv: "),
     "a ledger below a device": ((*ENGINE, "--ledger", "/dev/null/x"), "/dev/null/x: Not a directory"),
@@ -234,7 +240,7 @@ def test_a_target_forges_no_log_line() -> None:
 @pytest.mark.parametrize("target", [f"http://{'a' * 70}/metrics", "http://[::1", "http://a:99999/"])
 def test_a_target_that_cannot_be_asked_is_down(target: str) -> None:
     """An address that no socket can be made for is the target's state, never an exception."""
-    (heard,) = scrape([target], Provenance.MEASURED, Limits(timeout_seconds=1.0))
+    (heard,) = scrape([Target.at(target)], Provenance.MEASURED, Limits(timeout_seconds=1.0))
     assert heard.state is TargetState.DOWN
     assert fault_of_url(target)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from policy.commands.engine import _cycles
+from policy.commands.health import Health
 from policy.usage.ledger import LedgerError
 
 
@@ -40,7 +41,7 @@ def test_a_cycle_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> 
     """A full disk or a locked database in a later cycle is said, and does not end the engine."""
     engine = AnEngine(None, LedgerError("no space"), None)
     with caplog.at_level(logging.INFO):
-        _cycles(engine, 0.001, once=False)  # type: ignore[arg-type]  # as much of an engine as the loop needs
+        _cycles(engine, 0.001, Health(patience_seconds=60), once=False)  # type: ignore[arg-type]  # as much of an engine as the loop needs
     said = [record.getMessage().split()[0] for record in caplog.records]
     assert said == ["cycle.done", "cycle.failed", "cycle.done"]
 
@@ -49,4 +50,9 @@ def test_a_cycle_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> 
 def test_an_engine_that_cannot_begin_ends(once: bool) -> None:
     """What fails in the first cycle is a setting to correct, and ends the command."""
     with pytest.raises(LedgerError):
-        _cycles(AnEngine(LedgerError("no space"), None), 0.001, once=once)  # type: ignore[arg-type]  # as above
+        _cycles(
+            AnEngine(LedgerError("no space"), None),  # type: ignore[arg-type]  # as above
+            0.001,
+            Health(patience_seconds=60),
+            once=once,
+        )

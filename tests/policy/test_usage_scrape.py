@@ -15,7 +15,7 @@ from collector import contract
 from collector.contract import Provenance, Sample, holder_metrics
 from collector.exposition import render
 from collector.readings import FIELD_NAMES
-from policy.engine import Engine, Horizon
+from policy.engine import Engine, Horizon, Source
 from policy.facts.facts import load_facts
 from policy.frames import empty
 from policy.kyc.tenants import TENANTS
@@ -24,7 +24,7 @@ from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger, LedgerError
 from policy.usage.sources.page import parse_page
 from policy.usage.sources.scrape import Limits, scrape
-from policy.usage.sources.target import WHAT_NEXT, Heard, TargetState, Unusable, one_for_each_node
+from policy.usage.sources.target import WHAT_NEXT, Heard, Target, TargetState, Unusable, one_for_each_node
 
 PATIENCE_SECONDS = 0.4
 OF_ONE_GPU = tuple(metric for metric in contract.METRICS if "gpu_uuid" in metric.labels)
@@ -80,7 +80,7 @@ class Targets:
 
     def hear(self, *names: str, provenance: Provenance = Provenance.MEASURED) -> list[Heard]:
         """Scrape these targets."""
-        return list(scrape([self.url(name) for name in names], provenance, LIMITS))
+        return list(scrape([Target.at(self.url(name)) for name in names], provenance, LIMITS))
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_a_closed_port_is_down() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (heard,) = scrape([f"http://127.0.0.1:{port}/metrics"], Provenance.MEASURED, LIMITS)
+    (heard,) = scrape([Target.at(f"http://127.0.0.1:{port}/metrics")], Provenance.MEASURED, LIMITS)
     assert heard.state is TargetState.DOWN
     assert "Connection refused" in heard.detail
 
@@ -241,7 +241,7 @@ def test_a_closed_port_is_down() -> None:
 )
 def test_an_address_that_leads_nowhere_is_down(target: str) -> None:
     """A host that does not exist or an address that is none is a state too, not an end of the engine."""
-    (heard,) = scrape([target], Provenance.MEASURED, LIMITS)
+    (heard,) = scrape([Target.at(target)], Provenance.MEASURED, LIMITS)
     assert heard.state is TargetState.DOWN
 
 
@@ -257,7 +257,8 @@ def test_something_that_is_not_http_is_down() -> None:
 
         thread = Thread(target=greet)
         thread.start()
-        (heard,) = scrape([f"http://127.0.0.1:{listener.getsockname()[1]}/"], Provenance.MEASURED, LIMITS)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        (heard,) = scrape([Target.at(address)], Provenance.MEASURED, LIMITS)
         thread.join()
     assert heard.state is TargetState.DOWN
 
@@ -288,7 +289,7 @@ def test_the_token_is_sent_and_never_told(targets: Targets) -> None:
         handler.answer(401, "application/json", b"{}")
 
     targets.answers["closed"] = answer
-    (heard,) = scrape([targets.url("closed")], Provenance.MEASURED, Limits(bearer_token="s3cret"))
+    (heard,) = scrape([Target.at(targets.url("closed"))], Provenance.MEASURED, Limits(bearer_token="s3cret"))
     assert seen == ["Bearer s3cret"]
     assert "s3cret" not in str(heard)
 
@@ -347,7 +348,7 @@ def judging() -> dict[str, object]:
     return {"facts": load_facts(), "pack": load_pack(None), "tenants": lambda: empty(TENANTS), "queue": NoQueue()}
 
 
-def an_engine(folder: Path, source: Callable[[], list[Heard]], judging: dict[str, object]) -> Engine:
+def an_engine(folder: Path, source: Source, judging: dict[str, object]) -> Engine:
     """An engine with a ledger in the folder."""
     ledger = Ledger.open(folder, Provenance.MEASURED)
     horizon = Horizon(look_back=a_moment(86400) - a_moment(0), stale_after=a_moment(900) - a_moment(0))
@@ -360,7 +361,7 @@ def test_nothing_is_lost_or_doubled_over_a_bad_answer(
 ) -> None:
     """Good, bad, bad, good: the ledger holds exactly what the node used, and a row for every scrape."""
     node = ANode().run(60, [POD])
-    engine = an_engine(tmp_path, lambda: targets.hear("node"), judging)
+    engine = an_engine(tmp_path, lambda _: targets.hear("node"), judging)
     for cycle, good in enumerate([True, False, False, True]):
         node.blind = "no_driver" if name == "blind" and not good else ""
         ours = serves(node.page().encode())
@@ -377,7 +378,7 @@ def test_nothing_is_lost_or_doubled_over_a_bad_answer(
 def test_a_namesake_never_doubles_the_ledger(targets: Targets, tmp_path: Path, judging: dict[str, object]) -> None:
     """Two collectors under one name, answering in turns, leave the seconds of one of them in the ledger."""
     ours, namesake = ANode().run(60, [POD]), ANode(began=7.0, now=7.0).run(5000, [a_holder("other")])
-    engine = an_engine(tmp_path, lambda: targets.hear("ours", "namesake"), judging)
+    engine = an_engine(tmp_path, lambda _: targets.hear("ours", "namesake"), judging)
     for up in (True, False, True, False, True):
         targets.answers["ours"] = serves(ours.page().encode(), status=200 if up else 503)
         targets.answers["namesake"] = serves(namesake.page().encode())
@@ -389,7 +390,7 @@ def test_a_namesake_never_doubles_the_ledger(targets: Targets, tmp_path: Path, j
 
 def test_an_engine_without_answers_still_cycles(tmp_path: Path, judging: dict[str, object]) -> None:
     """No target at all is an empty ledger, not an error."""
-    findings: list[Finding] = list(an_engine(tmp_path, list, judging).cycle(a_moment(0)).findings)
+    findings: list[Finding] = list(an_engine(tmp_path, lambda _: [], judging).cycle(a_moment(0)).findings)
     assert findings == []
 
 
@@ -416,7 +417,7 @@ def test_a_node_with_a_wrong_clock_waits_and_loses_nothing(
 ) -> None:
     """A page whose clock is far off is said to be so and kept out; when the clock is right it brings the whole sum."""
     node = ANode().run(60, [POD])
-    engine = an_engine(tmp_path, lambda: targets.hear("node"), judging)
+    engine = an_engine(tmp_path, lambda _: targets.hear("node"), judging)
     for error in (0.0, off, 0.0):
         node.now += error
         targets.answers["node"] = serves(node.page().encode())
@@ -432,7 +433,7 @@ def test_a_node_with_a_wrong_clock_waits_and_loses_nothing(
 
 def test_an_engine_whose_clock_was_ahead_says_so(tmp_path: Path, judging: dict[str, object]) -> None:
     """Snapshots from the future stop the engine with a sentence that names them, instead of measuring nothing."""
-    engine = an_engine(tmp_path, list, judging)
+    engine = an_engine(tmp_path, lambda _: [], judging)
     engine.cycle(a_moment(10_000))
     engine.cycle(a_moment(9_900))
     with pytest.raises(LedgerError, match=r"newest snapshot is of 2026-06-01T02:46:40\+00:00, after now"):

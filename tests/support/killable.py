@@ -27,6 +27,7 @@ from policy.review.store import TicketStore, upgrade
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger
 from policy.usage.sources.scrape import Limits, scrape
+from policy.usage.sources.target import Target
 
 CYCLES = 5
 CYCLE_SECONDS = 600
@@ -61,10 +62,10 @@ class Fate:
 
 def an_engine(url: str, folder: Path, store: TicketStore, fate: Fate) -> Engine:
     """The engine as it is in production, but for what it is told to die of."""
-    targets = [f"{url}/{node}" for node in NODES]
+    targets = [Target.at(f"{url}/{node}") for node in NODES]
     tenants = read_tenants(folder / "tenants.csv").frame
     return Engine(
-        source=lambda: list(scrape(targets, Provenance.SIMULATED, Limits(timeout_seconds=5, at_once=2))),
+        source=lambda _: list(scrape(targets, Provenance.SIMULATED, Limits(timeout_seconds=5, at_once=2))),
         ledger=Ledger.open(folder / "ledger", Provenance.SIMULATED),
         tenants=lambda: tenants,
         facts=load_facts().with_tiers({"review": 1e12}, basis="low, so that tickets open"),

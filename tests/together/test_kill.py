@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -208,7 +208,7 @@ def test_when_time_goes_on_the_sums_are_the_same(tmp_path: Path, step: str) -> N
     """An engine that comes back later measures later, and its ledger adds up to exactly what was used."""
     node, dies, queue = ANode(), False, Findings()
 
-    def source() -> list[Heard]:
+    def source(_: Collection[str]) -> list[Heard]:
         counters = parse_page("t", node.page(), Provenance.MEASURED)
         return [Heard(target="t", state=TargetState.OK, detail="", node=node.name, counters=counters)]
 

@@ -6,11 +6,13 @@ a telemetry page and the token for it are nobody else's business.
 """
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -96,10 +98,22 @@ class Cut:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def client(at_once: int) -> httpx.Client:
-    """Connections for this many requests at one time, each made anew so that a :class:`Cut` knows its socket."""
+def client(at_once: int, authority: ssl.SSLContext | None = None) -> httpx.Client:
+    """
+    Connections for this many requests at one time, each made anew so that a :class:`Cut` knows its socket.
+
+    ``authority``: who may vouch for the other side; None for the public authorities.
+    """
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=0)
-    return httpx.Client(follow_redirects=False, trust_env=False, limits=limits)
+    verify = True if authority is None else authority
+    return httpx.Client(follow_redirects=False, trust_env=False, limits=limits, verify=verify)
+
+
+def authority_of(ca_file: Path) -> ssl.SSLContext:
+    """The certificates in this file and no others, to vouch for a server. Raises OSError for a file that is no use."""
+    authority = ssl.create_default_context(cafile=ca_file)
+    authority.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13 sets it; many clusters' own authorities fail it
+    return authority
 
 
 def fault_of_url(url: str, *, whose: str, like: str, flag: str) -> str:

@@ -15,7 +15,7 @@ from collector.contract import Provenance, node_metrics
 from policy.usage.sources import fetch
 from policy.usage.sources.fetch import Ask, Fault, NoAnswer
 from policy.usage.sources.page import parse_page
-from policy.usage.sources.target import Heard, TargetState, Unusable, unheard
+from policy.usage.sources.target import Heard, Target, TargetState, Unusable, unheard
 
 OPENMETRICS = "application/openmetrics-text"
 STATES = {
@@ -42,32 +42,39 @@ def fault_of_url(url: str) -> str:
     return fetch.fault_of_url(url, whose="a collector's", like="http://node:9478/metrics", flag="--scrape-token-file")
 
 
-def scrape(targets: Sequence[str], provenance: Provenance, limits: Limits) -> Iterator[Heard]:
+def scrape(targets: Sequence[Target], provenance: Provenance, limits: Limits) -> Iterator[Heard]:
     """Every target's answer, in the order of ``targets``. Never raises for what a target does."""
     with fetch.client(limits.at_once) as connections, ThreadPoolExecutor(limits.at_once) as pool:
 
-        def hear(target: str) -> Heard:
+        def hear(target: Target) -> Heard:
             return _hear(target, partial(fetch.fetch, connections), provenance, limits)
 
         yield from pool.map(hear, targets)
 
 
-def _hear(target: str, get: Callable[[Ask], bytes], provenance: Provenance, limits: Limits) -> Heard:
+def _hear(target: Target, get: Callable[[Ask], bytes], provenance: Provenance, limits: Limits) -> Heard:
     try:
-        counters = parse_page(target, _page(target, get, limits), provenance)
+        counters = parse_page(target.name, _page(target.url, get, limits), provenance)
+        node = counters["node"][0]
+        _refuse_other_node(target, node)
     except Unusable as problem:
-        return unheard(target, problem)
-    node = counters["node"][0]
+        return unheard(target.name, problem)
     blind = counters.filter((pl.col("metric") == node_metrics.COLLECTOR_BLIND.name) & (pl.col("value") > 0))
     if blind.height:
         detail = f"node {node}: {blind['reason'][0]}"
-        return Heard(target=target, state=TargetState.BLIND, detail=detail, node=node, counters=counters)
-    return Heard(target=target, state=TargetState.OK, detail="", node=node, counters=counters)
+        return Heard(target=target.name, state=TargetState.BLIND, detail=detail, node=node, counters=counters)
+    return Heard(target=target.name, state=TargetState.OK, detail="", node=node, counters=counters)
 
 
-def _page(target: str, get: Callable[[Ask], bytes], limits: Limits) -> str:
+def _refuse_other_node(target: Target, node: str) -> None:
+    """An address that has come to another pod must not bring that one's counters under this name."""
+    if target.node and node != target.node:
+        raise Unusable(TargetState.OTHER_NODE, f"the page there is of node {node}")
+
+
+def _page(url: str, get: Callable[[Ask], bytes], limits: Limits) -> str:
     ask = Ask(
-        url=target,
+        url=url,
         check=_refuse_other_than_metrics,
         accept=f"{OPENMETRICS}; version=1.0.0",
         timeout_seconds=limits.timeout_seconds,

@@ -1,11 +1,12 @@
 """
-A target: the address of one collector's page, and what became of asking it.
+A target: one collector's name and address, and what became of asking it.
 
 Every answer is one state with one sentence that says what was seen and what to do. Only ``ok`` and ``blind`` bring
-counters; in every other state the node's last known ones stay, and the next whole page carries the sum.
+counters; in every other state the node's last known ones stay, and the next whole page carries the sum. A collector
+that has no address is not a target with a hole in it, but an answer at once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,9 @@ class TargetState(StrEnum):
     FOREIGN_CONTRACT = "foreign_contract"
     OTHER_PROVENANCE = "other_provenance"
     DUPLICATE_NODE = "duplicate_node"
+    OTHER_NODE = "other_node"
+    NO_COLLECTOR = "no_collector"
+    UNDISCOVERED = "undiscovered"
     CLOCK_OFF = "clock_off"
     BLIND = "blind"
 
@@ -47,6 +51,9 @@ WHAT_NEXT = {
     TargetState.FOREIGN_CONTRACT: f"run a collector that speaks wire contract {CONTRACT_VERSION}",
     TargetState.OTHER_PROVENANCE: "keep simulated and measured nodes in ledgers of their own",
     TargetState.DUPLICATE_NODE: "two targets have one node name and only one counts; give each its own --node",
+    TargetState.OTHER_NODE: "the collector's --node has to be the name that its node has in the cluster",
+    TargetState.NO_COLLECTOR: "nobody measures there; look at the collector's DaemonSet and its pods",
+    TargetState.UNDISCOVERED: "check the engine's role and token and its way to the API server; nobody counts as gone",
     TargetState.CLOCK_OFF: "set the clocks of node and engine (NTP); if they are right, the collector hangs",
     TargetState.BLIND: "no GPU can be read on this node; its collector's log says why",
 }  # fmt: skip
@@ -56,6 +63,24 @@ def one_line(text: str) -> str:
     """What a target said, as printable ASCII and not too long, so that nobody forges a log with it."""
     plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in text)
     return plain if len(plain) <= LONGEST_DETAIL else plain[: LONGEST_DETAIL - 3] + "..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """
+    Whom to ask: ``name`` is the same for as long as it is the same collector, ``url`` is where its page is just now.
+
+    ``node``: whose page it has to be; empty for a target of which only the address is known.
+    """
+
+    name: str
+    url: str
+    node: str = ""
+
+    @classmethod
+    def at(cls, url: str) -> "Target":
+        """A target that is known by its address alone."""
+        return cls(name=url, url=url)
 
 
 class Unusable(Exception):
@@ -83,6 +108,18 @@ class Heard:
         """The answer as a row of TARGETS."""
         detail = f"{self.detail}; {WHAT_NEXT[self.state]}" if self.state is not TargetState.OK else ""
         return {"at": at, "target": self.target, "node": self.node, "state": self.state.value, "detail": detail}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Who is to be asked, and the answers of those that cannot be."""
+
+    targets: Sequence[Target]
+    unheard: Sequence[Heard] = ()
+
+
+Find = Callable[[Collection[str]], Found]
+"""Finds this cycle's targets, given the names of those whose counters the ledger still holds for true."""
 
 
 def unheard(target: str, problem: Unusable) -> Heard:
