@@ -6,13 +6,16 @@
 # BASE has no default: pin it by digest. Any Debian with Python 3.11 or newer and the venv module will do.
 ARG BASE
 FROM ${BASE} AS build
-COPY k8s/images/centre.lock dist/flopwatch-*.whl /build/
+COPY k8s/images/centre.lock /build/
 # The environment has no pip of its own: another one fills it. Of the collector only its wire contract is needed, which
 # is within the wheel; its own command would lack its libraries.
 RUN python3 -m venv /build/pip \
  && python3 -m venv --without-pip /opt/flopwatch \
  && /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --require-hashes -r /build/centre.lock \
- && /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --no-deps --no-index /build/flopwatch-*.whl \
+ && python3 -m compileall -q /opt/flopwatch/lib
+# After the libraries, so that a build of another version finds them done.
+COPY dist/flopwatch-*.whl /build/
+RUN /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --no-deps --no-index /build/flopwatch-*.whl \
  && rm /opt/flopwatch/bin/flopwatch-collector \
  && python3 -m compileall -q /opt/flopwatch/lib
 

@@ -6,14 +6,17 @@
 # BASE has no default: pin it by digest. Any Debian with Python 3.11 or newer and the venv module will do.
 ARG BASE
 FROM ${BASE} AS build
-COPY k8s/images/collector.lock dist/flopwatch-*.whl /build/
+COPY k8s/images/collector.lock /build/
 # The environment has no pip of its own: another one fills it.
 RUN python3 -m venv /build/pip \
  && python3 -m venv --without-pip /opt/flopwatch \
  && /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --require-hashes -r /build/collector.lock \
- && /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --no-deps --no-index /build/flopwatch-*.whl \
- && rm -r /opt/flopwatch/lib/python3*/site-packages/policy /opt/flopwatch/bin/flopwatch \
  && find /opt/flopwatch -name tests -type d -path "*site-packages/*" -prune -exec rm -r {} + \
+ && python3 -m compileall -q /opt/flopwatch/lib
+# After the libraries, so that a build of another version finds them done.
+COPY dist/flopwatch-*.whl /build/
+RUN /build/pip/bin/pip --python /opt/flopwatch/bin/python3 install --no-cache-dir --no-deps --no-index /build/flopwatch-*.whl \
+ && rm -r /opt/flopwatch/lib/python3*/site-packages/policy /opt/flopwatch/bin/flopwatch \
  && python3 -m compileall -q /opt/flopwatch/lib
 
 FROM ${BASE}

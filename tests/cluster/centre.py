@@ -25,10 +25,13 @@ class Centre:
 
     node: Node
     folder: Path
+    image_mib: float = 0.0
 
     def install(self, *, tenants: str, settings: dict[str, str]) -> None:
         """Build and load the image, make what it is given, apply the manifests; returns when the engine's pod is up."""
-        self.node.load(Images(self.node.machine.folder / "images").archive("centre.Dockerfile", IMAGE), IMAGE)
+        archive = Images(self.node.machine.folder / "images").archive("centre.Dockerfile", IMAGE)
+        self.image_mib = archive.stat().st_size / 2**20
+        self.node.load(archive, IMAGE)
         data = self.folder / "centre-data"
         data.mkdir()
         os.chown(data, USER, USER)

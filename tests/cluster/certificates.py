@@ -34,11 +34,15 @@ class Authority:
     def kubeconfig(self, name: str, server: str, *, user: str = "", group: str = "") -> Path:
         """A kubeconfig for this user."""
         certificate, key = self.of(name, user=user, group=group)
+        return self._kubeconfig(name, server, f"client-certificate: {certificate}, client-key: {key}")
+
+    def kubeconfig_of_token(self, name: str, server: str, token: str) -> Path:
+        """A kubeconfig for whom this token is of."""
+        return self._kubeconfig(name, server, f"token: {token}")
+
+    def _kubeconfig(self, name: str, server: str, user: str) -> Path:
         path = self.folder / f"{name}.kubeconfig"
-        path.write_text(
-            _KUBECONFIG.format(ca=self.folder / "ca.crt", server=server, certificate=certificate, key=key),
-            encoding="ascii",
-        )
+        path.write_text(_KUBECONFIG.format(ca=self.folder / "ca.crt", server=server, user=user), encoding="ascii")
         return path
 
 
@@ -48,7 +52,7 @@ apiVersion: v1
 kind: Config
 current-context: cluster
 clusters: [{{name: cluster, cluster: {{certificate-authority: {ca}, server: "{server}"}}}}]
-users: [{{name: user, user: {{client-certificate: {certificate}, client-key: {key}}}}}]
+users: [{{name: user, user: {{{user}}}}}]
 contexts: [{{name: cluster, context: {{cluster: cluster, user: user}}}}]
 """
 

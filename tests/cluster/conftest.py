@@ -73,7 +73,7 @@ def plane(machine: Machine, figures: dict[str, float]) -> ControlPlane:
     """A control plane that is ready."""
     began = time.monotonic()
     plane = ControlPlane.start(machine)
-    figures["control plane"] = time.monotonic() - began
+    figures["control plane, s"] = time.monotonic() - began
     return plane
 
 
@@ -82,7 +82,7 @@ def node(plane: ControlPlane, figures: dict[str, float]) -> Node:
     """A real node that is ready, ``node-a``."""
     began = time.monotonic()
     node = Node.start(plane)
-    figures["node"] = time.monotonic() - began
+    figures["node, s"] = time.monotonic() - began
     return node
 
 
@@ -92,7 +92,8 @@ def site(node: Node, figures: dict[str, float]) -> Iterator[Site]:
     began = time.monotonic()
     site = Site(node=node, folder=Path(tempfile.mkdtemp(dir=node.machine.folder)), began_unix=int(time.time()))
     site.install()
-    figures["image and DaemonSet"] = time.monotonic() - began
+    figures["image to DaemonSet ready, s"] = time.monotonic() - began
+    figures["collector's image, MiB"] = site.image_mib
     site.start_plugin(*site.uuids())
     wait("the node offers its GPUs", lambda: site.offered() == GPUS)
     for name in TENANTS:
@@ -104,14 +105,14 @@ def site(node: Node, figures: dict[str, float]) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> dict[str, float]:
-    """Seconds that parts have taken, printed at the end of the run."""
+    """What was measured, its unit in the name; printed at the end of the run."""
     return request.config.stash.setdefault(FIGURES, {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the figures."""
-    for name, seconds in config.stash.get(FIGURES, {}).items():
-        terminalreporter.write_line(f"{name:<40} {seconds:8.1f} s")
+    for name, value in config.stash.get(FIGURES, {}).items():
+        terminalreporter.write_line(f"{name:<60} {value:10.1f}")
 
 
 @pytest.hookimpl(wrapper=True)

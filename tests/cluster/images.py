@@ -73,7 +73,7 @@ class Images:
 
     def buildah(self, *arguments: str) -> str:
         """What buildah prints. Raises CalledProcessError with the end of what it says of an error."""
-        storage = ["--storage-driver=vfs", f"--root={CACHE / 'images'}", f"--runroot={self.folder / 'run'}"]
+        storage = ["--storage-driver=overlay", f"--root={CACHE / 'images'}", f"--runroot={self.folder / 'run'}"]
         done = subprocess.run(["buildah", *storage, *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr[-2000:])

@@ -36,6 +36,14 @@ gpus = {gpus}
 processes = "/var/lib/flopwatch/pids"
 {more}
 """
+COLLECTED = "flopwatch.io/collected"
+"""The label of nodes that are to have a collector."""
+SETTINGS = {
+    "STATE_INTERVAL_SECONDS": "2",  # counters are read as saved: tests wait for it
+    "RETENTION_SECONDS": "60",
+    "BOOT_ID_FILE": "/var/lib/flopwatch/boot-id",
+}
+"""Of the collector, in every test."""
 TENANTS = ("alpha", "beta", "gamma")
 SOON_SECONDS = 3.0
 """How long the collector may take to say who holds what."""
@@ -50,6 +58,7 @@ class Site:
     began_unix: int
     plugin: Part | None = None
     address: str = ""
+    image_mib: float = 0.0
 
     @property
     def devices(self) -> Path:
@@ -64,10 +73,17 @@ class Site:
     def install(self) -> None:
         """Build and load the image, apply the manifests, and wait until the collector's pod is ready."""
         archive = Images(self.node.machine.folder / "images").archive("collector.Dockerfile", IMAGE)
+        self.image_mib = archive.stat().st_size / 2**20
         self.node.load(archive, IMAGE)
+        self.boot("the first")
+        self.node.plane.kubectl("label", "node", NODE, f"{COLLECTED}=yes")
         self.play("")
         self.apply(self._kustomization((), {}, {}))
         self.rolled_out()
+
+    def boot(self, name: str) -> None:
+        """Tell the collector that the node has been booted since."""
+        (self.state_folder / "boot-id").write_text(name, encoding="ascii")
 
     def play(self, more: str) -> None:
         """Write the scenario that the next collector plays: its clock is the wall's. ``more`` goes on with its node."""
@@ -117,7 +133,8 @@ class Site:
     def collector_pod(self, *, ready: bool = False) -> dict[str, Any] | None:
         """The collector's pod, if there is one (that is ready)."""
         selector = "app.kubernetes.io/name=flopwatch-collector"
-        for pod in self.node.plane.get("pods", "-n", NAMESPACE, "-l", selector)["items"]:
+        here = f"--field-selector=spec.nodeName={NODE}"
+        for pod in self.node.plane.get("pods", "-n", NAMESPACE, "-l", selector, here)["items"]:
             conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
             if "deletionTimestamp" not in pod["metadata"] and (not ready or conditions.get("Ready") == "True"):
                 return dict(pod)
@@ -135,6 +152,20 @@ class Site:
             if len(numbers) > 1 and b"/opt/flopwatch/bin/flopwatch-collector" in command:
                 return numbers[1] if inside else numbers[0]
         raise AssertionError("no collector runs in a container")
+
+    def open_files(self) -> int:
+        """How many files the collector has open."""
+        return len(list(Path("/proc", str(self.collector_process()), "fd").iterdir()))
+
+    def token_path(self) -> str:
+        """Where the kubelet keeps the token of the collector's pod, as the machine has it."""
+        pod = self.collector_pod(ready=True)
+        assert pod is not None, "no collector is ready"
+        return f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~projected/api-access/..data/token"
+
+    def collector_token(self) -> str:
+        """The token of the collector's pod."""
+        return self.node.machine.run("cat", self.token_path())
 
     def processes_of(self, pod_uid: str) -> list[int]:
         """The ids of a pod's processes, as the tests see them, from their control groups; without the sandbox's."""
@@ -232,10 +263,9 @@ class Site:
         site.mkdir()
         k8s = os.path.relpath(ROOT / "k8s", site)
         # The scenario goes on where a collector is replaced; else its clock would begin anew with every process.
-        literals = {"BEGINS_AT": str(self.began_unix), **settings}
+        literals = {"BEGINS_AT": str(self.began_unix), **SETTINGS, **settings}
         named = ", ".join(f"{k8s}/components/{each}" for each in components)
-        # Played nodes are not for it: nobody would start its pods there.
-        more = {"nodeSelector": {"kubernetes.io/hostname": NODE}, **added}
+        more = {"nodeSelector": {COLLECTED: "yes"}, **added}
         patch = [{"op": "add", "path": f"/spec/template/spec/{path}", "value": value} for path, value in more.items()]
         text = (
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
@@ -254,7 +284,7 @@ class Site:
 
 def a_container(name: str, gpus: int, command: str) -> dict[str, Any]:
     """A container of busybox."""
-    limits = {"nvidia.com/gpu": gpus} if gpus else {}
+    limits = {"nvidia.com/gpu": str(gpus)} if gpus else {}
     shell = ["/bin/sh", "-c", f"trap 'exit 0' TERM; {command} & wait"]
     return {
         "name": name, "image": PAUSE, "imagePullPolicy": "Never", "command": shell, "resources": {"limits": limits},

@@ -2,13 +2,11 @@
 
 import json
 import time
-from pathlib import Path
 
 from cluster.node import NODE
-from cluster.site import GPUS, SOON_SECONDS, Site, a_container, moment, unix, wait
+from cluster.site import SOON_SECONDS, Site, a_container, moment, unix, wait
 
-from collector.contract import gpu_metrics, holder_metrics, node_metrics
-from collector.simulated.scenario import load_scenario
+from collector.contract import holder_metrics, node_metrics
 
 PODS, IN_SECONDS, AT_ONCE = 200, 300.0, 4
 RETENTION_SECONDS = 60
@@ -22,7 +20,7 @@ def test_claimed_seconds_are_the_pods_own(site: Site, figures: dict[str, float])
     Both moments are the kubelet's, cut down to whole seconds: their difference may be a second off either way.
     """
     for gpus in (1, 2, 4):
-        site.run_pod("beta", f"timed-{gpus}", gpus, command=f"sleep {14 + gpus}")
+        site.run_pod("beta", f"timed-{gpus}", gpus, command=f"sleep {8 + gpus}")
     wait("they have finished", lambda: len(site.pods("Succeeded")) == 3, seconds=60)
     wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS)
     ended = time.time()
@@ -33,7 +31,7 @@ def test_claimed_seconds_are_the_pods_own(site: Site, figures: dict[str, float])
         held = site.total(holder_metrics.HELD, workload_pod=name) / int(name.rpartition("-")[2])
         own = moment(pod, "terminated", "finishedAt") - unix(pod["status"]["startTime"])
         furthest = max(furthest, abs(held - own) - RESOLUTION_SECONDS)
-    figures["claimed less the pods' own, beyond a second"] = furthest
+    figures["claimed less the pods' own, beyond a second, s"] = furthest
     assert furthest < 2
     site.gone("timed-1", "timed-2", "timed-4", namespace="beta")
     assert site.balance() == (0, 0)
@@ -42,8 +40,8 @@ def test_claimed_seconds_are_the_pods_own(site: Site, figures: dict[str, float])
 def test_a_pod_that_is_out_of_memory_holds_nothing(site: Site) -> None:
     """The kernel kills it, and its device is free."""
     greedy = a_container("main", 1, "") | {
-        "command": ["/bin/sh", "-c", "sleep 8; exec tail /dev/zero"],
-        "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "24Mi"}},
+        "command": ["/bin/sh", "-c", "sleep 5; exec tail /dev/zero"],
+        "resources": {"limits": {"nvidia.com/gpu": "1", "memory": "24Mi"}},
     }
     site.run_pod("gamma", "greedy", 0, containers=[greedy])
     wait("it holds", lambda: site.counts() == {"gamma/greedy/main": 1}, seconds=20, told=lambda: str(site.counts()))
@@ -78,72 +76,6 @@ def test_an_evicted_pod_holds_nothing(site: Site) -> None:
     assert site.balance() == (0, 0)
 
 
-def test_mig_instances_are_held_one_by_one(site: Site) -> None:
-    """A plugin that offers MIG ids: a pod holds the instance that it was given, and its part of the card."""
-    site.play("\n".join(f'[[nodes.instances]]\ngpu = 7\nprofile = "{name}"' for name in ("3g.40gb", "4g.40gb")))
-    site.configure()
-    node = load_scenario(site.folder / "scenario.toml").node(NODE)
-    instances = [each.mig_uuid for each in node.instances]
-    site.start_plugin(*instances)
-    wait("the node offers them", lambda: site.offered() == len(instances))
-    for name in ("left", "right"):
-        site.run_pod("beta", name, 1)
-    wait("both are held", lambda: len(site.held()) == 2, seconds=20, told=lambda: str(site.held()))
-    assert sorted(each for devices in site.held().values() for each in devices) == sorted(instances)
-    wait("their seconds are saved", lambda: site.total(holder_metrics.HELD, workload_pod="left") > 3, seconds=40)
-    devices = [site.total(holder_metrics.HOLDER_DEVICES, workload_pod=name) for name in ("left", "right")]
-    assert 0 < sum(devices) <= 1
-    site.gone("left", "right", namespace="beta")
-    site.start_plugin(*site.uuids())
-    site.play("")
-    site.configure()
-    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
-    assert site.balance() == (0, 0)
-
-
-def test_two_hundred_pods_come_and_go(site: Site, figures: dict[str, float]) -> None:
-    """Over five minutes: no device-second is counted twice, and neither series nor memory nor files are left behind."""
-    site.configure(RETENTION_SECONDS=str(RETENTION_SECONDS), STATE_INTERVAL_SECONDS="5")
-    time.sleep(15)  # what a new process needs once
-    before, memory, files = _series(site), site.total(node_metrics.COLLECTOR_MEMORY), _files(site)
-    held = site.total(gpu_metrics.GPU_SECONDS, state="attributed")
-    began = time.monotonic()
-    for number in range(PODS):
-        site.run_pod("alpha", f"brief-{number}", 1 + number % 2, command="sleep 1000")
-        if number >= AT_ONCE:
-            _delete(site, f"brief-{number - AT_ONCE}")
-        time.sleep(max(0.0, began + (number + 1) * IN_SECONDS / PODS - time.monotonic()))
-    for number in range(PODS - AT_ONCE, PODS):
-        _delete(site, f"brief-{number}")
-    wait("all are gone", lambda: not site.pods(), seconds=60)
-    wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS)
-    figures["200 pods created and deleted in"] = time.monotonic() - began
-    ended = time.time()
-    wait("a state has their end", lambda: site.total(node_metrics.COLLECTOR_CLOCK) > ended, seconds=20)
-    spent = site.total(gpu_metrics.GPU_SECONDS, state="attributed") - held
-    assert 0 < spent <= GPUS * (time.monotonic() - began)
-    assert site.balance() == (0, 0)
-    wait("their series have gone", lambda: _series(site) <= before, seconds=2 * RETENTION_SECONDS)
-    figures["MiB of memory more after them"] = (site.total(node_metrics.COLLECTOR_MEMORY) - memory) / 2**20
-    figures["open files more after them"] = _files(site) - files
-    assert figures["MiB of memory more after them"] < 8
-    assert figures["open files more after them"] <= 2
-
-
 def _reason(site: Site, namespace: str, name: str) -> str:
     path = "jsonpath={.status.containerStatuses[0].state.terminated.reason}"
     return site.node.plane.kubectl("get", "-n", namespace, "pod", name, "-o", path)
-
-
-def _delete(site: Site, name: str) -> None:
-    site.node.plane.kubectl("delete", "-n", "alpha", "pod", name, "--wait=false", "--grace-period=1")
-
-
-def _series(site: Site) -> int:
-    """How many series there are of holders."""
-    return sum("workload_pod" in each.labels for each in site.page())
-
-
-def _files(site: Site) -> int:
-    """How many files the collector has open."""
-    return len(list(Path("/proc", str(site.collector_process()), "fd").iterdir()))

@@ -1,12 +1,17 @@
 """The check on the processes, with the real processes of containers: use without a claim, claim without use."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from cluster.node import NODE
 from cluster.site import GPUS, NAMESPACE, Site, wait
 
 from collector.contract import gpu_metrics, holder_metrics, node_metrics
+from collector.simulated.scenario import load_scenario
 
+INSTANCES = "\n".join(f'[[nodes.instances]]\ngpu = 6\nprofile = "{name}"' for name in ("3g.40gb", "4g.40gb"))
 WORKING = """
 [[workloads]]
 namespace = "anybody"
@@ -22,6 +27,21 @@ signal = { kind = "constant", busy = 0.8, power = 0.8, memory = 0.5 }
 """
 
 
+@pytest.fixture(scope="module")
+def site(site: Site) -> Iterator[Site]:
+    """With the check on, and a node on which six cards are busy whoever holds them, and one is cut into instances."""
+    volume = {"name": "host-proc", "hostPath": {"path": str(site.node.machine.host_proc), "type": "Directory"}}
+    mount = {"name": "host-proc", "mountPath": "/host/proc", "readOnly": True}
+    added = {"volumes/-": volume, "containers/0/volumeMounts/-": mount}
+    site.play(INSTANCES + WORKING)
+    site.configure("process-check", added=added, PROC_PATH="/host/proc")
+    yield site
+    site.play("")
+    site.start_plugin(*site.uuids())
+    site.configure()
+    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
+
+
 def test_claims_are_held_against_the_containers_processes(site: Site) -> None:
     """
     A pod computes on the GPUs that it holds, and on one that it does not; another holds one and leaves it idle.
@@ -29,12 +49,6 @@ def test_claims_are_held_against_the_containers_processes(site: Site) -> None:
     The cluster has process ids of its own, in which there are no kernel threads: the host's are mounted, as
     --proc-path is for. The driver that is not there lists the ids that the host has.
     """
-    site.play(WORKING)
-    volume = {"name": "host-proc", "hostPath": {"path": str(site.node.machine.host_proc), "type": "Directory"}}
-    mount = {"name": "host-proc", "mountPath": "/host/proc", "readOnly": True}
-    added = {"volumes/-": volume, "containers/0/volumeMounts/-": mount}
-    site.configure("process-check", added=added, PROC_PATH="/host/proc")
-    # The first six cards are busy, whoever holds them: the pod that computes is given two of them, the other the last.
     site.start_plugin(*site.uuids()[:2])
     wait("the node offers two", lambda: site.offered() == 2)
     site.run_pod("alpha", "works", 2)
@@ -75,10 +89,23 @@ def test_claims_are_held_against_the_containers_processes(site: Site) -> None:
     site.node.plane.kubectl("delete", "-n", "beta", "pod", "idles", "--wait=true")
     site.gone("works")
     assert site.balance() == (0, 0)
-    site.play("")
-    site.start_plugin(*site.uuids())
-    site.configure()
-    wait("the node offers its GPUs", lambda: site.offered() == GPUS)
+
+
+def test_mig_instances_are_held_one_by_one(site: Site) -> None:
+    """A plugin that offers MIG ids: a pod holds the instance that it was given, and its part of the card."""
+    node = load_scenario(site.folder / "scenario.toml").node(NODE)
+    instances = [each.mig_uuid for each in node.instances]
+    site.start_plugin(*instances)
+    wait("the node offers them", lambda: site.offered() == len(instances))
+    for name in ("left", "right"):
+        site.run_pod("beta", name, 1)
+    wait("both are held", lambda: len(site.held()) == 2, seconds=20, told=lambda: str(site.held()))
+    assert sorted(each for devices in site.held().values() for each in devices) == sorted(instances)
+    wait("their seconds are saved", lambda: site.total(holder_metrics.HELD, workload_pod="left") > 3, seconds=40)
+    devices = [site.total(holder_metrics.HOLDER_DEVICES, workload_pod=name) for name in ("left", "right")]
+    assert 0 < sum(devices) <= 1
+    site.gone("left", "right", namespace="beta")
+    assert site.balance() == (0, 0)
 
 
 def _list_processes(site: Site, pid: int, *cards: int) -> None:

@@ -2,11 +2,10 @@
 The whole product on the cluster: collectors, engine and review API, in a fleet of 200 nodes and 2,000 pods.
 
 The nodes are played by KWOK. For twenty of them a collector runs as a process, with a simulated driver and a kubelet's
-socket of its own; the API server knows its pod, and with it its address, as that of any other collector.
+socket of its own, at the address of the pod that the DaemonSet has there.
 """
 
 import json
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -16,10 +15,12 @@ from typing import Any
 
 import pytest
 from cluster.centre import Centre
+from cluster.churn import Churn, Standing
 from cluster.control_plane import SERVER
-from cluster.kwok import RESOURCE, a_node, create, start_kwok
-from cluster.machine import ADDRESS, NotStarted
-from cluster.site import NAMESPACE, TOKEN, Site, a_container, wait
+from cluster.kwok import LABEL, RESOURCE, a_node, create, lend, start_kwok
+from cluster.machine import NotStarted
+from cluster.site import COLLECTED, NAMESPACE, OPENMETRICS, TOKEN, Site, a_container, wait
+from cluster.site import GPUS as REAL_GPUS
 from support import kubelet
 from support.collectors import samples
 from support.kyc import csv_text
@@ -30,43 +31,70 @@ from collector.simulated.scenario import Scenario, load_scenario
 NODES, PODS, WATCHED, GPUS = 200, 2000, 20, 8
 SPEED, PLAYED = 30, timedelta(minutes=30)
 """The collectors' clock runs so fast, from half an hour ago on: a run has to be seen for ten minutes."""
-FIRST_PORT = 9500
 TENANT, SPACE, JOB = "t-whole", "delta", "pretrain"
 SETTINGS = {
     "SIMULATED": "true", "TIER": "review=1e18", "CYCLE_SECONDS": "5",
     "STALE_AFTER_CYCLES": "500",  # the collectors' clock comes from half an hour ago
 }  # fmt: skip
 RULE = "training-in-scope-headquarters"
-MORE_MEMORY_MIB = 8.0
+MORE_MEMORY_MIB, MORE_FILES = 8.0, 2
+BRIEF_PODS, BRIEF_SECONDS = 200, 300.0
 
 
+@pytest.fixture(scope="module")
+def churn(site: Site) -> Churn:
+    """Two hundred pods that come and go on the real node, over five minutes."""
+    return Churn(site, BRIEF_PODS, BRIEF_SECONDS)
+
+
+@pytest.mark.usefixtures("churn")
 def test_a_scripted_run_becomes_a_ticket_that_is_decided(site: Site, figures: dict[str, float]) -> None:
     """Training on twenty nodes, for a tenant headquartered in D:5; the ticket is read, taken and decided by curl."""
-    before = site.total(node_metrics.COLLECTOR_MEMORY)
     start_kwok(site.node.plane)
     began = time.monotonic()
     _populate(site)
-    figures["200 nodes and 2,000 pods"] = time.monotonic() - began
+    figures["200 nodes and 2,000 pods created, s"] = time.monotonic() - began
     party = {"tenant_id": TENANT, "registered_country": "CN", "headquarters_country": "CN"}
     centre = Centre(site.node, site.folder)
     began = time.monotonic()
     centre.install(tenants=csv_text(party), settings=SETTINGS)
-    figures["centre's image and pods"] = time.monotonic() - began
+    figures["centre's image to pods ready, s"] = time.monotonic() - began
+    figures["centre's image, MiB"] = centre.image_mib
     alice = centre.token("alice")
     with ExitStack() as stack:
         began = time.monotonic()
-        ports = _start_collectors(site, stack)
+        addresses = _start_collectors(site, stack)
         wait("the engine hears them all", lambda: centre.heard() == WATCHED + 1, seconds=120, told=centre.told)
-        figures["twenty collectors started and heard"] = time.monotonic() - began
+        figures["twenty collectors started to heard, s"] = time.monotonic() - began
         _decide(centre, alice)
-        figures["twenty collectors started to ticket decided"] = time.monotonic() - began
-        most = max(_memory(port) for port in ports)
-    figures["MiB of a played node's collector, at most"] = most / 2**20
-    more = (site.total(node_metrics.COLLECTOR_MEMORY) - before) / 2**20
-    figures["MiB more of the real node's with the fleet"] = more
-    assert more < MORE_MEMORY_MIB
+        figures["twenty collectors started to ticket decided, s"] = time.monotonic() - began
+        most = max(_memory(site, address) for address in addresses)
+    figures["a played node's collector at most, MiB"] = most / 2**20
     with pytest.raises(NotStarted, match="answers 401"):
         centre.curl("of nobody", "/v1/tickets")
+
+
+def test_two_hundred_pods_come_and_go(site: Site, churn: Churn, figures: dict[str, float]) -> None:
+    """
+    Meanwhile, on the real node: nothing is counted twice, and neither series nor memory nor files are left behind.
+
+    What the API server has of other nodes, 200 of them with 2,000 pods, costs this node's collector nothing either.
+    """
+    churn.end()
+    figures["200 pods created and deleted in, s"] = churn.took_seconds
+    wait("nothing is held", lambda: not site.held(), seconds=20, told=lambda: str(site.counts()))
+    ended = time.time()
+    wait("a state has their end", lambda: site.total(node_metrics.COLLECTOR_CLOCK) > ended, seconds=20)
+    spent = Standing.of(site).attributed - churn.before.attributed
+    figures["they held, GPU-seconds"] = spent
+    assert BRIEF_PODS < spent <= REAL_GPUS * churn.took_seconds
+    assert site.balance() == (0, 0)
+    wait("their series have gone", lambda: Standing.of(site).series <= churn.before.series, seconds=120)
+    now = Standing.of(site)
+    figures["memory more after them, MiB"] = (now.memory - churn.before.memory) / 2**20
+    figures["open files more after them, number"] = now.files - churn.before.files
+    assert figures["memory more after them, MiB"] < MORE_MEMORY_MIB
+    assert figures["open files more after them, number"] <= MORE_FILES
 
 
 def _decide(centre: Centre, reviewer: str) -> None:
@@ -88,14 +116,16 @@ def _tickets(centre: Centre, reviewer: str) -> list[dict[str, Any]]:
 def _populate(site: Site) -> None:
     """Nodes and pods: ten of a crowd on each, and one of a training job on each that is watched."""
     plane = site.node.plane
-    create(plane, [a_node(_name(number), GPUS, watched=str(number < WATCHED).lower()) for number in range(NODES)])
+    create(
+        plane,
+        [a_node(_name(number), GPUS, **({COLLECTED: "yes"} if number < WATCHED else {})) for number in range(NODES)],
+    )
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "crowd"}}
     create(plane, [space, space | {"metadata": {"name": SPACE, "labels": {"flopwatch.io/tenant-id": TENANT}}}])
     for name in ("crowd", SPACE):
         wait("its account is there", lambda name=name: "default" in plane.kubectl("get", "sa", "-n", name))
     create(plane, [_pod(f"crowd-{number}", "crowd", number % NODES) for number in range(PODS)])
-    create(plane, [_collectors_pod(number) for number in range(WATCHED)])
-    spec = _spec() | {"nodeSelector": {"watched": "true"}, "restartPolicy": "Never"}
+    spec = _spec() | {"nodeSelector": {COLLECTED: "yes", LABEL: "yes"}, "restartPolicy": "Never"}
     spec["containers"][0]["resources"] = {"limits": {RESOURCE: GPUS}}
     job = {
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": JOB, "namespace": SPACE},
@@ -104,6 +134,7 @@ def _populate(site: Site) -> None:
     create(plane, [job])
     wait("all run", lambda: len(_running(site, SPACE)) == WATCHED, seconds=60)
     wait("all run", lambda: len(_running(site, "crowd")) == PODS, seconds=120)
+    wait("all run", lambda: len(_running(site, NAMESPACE)) == WATCHED + 1, seconds=60)
 
 
 def _name(number: int) -> str:
@@ -120,29 +151,23 @@ def _pod(name: str, namespace: str, node: int) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": _spec() | {"nodeName": _name(node)}}
 
 
-def _collectors_pod(number: int) -> dict[str, Any]:
-    """What the API server knows of a collector: here one on its node's network, at a port of its own."""
-    pod = _pod(f"flopwatch-collector-{number}", NAMESPACE, number)
-    pod["metadata"]["labels"] = {"app.kubernetes.io/name": "flopwatch-collector"}
-    pod["spec"]["hostNetwork"] = True
-    pod["spec"]["containers"][0]["ports"] = [{"name": "metrics", "containerPort": FIRST_PORT + number}]
-    return pod
-
-
-def _running(site: Site, namespace: str) -> list[str]:
-    path = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{'\\n'}{end}"
+def _running(site: Site, namespace: str) -> list[list[str]]:
+    """Name, node and address of each pod that runs."""
+    path = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP}{'\\n'}{end}"
     select = ("get", "pods", "-n", namespace, "--field-selector=status.phase=Running", "-o", path)
-    return site.node.plane.kubectl(*select).splitlines()
+    return [line.split() for line in site.node.plane.kubectl(*select).splitlines()]
 
 
-def _start_collectors(site: Site, stack: ExitStack) -> list[int]:
-    """One for each watched node, with the devices of its pod as its kubelet tells them; the ports."""
+def _start_collectors(site: Site, stack: ExitStack) -> list[str]:
+    """One for each watched node, at its pod's address, with the devices of the job's pod; the addresses."""
     folder = site.folder / "played"
     folder.mkdir()
     (folder / "token").write_text(TOKEN, encoding="ascii")
     access = site.node.plane.kubectl("create", "token", "flopwatch-collector", "-n", NAMESPACE)
     (folder / "api-token").write_text(access, encoding="ascii")
-    pods = dict(reversed(line.split()) for line in _running(site, SPACE))
+    pods = {node: pod for pod, node, _ in _running(site, SPACE)}
+    places = {node: address for _, node, address in _running(site, NAMESPACE)}
+    addresses = [places[_name(number)] for number in range(WATCHED)]
     begins_at = time.time()
     scenario = _scenario(folder, begins_at)
     for number in range(WATCHED):
@@ -151,15 +176,16 @@ def _start_collectors(site: Site, stack: ExitStack) -> list[int]:
         devices = tuple(each.gpu_uuid for each in scenario.node(node).gpus)
         answer = kubelet.a_pod(pods[node], kubelet.a_container(devices=devices), namespace=SPACE)
         stack.enter_context(kubelet.a_kubelet(socket, kubelet.a_reply(answer)))
+        lend(site.node.machine, places[node])
         part = site.node.machine.begin(
             f"collector-{number}", sys.executable, "-m", "collector", f"--node={node}", f"--simulate={scenario.file}",
             f"--speed={SPEED}", f"--begins-at={begins_at}", "--interval-seconds=10", "--max-gap-seconds=120",
-            f"--listen-host={ADDRESS}", f"--listen-port={FIRST_PORT + number}",
+            f"--listen-host={places[node]}",
             f"--bearer-token-file={folder / 'token'}", f"--kubelet-socket={socket}", f"--api-server={SERVER}",
             f"--api-token-file={folder / 'api-token'}", f"--api-ca-file={site.node.plane.authority.folder / 'ca.crt'}",
         )  # fmt: skip
         stack.callback(part.stop)
-    return [FIRST_PORT + number for number in range(WATCHED)]
+    return addresses
 
 
 def _scenario(folder: Path, begins_at: float) -> Scenario:
@@ -182,8 +208,8 @@ def _scenario(folder: Path, begins_at: float) -> Scenario:
     return load_scenario(path)
 
 
-def _memory(port: int) -> float:
+def _memory(site: Site, address: str) -> float:
     """Of the collector's process, in bytes."""
-    command = ["curl", "-sf", "-H", f"Authorization: Bearer {TOKEN}", "-H", "Accept: application/openmetrics-text"]
-    page = subprocess.run([*command, f"http://{ADDRESS}:{port}/metrics"], capture_output=True, text=True, check=True)
-    return next(each.value for each in samples(page.stdout) if each.name == node_metrics.COLLECTOR_MEMORY.name)
+    command = ("curl", "-sf", "-H", f"Authorization: Bearer {TOKEN}", "-H", OPENMETRICS)
+    page = site.node.machine.run(*command, f"http://{address}:9478/metrics")
+    return next(each.value for each in samples(page) if each.name == node_metrics.COLLECTOR_MEMORY.name)

@@ -224,3 +224,10 @@ def test_the_engine_tells_its_health_at_the_pods_address() -> None:
     (port,) = container["ports"]
     for address in ("10.0.0.7", "fd00::7"):
         assert read_address(listen.replace("$(POD_IP)", address)) == (address, port["containerPort"])
+
+
+def test_a_drain_is_held_up_by_neither() -> None:
+    """The API's budget always lets one replica go, also one that is not well, and chooses the API's pods."""
+    (budget,) = of_kind("PodDisruptionBudget").values()
+    assert (budget["spec"]["maxUnavailable"], budget["spec"]["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert budget["spec"]["selector"]["matchLabels"].items() <= pod_of("flopwatch-api")["metadata"]["labels"].items()
