@@ -69,8 +69,8 @@ class Centre:
         return list(json.loads(self.flopwatch("status", "--format", "json"))["targets"])
 
     def heard(self) -> int:
-        """How many collectors answered well, last time."""
-        return sum(each["state"] == "ok" for each in self.targets())
+        """How many nodes' collectors answered well, last time."""
+        return sum(each["state"] == "ok" and each["node"] is not None for each in self.targets())
 
     def curl(self, token: str, path: str, body: object = None) -> Any:
         """What the API answers through its Service. Raises ``NotStarted`` with the status of a refusal."""

@@ -310,7 +310,14 @@ def pod_spec(gpus: int, command: str = "sleep 1000000", **more: Any) -> dict[str
     } | more  # fmt: skip
 
 
-def wait(what: str, is_so: Callable[[], Any], *, seconds: float = 30.0, told: Callable[[], str] = lambda: "") -> float:
+def wait(
+    what: str,
+    is_so: Callable[[], Any],
+    *,
+    seconds: float = 30.0,
+    pause_seconds: float = 0.1,
+    told: Callable[[], str] = lambda: "",
+) -> float:
     """Wait until it is so, and tell the seconds that it took. Raises AssertionError with what is ``told`` then."""
     began = time.monotonic()
     while True:
@@ -321,4 +328,4 @@ def wait(what: str, is_so: Callable[[], Any], *, seconds: float = 30.0, told: Ca
         except (NotStarted, subprocess.SubprocessError) as error:
             problem = f" ({error})"
         assert time.monotonic() - began < seconds, f"not in {seconds:g} s: {what}{problem}\n{told()}"
-        time.sleep(0.1)
+        time.sleep(pause_seconds)

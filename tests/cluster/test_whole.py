@@ -64,7 +64,13 @@ def test_a_scripted_run_becomes_a_ticket_that_is_decided(site: Site, figures: di
     with ExitStack() as stack:
         began = time.monotonic()
         addresses = _start_collectors(site, stack)
-        wait("the engine hears them all", lambda: centre.heard() == WATCHED + 1, seconds=120, told=centre.told)
+        wait(
+            "the engine hears them all",
+            lambda: centre.heard() == WATCHED + 1,
+            seconds=120,
+            pause_seconds=3,
+            told=centre.told,
+        )
         figures["twenty collectors started to heard, s"] = time.monotonic() - began
         _decide(centre, alice)
         figures["twenty collectors started to ticket decided, s"] = time.monotonic() - began
@@ -179,7 +185,7 @@ def _start_collectors(site: Site, stack: ExitStack) -> list[str]:
         lend(site.node.machine, places[node])
         part = site.node.machine.begin(
             f"collector-{number}", sys.executable, "-m", "collector", f"--node={node}", f"--simulate={scenario.file}",
-            f"--speed={SPEED}", f"--begins-at={begins_at}", "--interval-seconds=10", "--max-gap-seconds=120",
+            f"--speed={SPEED}", f"--begins-at={begins_at}", "--interval-seconds=30", "--max-gap-seconds=300",
             f"--listen-host={places[node]}",
             f"--bearer-token-file={folder / 'token'}", f"--kubelet-socket={socket}", f"--api-server={SERVER}",
             f"--api-token-file={folder / 'api-token'}", f"--api-ca-file={site.node.plane.authority.folder / 'ca.crt'}",
