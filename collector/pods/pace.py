@@ -6,13 +6,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """
-    How patient the watch is, in seconds; all but the first pair are guesses.
+    How patient the watch is, in seconds; all but the first pair and ``longest_wait`` are guesses.
 
     ``shortest_watch`` and ``longest_watch``: when the server ends a watch, as its own default does
     (kube-apiserver ``--min-request-timeout``: 1800 s, drawn up to twice that).
     ``silence``: a watch that says nothing for so long is broken; a bookmark comes each minute.
-    ``first_wait`` doubles with every failure up to ``longest_wait``; half of it is drawn, so that the nodes of a
-    cluster do not come back together. ``longest_retry_after`` is as long as the server may keep us waiting.
+    ``first_wait`` doubles with every failure up to ``longest_wait``, which is what the kubelet's own watches wait at most
+    (client-go: tools/cache/reflector.go); half of it is drawn, so that the nodes of a cluster do not come back
+    together. ``longest_retry_after`` is as long as the server may keep us waiting.
     ``deleted_kept``: how long a deleted pod is still told of.
     """
 
@@ -20,7 +21,7 @@ class Pace:
     longest_watch: float = 3600.0
     silence: float = 180.0
     first_wait: float = 1.0
-    longest_wait: float = 60.0
+    longest_wait: float = 30.0
     longest_retry_after: float = 600.0
     deleted_kept: float = 3600.0
 

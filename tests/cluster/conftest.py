@@ -65,7 +65,16 @@ def machine() -> Iterator[Machine]:
         finally:
             machine.stop()
             remove_cgroups()
+            _keep_logs(folder / "logs")
             shutil.rmtree(folder)
+
+
+def _keep_logs(folder: Path) -> None:
+    """Those of the last run stay, for whoever wants more than the ends that stand with a failure."""
+    kept = CACHE / "logs-of-the-last-run"
+    shutil.rmtree(kept, ignore_errors=True)
+    if folder.exists():
+        shutil.move(folder, kept)
 
 
 @pytest.fixture(scope="session")
@@ -125,4 +134,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and machine is not None:
         for part in machine.parts:
             report.sections.append((f"log of {part.name}", part.tail()))
+        if isinstance(funcargs.get("site"), Site):
+            funcargs["site"].tidy()
     return report

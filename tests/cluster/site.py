@@ -44,6 +44,7 @@ SETTINGS = {
     "BOOT_ID_FILE": "/var/lib/flopwatch/boot-id",
 }
 """Of the collector, in every test."""
+TAINT = "flopwatch.io/tried"
 TENANTS = ("alpha", "beta", "gamma")
 SOON_SECONDS = 3.0
 """How long the collector may take to say who holds what."""
@@ -241,6 +242,23 @@ class Site:
         """Delete these pods and wait until nothing is held any more."""
         self.node.plane.kubectl("delete", "-n", namespace, "pod", *pods, "--wait=true")
         wait("nothing is held", lambda: not self.held(), seconds=SOON_SECONDS, told=lambda: str(self.counts()))
+
+    def tidy(self) -> None:
+        """After a test that has failed, so that it takes no other with it."""
+        plane, parts = self.node.plane, self.node.parts
+        if plane.parts["kube-apiserver"].process.poll() is not None:
+            plane.start_api_server()
+        if parts["containerd"].process.poll() is not None:
+            self.node.start_containerd()
+        if parts["kubelet"].process.poll() is not None:
+            self.node.start_kubelet()
+        with suppress(NotStarted):
+            plane.kubectl("taint", "node", NODE, f"{TAINT}-")
+        with suppress(NotStarted):
+            plane.kubectl("uncordon", NODE)
+        for name in TENANTS:
+            plane.kubectl("delete", "deployments,jobs,pods", "--all", "-n", name, "--wait=true", "--timeout=60s")
+        self.start_plugin(*self.uuids())
 
     def tenant(self, name: str) -> None:
         """A namespace whose label claims a tenant."""

@@ -169,6 +169,7 @@ def test_pods_on_one_gpu_share_it(site: Site) -> None:
     site.start_plugin(*site.uuids())
     wait("the node offers them all", lambda: site.offered() == GPUS)
     wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(site.counts()))
+    assert site.balance() == (0, 0)
 
 
 def test_a_tenant_cannot_say_whose_a_namespace_is(site: Site) -> None:

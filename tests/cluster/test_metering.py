@@ -4,7 +4,7 @@ import json
 import time
 
 from cluster.node import NODE
-from cluster.site import SOON_SECONDS, Site, a_container, moment, unix, wait
+from cluster.site import SOON_SECONDS, TAINT, Site, a_container, moment, unix, wait
 
 from collector.contract import holder_metrics, node_metrics
 
@@ -60,7 +60,7 @@ def test_an_evicted_pod_holds_nothing(site: Site) -> None:
     kubectl, collector = site.node.plane.kubectl, site.collector_pod()
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "asked", "namespace": "alpha"}}
     asked = ("create", "--raw", "/api/v1/namespaces/alpha/pods/asked/eviction", "-f", "-")
-    taint = ("taint", "node", NODE, "flopwatch.io/tried=yes:NoExecute")
+    taint = ("taint", "node", NODE, f"{TAINT}=yes:NoExecute")
     for name, evict in (
         ("asked", lambda: kubectl(*asked, text=json.dumps(eviction))),
         ("tainted", lambda: kubectl(*taint)),
@@ -71,7 +71,7 @@ def test_an_evicted_pod_holds_nothing(site: Site) -> None:
         evict()
         wait("it is gone", lambda: not site.pods())
         wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(site.counts()))
-    kubectl(*taint[:-1], f"{taint[-1]}-")
+    kubectl("taint", "node", NODE, f"{TAINT}-")
     assert (site.collector_pod() or {})["metadata"]["uid"] == (collector or {})["metadata"]["uid"]
     assert site.balance() == (0, 0)
 
