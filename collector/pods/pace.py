@@ -11,7 +11,7 @@ class Pace:
     ``shortest_watch`` and ``longest_watch``: when the server ends a watch, as its own default does
     (kube-apiserver ``--min-request-timeout``: 1800 s, drawn up to twice that).
     ``silence``: a watch that says nothing for so long is broken; a bookmark comes each minute.
-    ``first_wait`` doubles with every failure up to ``longest_wait``, which is what the kubelet's own watches wait at most
+    ``first_wait`` doubles with every failure up to ``longest_wait``, as long as the kubelet's own watches wait at most
     (client-go: tools/cache/reflector.go); half of it is drawn, so that the nodes of a cluster do not come back
     together. ``longest_retry_after`` is as long as the server may keep us waiting.
     ``deleted_kept``: how long a deleted pod is still told of.
