@@ -40,7 +40,7 @@ COLLECTED = "flopwatch.io/collected"
 """The label of nodes that are to have a collector."""
 SETTINGS = {
     "STATE_INTERVAL_SECONDS": "2",  # counters are read as saved: tests wait for it
-    "RETENTION_SECONDS": "60",
+    "RETENTION_SECONDS": "30",
     "BOOT_ID_FILE": "/var/lib/flopwatch/boot-id",
 }
 """Of the collector, in every test."""
