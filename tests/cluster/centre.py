@@ -57,6 +57,11 @@ class Centre:
         """What the command prints in the engine's pod."""
         return self.kubectl("exec", "deploy/flopwatch-engine", "--", "flopwatch", *arguments)
 
+    def engine_token(self) -> str:
+        """What the engine's pod shows the API server."""
+        path = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+        return self.kubectl("exec", "deploy/flopwatch-engine", "--", "cat", path)
+
     def token(self, reviewer: str) -> str:
         """A new token of this reviewer; returns when the API knows it."""
         said = self.flopwatch("review", "add-token", reviewer)

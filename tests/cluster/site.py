@@ -243,6 +243,18 @@ class Site:
         self.node.plane.kubectl("delete", "-n", namespace, "pod", *pods, "--wait=true")
         wait("nothing is held", lambda: not self.held(), seconds=SOON_SECONDS, told=lambda: str(self.counts()))
 
+    def hold(self, namespace: str, name: str, gpus: int, **spec: Any) -> dict[str, int]:
+        """A bare pod that runs, and what the collector has to say of it as soon as it does: how much it holds."""
+        self.run_pod(namespace, name, gpus, **spec)
+        wait("it runs", lambda: _is_running(self, namespace, name), seconds=60)
+        wait(
+            "it holds",
+            lambda: self.counts().get(f"{namespace}/{name}/main") == gpus,
+            seconds=SOON_SECONDS,
+            told=lambda: str(self.counts()),
+        )
+        return {f"{namespace}/{name}/main": gpus}
+
     def tidy(self) -> None:
         """After a test that has failed, so that it takes no other with it."""
         plane, parts = self.node.plane, self.node.parts
@@ -298,6 +310,11 @@ class Site:
         )
         (site / "kustomization.yaml").write_text(text, encoding="ascii")
         return site
+
+
+def _is_running(site: Site, namespace: str, name: str) -> bool:
+    path = "jsonpath={.status.phase}"
+    return site.node.plane.kubectl("get", "pod", name, "-n", namespace, "-o", path) == "Running"
 
 
 def a_container(name: str, gpus: int, command: str) -> dict[str, Any]:

@@ -20,9 +20,7 @@ BACK_SECONDS = 120.0
 @contextmanager
 def holding(site: Site, namespace: str, name: str, gpus: int) -> Iterator[dict[str, int]]:
     """A pod that holds so many GPUs throughout, and holds them still at the end; the books balance."""
-    site.run_pod(namespace, name, gpus)
-    held = {f"{namespace}/{name}/main": gpus}
-    wait("it holds", lambda: site.counts() == held, seconds=20, told=lambda: str(site.counts()))
+    held = site.hold(namespace, name, gpus)
     yield held
     wait("it holds again", lambda: site.counts() == held, seconds=20, told=lambda: str(site.counts()))
     assert site.balance() == (0, 0)
@@ -117,8 +115,7 @@ def test_a_drained_node_holds_nothing_and_is_watched_on(site: Site) -> None:
     """The tenants' pods are evicted; the collector's stays."""
     kubectl = site.node.plane.kubectl
     collector = site.collector_pod()
-    site.run_pod("alpha", "moved", 4)
-    wait("it holds", lambda: site.counts() == {"alpha/moved/main": 4}, seconds=20, told=lambda: str(site.counts()))
+    site.hold("alpha", "moved", 4)
     kubectl("drain", NODE, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s")
     try:
         wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(site.counts()))
@@ -144,9 +141,11 @@ def test_a_node_that_is_booted_goes_on(site: Site, figures: dict[str, float]) ->
         },
     }  # fmt: skip
     site.node.plane.kubectl("apply", "-n", "beta", "-f", "-", text=json.dumps(deployment))
-    wait("it holds", lambda: list(site.counts().values()) == [2], seconds=30, told=lambda: str(site.counts()))
+    wait("it runs", lambda: len(site.pods("Running")) == 1, seconds=60)
+    wait("it holds", lambda: list(site.counts().values()) == [2], seconds=SOON_SECONDS)
     before = site.held()
-    wait("the state has it", lambda: site.total(holder_metrics.HELD, workload_name="resident") >= 0, seconds=20)
+    saved = [who.split("/")[1] for who in before]
+    wait("the state has it", lambda: all(_held(site, pod) > 0 for pod in saved), seconds=20)
     lost, began = _lost(site), time.monotonic()
     site.node.power_off()
     site.boot("the second")

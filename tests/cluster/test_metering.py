@@ -44,7 +44,7 @@ def test_a_pod_that_is_out_of_memory_holds_nothing(site: Site) -> None:
         "resources": {"limits": {"nvidia.com/gpu": "1", "memory": "24Mi"}},
     }
     site.run_pod("gamma", "greedy", 0, containers=[greedy])
-    wait("it holds", lambda: site.counts() == {"gamma/greedy/main": 1}, seconds=20, told=lambda: str(site.counts()))
+    wait("it holds", lambda: site.counts() == {"gamma/greedy/main": 1}, seconds=60, told=lambda: str(site.counts()))
     wait("it is killed", lambda: _reason(site, "gamma", "greedy") == "OOMKilled", seconds=40)
     wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(site.counts()))
     site.gone("greedy", namespace="gamma")
@@ -65,9 +65,7 @@ def test_an_evicted_pod_holds_nothing(site: Site) -> None:
         ("asked", lambda: kubectl(*asked, text=json.dumps(eviction))),
         ("tainted", lambda: kubectl(*taint)),
     ):
-        site.run_pod("alpha", name, 2)
-        held = {f"alpha/{name}/main": 2}
-        wait("it holds", lambda held=held: site.counts() == held, seconds=20, told=lambda: str(site.counts()))
+        site.hold("alpha", name, 2)
         evict()
         wait("it is gone", lambda: not site.pods())
         wait("nothing is held", lambda: not site.held(), seconds=SOON_SECONDS, told=lambda: str(site.counts()))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster.access import Access
 from cluster.centre import Centre
 from cluster.churn import Churn, Standing
 from cluster.control_plane import SERVER
@@ -73,6 +74,7 @@ def test_a_scripted_run_becomes_a_ticket_that_is_decided(site: Site, figures: di
         )
         figures["twenty collectors started to heard, s"] = time.monotonic() - began
         _decide(centre, alice)
+        _refuse_all_else(centre)
         figures["twenty collectors started to ticket decided, s"] = time.monotonic() - began
         most = max(_memory(site, address) for address in addresses)
     figures["a played node's collector at most, MiB"] = most / 2**20
@@ -113,6 +115,21 @@ def _decide(centre: Centre, reviewer: str) -> None:
     body = {"outcome": "referred_to_counsel", "reason": "no answer yet to what the model is for"}
     decided = centre.curl(reviewer, f"{place}/decision", body)
     assert (decided["state"], decided["decisions"][-1]["actor"]) == ("decided", "alice")
+
+
+def _refuse_all_else(centre: Centre) -> None:
+    """The engine's own token finds collectors and their nodes, and nothing else."""
+    may = Access(centre.node.plane, "engine", centre.engine_token()).may
+    assert may("list", "pods", NAMESPACE)
+    assert may("get", "nodes")
+    refused = [
+        ("list", "pods"), ("get", "pods"), ("watch", "pods"), ("list", "nodes"), ("get", "nodes/proxy"),
+        ("patch", "nodes"), ("get", "namespaces"), ("create", "pods/exec"), ("get", "pods/log"), ("delete", "pods"),
+        ("create", "serviceaccounts/token"), ("impersonate", "users"),
+        *((verb, what) for what in ("secrets", "configmaps") for verb in ("get", "list", "create")),
+    ]  # fmt: skip
+    spaces = {what: ("", NAMESPACE, SPACE) if what != ("list", "pods") else ("", SPACE) for what in refused}
+    assert [what for what in refused for space in spaces[what] if may(*what, space)] == []
 
 
 def _tickets(centre: Centre, reviewer: str) -> list[dict[str, Any]]:
