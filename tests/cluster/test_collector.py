@@ -63,6 +63,8 @@ def test_every_device_is_its_pods_and_nobody_elses(site: Site, figures: dict[str
     assert sorted(each for devices in held.values() for each in devices) == sorted(_given(site)), "each once"
     asked = ("workload_namespace", "workload_kind", "workload_name", "tenant_id")
     infos = [each.labels for each in site.page() if each.name == holder_metrics.HOLDER_INFO.name]
+    assert {each["pod_uid"] for each in infos} >= {pod["metadata"]["uid"] for pod in site.pods()}
+    assert {each["container"] for each in infos} == {"main"}
     workloads = {tuple(labels[name] for name in asked) for labels in infos}
     assert {
         ("alpha", "Pod", "bare", "t-alpha"),
