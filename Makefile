@@ -24,6 +24,7 @@ test: $(READY)  ## all tests
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile
 
 cluster-test: $(READY)  ## the DaemonSet on a real kubelet: root, containerd, Go; builds Kubernetes once
+	PYTHONPATH=tests $(BIN)/python -m cluster.binaries
 	$(BIN)/pytest tests/cluster --capture=no --timeout=900 --durations=12 -p no:xdist
 
 check: $(READY)  ## lint, types, import contracts, boards, wheel
