@@ -15,9 +15,10 @@ import pytest
 from fastapi import FastAPI
 from support.findings import a_comparison, a_finding
 
+from policy.hosts import is_loopback
 from policy.review.access import Tokens, digest_of
 from policy.review.api import create_app, serve
-from policy.review.api.serve import is_loopback, server_of
+from policy.review.api.serve import server_of
 from policy.review.errors import RemoteNotAllowed
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import NOTICE, OUTCOME_MEANINGS, Outcome

@@ -4,7 +4,6 @@ The API on a port: plain HTTP for this machine, behind something that speaks TLS
 It keeps no access log: whose ticket was read when is in no file that nobody guards.
 """
 
-import ipaddress
 import signal
 import socket
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from policy.hosts import is_loopback
 from policy.review.errors import CannotListen, RemoteNotAllowed
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -66,13 +66,3 @@ def server_of(app: FastAPI, host: str, port: int, *, allow_remote: bool = False)
         proxy_headers=False,
     )
     return uvicorn.Server(config)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the host. A name other than ``localhost`` could be anything."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

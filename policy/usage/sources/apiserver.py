@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import ValidationError
 
+from policy.hosts import is_loopback
 from policy.usage.sources import fetch
 from policy.usage.sources.fetch import Ask, NoAnswer
 from policy.usage.sources.pods import SELECTOR, Node, Pod, PodList, Status
@@ -65,7 +65,7 @@ class Access:
             self.server, whose="an API server's", like="https://10.0.0.1:443", flag="a file"
         ):
             return f"the API server's address {fault}"
-        if not self.is_encrypted and not _is_loopback(urlsplit(self.server).hostname or ""):
+        if not self.is_encrypted and not is_loopback(urlsplit(self.server).hostname or ""):
             return f"{self.server}: anybody could answer there; use https"
         try:
             self.token()
@@ -94,13 +94,6 @@ class Access:
             return fetch.authority_of(path) if self.is_encrypted else None
         except OSError as error:
             raise NotTold(f"{path}: cannot be used ({error.strerror or error})") from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextmanager
