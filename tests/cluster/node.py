@@ -29,11 +29,6 @@ class Node:
         """What it runs on."""
         return self.plane.machine
 
-    @property
-    def kubelet_folder(self) -> Path:
-        """The kubelet's own folder, as the tests see it; on the machine it is /var/lib/kubelet."""
-        return self.machine.folder / "kubelet"
-
     @classmethod
     def start(cls, plane: ControlPlane) -> "Node":
         """A node that is ready. Raises ``NotStarted``."""

@@ -243,6 +243,16 @@ class Site:
         self.node.plane.kubectl("delete", "-n", namespace, "pod", *pods, "--wait=true")
         wait("nothing is held", lambda: not self.held(), seconds=SOON_SECONDS, told=lambda: str(self.counts()))
 
+    def deploy(self, namespace: str, name: str, gpus: int) -> None:
+        """A Deployment of one pod that asks for GPUs."""
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": pod_spec(gpus, restartPolicy="Always")}
+        deployment = {
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        }  # fmt: skip
+        self.node.plane.kubectl("apply", "-n", namespace, "-f", "-", text=json.dumps(deployment))
+
     def hold(self, namespace: str, name: str, gpus: int, **spec: Any) -> dict[str, int]:
         """A bare pod that runs, and what the collector has to say of it as soon as it does: how much it holds."""
         self.run_pod(namespace, name, gpus, **spec)

@@ -44,15 +44,7 @@ def test_every_device_is_its_pods_and_nobody_elses(site: Site, figures: dict[str
         "spec": {"backoffLimit": 0, "template": {"spec": pod_spec(2)}},
     }  # fmt: skip
     kubectl("apply", "-n", "beta", "-f", "-", text=json.dumps(job))
-    labels = {"app": "serve"}
-    deployment = {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "serve"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod_spec(4, restartPolicy="Always")},
-        },
-    }  # fmt: skip
-    kubectl("apply", "-n", "gamma", "-f", "-", text=json.dumps(deployment))
+    site.deploy("gamma", "serve", 4)
     wait("all is held", lambda: sorted(site.counts().values()) == [1, 2, 4], seconds=60)
     seen = time.time()
     wait("three pods run", lambda: len(site.pods("Running")) == 3, seconds=SOON_SECONDS)

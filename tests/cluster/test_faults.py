@@ -1,6 +1,5 @@
 """What befalls a node: after each of it the balance sheet comes out, and who holds what is right again by itself."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 
 from cluster.machine import NotStarted
 from cluster.node import NODE
-from cluster.site import GPUS, NAMESPACE, SOON_SECONDS, Site, pod_spec, wait
+from cluster.site import GPUS, NAMESPACE, SOON_SECONDS, Site, wait
 
 from collector.contract import gpu_metrics, holder_metrics, node_metrics
 
@@ -132,15 +131,7 @@ def test_a_node_that_is_booted_goes_on(site: Site, figures: dict[str, float]) ->
 
     As far as it can be played: the kernel goes on, and another boot is told by a file.
     """
-    labels = {"app": "resident"}
-    deployment = {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "resident"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod_spec(2, restartPolicy="Always")},
-        },
-    }  # fmt: skip
-    site.node.plane.kubectl("apply", "-n", "beta", "-f", "-", text=json.dumps(deployment))
+    site.deploy("beta", "resident", 2)
     wait("it runs", lambda: len(site.pods("Running")) == 1, seconds=60)
     wait("it holds", lambda: list(site.counts().values()) == [2], seconds=SOON_SECONDS)
     before = site.held()
