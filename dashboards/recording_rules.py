@@ -72,7 +72,7 @@ def _rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
 
 def _peaks(facts: Facts) -> Iterator[dict[str, Any]]:
     columns = ("accelerator", "evidence", "training_peak_flop_per_second", "densest_peak_flop_per_second")
-    rows = facts.accelerators.frame.select(columns)
+    rows = facts.known_peaks.select(columns)
     for name, evidence, training, densest in rows.drop_nulls().rows():
         for peak_format, peak in (("training", training), ("densest", densest)):
             labels = {"accelerator": name, "format": peak_format, "evidence": evidence}

@@ -52,7 +52,7 @@ class Judgement:
 
 def judge(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> Judgement:
     """From usage windows to findings, as of ``at``."""
-    estimates = estimate_compute(windows, facts.accelerators.frame, facts.estimation)
+    estimates = estimate_compute(windows, facts.peaks(windows["accelerator"]), facts.estimation)
     runs, stints = find_runs(estimates), find_stints(estimates)
     stint_verdicts = judge_stints(stints, facts.training_signals)
     verdicts = most_serious(stints, stint_verdicts)

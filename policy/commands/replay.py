@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts, pack = facts_and_rules(settings)
     tenants = read_tenants(settings.tenants).frame if settings.tenants else empty(TENANTS)
     fill = read_fill(arguments.map, arguments.accelerator)
-    warn_unknown(arguments.accelerator, facts.accelerators)
+    warn_unknown(arguments.accelerator, facts)
     with _progress() as progress:
         task = progress.add_task("reading", total=None)
         source = read_source(arguments, fill, lambda done, parts: progress.update(task, completed=done, total=parts))

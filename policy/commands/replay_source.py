@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from policy.commands.options import errors, read_duration, read_moment, shown
-from policy.facts.accelerators import Accelerators, UnknownAccelerator
+from policy.facts.facts import Facts
+from policy.facts.peaks import NoPeak
 from policy.settings import UnusableSettings
 from policy.usage.sources.fill import FILLABLE, Fill, UnusableFill
 from policy.usage.sources.prometheus import Found, Kind, read_prometheus
@@ -170,9 +171,9 @@ def _give_once(given: dict[str, str], name: str, value: str, written: str) -> No
         raise UnusableSettings(f"--map {written}: {name} is {given[name]!r} already; give it once")
 
 
-def warn_unknown(name: str, accelerators: Accelerators) -> None:
+def warn_unknown(name: str, facts: Facts) -> None:
     """Say at once that an accelerator has no peak in the facts, and which name was perhaps meant."""
-    if name and isinstance(found := accelerators.resolve(name), UnknownAccelerator):
+    if name and isinstance(found := facts.peak(name), NoPeak):
         meant = f"; perhaps {' or '.join(map(repr, found.suggestions))}?" if found.suggestions else ""
         errors.print(shown(f"--accelerator {name!r}: {found.reason}{meant} There will be no estimate."), soft_wrap=True)
 

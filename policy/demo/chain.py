@@ -8,8 +8,8 @@ import polars as pl
 from rich.tree import Tree
 
 from policy.engine import Judgement
-from policy.facts.accelerators import Accelerator
 from policy.facts.facts import Facts
+from policy.facts.peaks import Peak
 from policy.rules.finding import Finding
 from policy.rules.sentences import flop_text, interval_text
 
@@ -66,8 +66,8 @@ def _add_run(tree: Tree, row: dict[str, Any], facts: Facts) -> None:
 
 
 def _add_peak(branch: Tree, name: str, facts: Facts) -> None:
-    chip, share = facts.accelerators.resolve(name), facts.estimation
-    if not isinstance(chip, Accelerator):
+    chip, share = facts.peak(name), facts.estimation
+    if not isinstance(chip, Peak):
         branch.add(f"{name}: {chip.reason}")
         return
     low, likely, high = share.utilisation_low.value, share.utilisation_likely.value, share.utilisation_high.value

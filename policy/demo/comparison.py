@@ -62,7 +62,7 @@ def compare(judgement: Judgement, tenants: pl.DataFrame, facts: Facts, tier_flop
 
 
 def _usual(estimates: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    peaks = facts.accelerators.frame.select("accelerator", peak="training_peak_flop_per_second")
+    peaks = facts.peaks(estimates["accelerator"]).select("accelerator", peak="training_peak_flop_per_second")
     seen = pl.col("observed_seconds") + pl.col("shared_observed_seconds")
     busy = pl.col("busy_seconds") + pl.col("shared_busy_seconds")
     return (

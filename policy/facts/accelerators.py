@@ -1,37 +1,22 @@
 """
-What each accelerator can do at most, by the name that its driver gives.
+What each accelerator is and can do at most: its rows in ``accelerators.toml``.
 
 Peaks are dense: sparsity doubles a data sheet's figure and no training uses it (an H100's 1,979 TFLOP/s at 16 bits is
-the sparse figure). Left out: what share of the peak a run reaches (:mod:`policy.facts.estimation`), and slices of a
-device, which have no estimate yet.
+the sparse figure). Left out: what share of the peak a run reaches (:mod:`policy.facts.estimation`), which name means
+which device (:mod:`policy.facts.product_names`), and which control paragraph it meets (:mod:`policy.facts.control`).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 
-import polars as pl
-
-from policy.facts.evidence import Evidence, Source
-from policy.facts.tables import FactsError, parse, read_row
+from policy.facts.countries import is_code
+from policy.facts.evidence import Source
+from policy.facts.tables import FactsError, Reader, Written
 
 FILE = "accelerators.toml"
-FLOP_PER_TFLOP = 1e12
-
-ACCELERATORS = pl.Schema(
-    {
-        "accelerator": pl.String,  # a name to look up: the driver's, or the device's own
-        "device": pl.String,  # the device that the name stands for
-        "training_peak_flop_per_second": pl.Float64,  # dense, BF16 or FP16; null: not known, so no estimate
-        "densest_format": pl.String,  # the floating-point format with the highest dense peak; null: not known
-        "densest_peak_flop_per_second": pl.Float64,  # that peak; null: not known
-        "evidence": pl.String,  # how well the name and the peaks are known, the weaker of both
-        "source": pl.String,  # where the peaks were read
-    }
-)
+KEYS = {"vendor": ("id",), "family": ("vendor", "words"), "accelerator": ("device",)}
 
 
 class Format(StrEnum):
@@ -47,137 +32,168 @@ class Format(StrEnum):
 
 
 class WholeNumberFormat(StrEnum):
-    """Integer formats, kept for the record."""
+    """Integer formats: models are not trained in them, and the control parameters count them."""
 
     INT8 = "int8"
     INT4 = "int4"
 
 
-TRAINING_FORMAT = Format.FP16_BF16
-DENSE_FORMATS = (Format.FP16_BF16, Format.FP8, Format.FP6, Format.FP4)
-"""Formats in which models are trained, widest first: of two equal peaks the wider format counts."""
+BITS = {
+    Format.FP64: 64,
+    Format.FP32: 32,
+    Format.TF32: 19,  # its inputs have a sign, eight bits of exponent and ten of mantissa
+    Format.FP16_BF16: 16,
+    Format.FP8: 8,
+    Format.FP6: 6,
+    Format.FP4: 4,
+    WholeNumberFormat.INT8: 8,
+    WholeNumberFormat.INT4: 4,
+}
+"""Bit length of an input, by which ECCN 3A090 multiplies the rate."""
 
-_SLICE = re.compile(r" MIG (\d+c\.)?\d+g\.\d+gb", re.IGNORECASE)
-"""NVML's name of a MIG instance, as in ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``."""
+
+class ForDataCentres(StrEnum):
+    """Whether the item is designed or marketed for use in data centres, as Note 2 to 3A090 asks. People decide it."""
+
+    YES = "yes"
+    NO = "no"
+    DISPUTED = "disputed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """Who develops accelerators. ``headquarters``: alpha-2; ``pci``: its number, in hex; ``words``: as in names."""
+
+    id: str
+    headquarters: str
+    words: tuple[str, ...]
+    source: Source
+    pci: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Parts of a vendor that are recognised by a word's beginning without being in the catalogue."""
+
+    vendor: str
+    words: tuple[str, ...]
+    source: Source
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tpp:
+    """Total Processing Performance: rate times bit length, the highest of all formats, and in which it is reached."""
+
+    value: float
+    format: Format | WholeNumberFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One row of the file. Memory in 1e9 bytes: the sizes sold, or the ends of the range that the sources give."""
+    """
+    One device. A rate, an area or a width that is not there is not known.
+
+    Memory in 1e9 bytes and its bandwidth in 1e9 bytes per second: those of the variants sold, or the ends of the range
+    that the sources give. ``die_area_mm2``: logic dies together. ``interconnect_gb_per_second``: between devices, both
+    directions.
+    """
 
     device: str
-    names: tuple[str, ...]
-    dense_tflop_per_second: Mapping[Format, float]
-    memory_gb: tuple[float, ...]
+    vendor: str
+    designed_for_data_centres: ForDataCentres
     source: Source
-    dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
     unverified_names: tuple[str, ...] = ()
+    vgpu_names: tuple[str, ...] = ()
+    pci: tuple[str, ...] = ()
+    dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
+    dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
+    memory_gb: tuple[float, ...] = ()
+    memory_bandwidth_gb_per_second: tuple[float, ...] = ()
+    die_area_mm2: float | None = None
+    interconnect_gb_per_second: float | None = None
     note: str = ""
 
-    def named(self) -> Iterator[tuple[str, Evidence]]:
-        """Every name of the device once, with what is known of name and peaks together."""
-        yield from ((name, Evidence.UNVERIFIED) for name in self.unverified_names)
-        for name in dict.fromkeys((self.device, *self.names)):
-            if name not in self.unverified_names:
-                yield name, self.source.evidence
+    @property
+    def tpp(self) -> Tpp | None:
+        """As the technical notes to ECCN 3A090 compute it, dense; None: no rate is known."""
+        rates: dict[Format | WholeNumberFormat, float] = {
+            each: rate
+            for table in (self.dense_tflop_per_second.items(), self.dense_teraop_per_second.items())
+            for each, rate in table
+        }
+        if not rates:
+            return None
+        best = max(rates, key=lambda each: rates[each] * BITS[each])
+        return Tpp(value=rates[best] * BITS[best], format=best)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accelerator:
-    """The peaks of a known device, in FLOP per second, dense."""
-
-    name: str
-    device: str
-    training_peak_flop_per_second: float
-    densest_format: Format
-    densest_peak_flop_per_second: float
-    evidence: Evidence
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownAccelerator:
-    """A name without usable peaks, why, and known names that look like it. Compute on it has no estimate."""
-
-    name: str
-    reason: str
-    suggestions: tuple[str, ...]
+    @property
+    def performance_density(self) -> float | None:
+        """TPP per mm² of logic die; None: one of both is not known."""
+        if self.tpp is None or self.die_area_mm2 is None:
+            return None
+        return self.tpp.value / self.die_area_mm2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerators:
-    """The devices of the file, by name."""
+    """The rows of the file."""
 
+    vendor: tuple[Vendor, ...]
+    family: tuple[Family, ...]
     accelerator: tuple[Device, ...]
 
     @cached_property
-    def _by_name(self) -> dict[str, Accelerator | UnknownAccelerator]:
-        named = ((name, evidence, device) for device in self.accelerator for name, evidence in device.named())
-        return {name: _resolved(name, evidence, device) for name, evidence, device in named}
+    def vendors(self) -> Mapping[str, Vendor]:
+        """The vendors, by id."""
+        return {vendor.id: vendor for vendor in self.vendor}
 
     @cached_property
-    def frame(self) -> pl.DataFrame:
-        """One row for each known name, in the schema :data:`ACCELERATORS`."""
-        named = [(name, evidence, device) for device in self.accelerator for name, evidence in device.named()]
-        rows = [_frame_row(name, evidence, device, self._by_name[name]) for name, evidence, device in named]
-        return pl.DataFrame(rows, schema=ACCELERATORS, orient="row")
-
-    def resolve(self, name: str) -> Accelerator | UnknownAccelerator:
-        """Look a driver's name up, exactly as the driver writes it."""
-        if _SLICE.search(name):
-            reason = "a slice of a device (MIG): slices are not estimated yet"
-            return UnknownAccelerator(name=name, reason=reason, suggestions=())
-        if name in self._by_name:
-            return self._by_name[name]
-        containing = [known for known in self._by_name if name and name.casefold() in known.casefold()]
-        close = containing or get_close_matches(name, self._by_name)
-        return UnknownAccelerator(name=name, reason="the name is not in the facts", suggestions=tuple(close[:3]))
+    def devices(self) -> Mapping[str, Device]:
+        """The devices, by what we call them."""
+        return {device.device: device for device in self.accelerator}
 
 
-def read_accelerators(text: str) -> Accelerators:
-    """Read the file's text. Raises :class:`FactsError` for a name used twice and for a peak that is not above 0."""
-    accelerators = read_row(Accelerators, FILE, "whole file", parse(FILE, text))
-    owner: dict[str, str] = {}
+def read_accelerators(reader: Reader, written: Written) -> Accelerators:
+    """Read the file. Raises :class:`FactsError`."""
+    accelerators = reader.row(Accelerators, "whole file", written)
+    for vendor in accelerators.vendor:
+        if not is_code(vendor.headquarters):
+            problem = f"{vendor.headquarters!r} is no alpha-2 code"
+            raise _wrong(vendor, f"[vendor] {vendor.id}", "headquarters", problem, "use two capital letters")
+    of_vendors: tuple[Family | Device, ...] = (*accelerators.family, *accelerators.accelerator)
+    for row in of_vendors:
+        if row.vendor not in accelerators.vendors:
+            problem = f"there is no vendor {row.vendor!r}"
+            raise _wrong(row, _table(row), "vendor", problem, f"use one of: {', '.join(accelerators.vendors)}")
     for device in accelerators.accelerator:
-        for name, _ in device.named():
-            if name in owner:
-                raise _wrong(device, "names", f"{name!r} already names {owner[name]}", "keep it with one device")
-            owner[name] = device.device
-        for each, peak in (*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()):
-            if peak <= 0:
-                raise _wrong(device, each, f"a peak of {peak} is not above 0", "leave out what is not known")
+        _check_amounts(device)
     return accelerators
 
 
-def _wrong(device: Device, key: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=FILE, table=f"[accelerator] {device.device}", field=key, problem=problem, remedy=remedy)
+def _check_amounts(device: Device) -> None:
+    for name, amount in _amounts(device):
+        if amount <= 0:
+            problem = f"{amount:g} is not above 0"
+            raise _wrong(device, _table(device), name, problem, "leave out what is not known")
 
 
-def _resolved(name: str, evidence: Evidence, device: Device) -> Accelerator | UnknownAccelerator:
-    if TRAINING_FORMAT not in device.dense_tflop_per_second:
-        reason = "the device is known, its dense 16-bit peak is not"
-        return UnknownAccelerator(name=name, reason=reason, suggestions=())
-    known = [each for each in DENSE_FORMATS if each in device.dense_tflop_per_second]
-    densest = max(known, key=lambda each: device.dense_tflop_per_second[each])
-    return Accelerator(
-        name=name,
-        device=device.device,
-        training_peak_flop_per_second=device.dense_tflop_per_second[TRAINING_FORMAT] * FLOP_PER_TFLOP,
-        densest_format=densest,
-        densest_peak_flop_per_second=device.dense_tflop_per_second[densest] * FLOP_PER_TFLOP,
-        evidence=evidence,
-        source=device.source,
-    )
+def _amounts(device: Device) -> Iterator[tuple[str, float]]:
+    """Every amount that is known, with the name of its field."""
+    yield from ((each.value, rate) for each, rate in device.dense_tflop_per_second.items())
+    yield from ((each.value, rate) for each, rate in device.dense_teraop_per_second.items())
+    for name in ("memory_gb", "memory_bandwidth_gb_per_second"):
+        yield from ((f"{name}[{at}]", amount) for at, amount in enumerate(getattr(device, name), start=1))
+    for name in ("die_area_mm2", "interconnect_gb_per_second"):
+        if (amount := getattr(device, name)) is not None:
+            yield name, amount
 
 
-def _frame_row(
-    name: str, evidence: Evidence, device: Device, resolved: Accelerator | UnknownAccelerator
-) -> tuple[str, str, float | None, str | None, float | None, str, str]:
-    """One row of the frame; a null is what polars has for a peak that is not known."""
-    source = device.source.citation
-    match resolved:
-        case UnknownAccelerator():
-            return name, device.device, None, None, None, evidence.value, source
-        case Accelerator():
-            training, densest = resolved.training_peak_flop_per_second, resolved.densest_peak_flop_per_second
-            return name, device.device, training, resolved.densest_format.value, densest, evidence.value, source
+def _table(row: Family | Device) -> str:
+    return f"[accelerator] {row.device}" if isinstance(row, Device) else f"[family] {row.vendor}"
+
+
+def _wrong(row: Vendor | Family | Device, table: str, name: str, problem: str, remedy: str) -> FactsError:
+    return FactsError(file=row.source.layer.file, table=table, field=name, problem=problem, remedy=remedy)

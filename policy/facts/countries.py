@@ -1,59 +1,152 @@
 """
-Country codes: ISO 3166-1 alpha-2 in capitals, and nothing else.
+Countries: ISO 3166-1 alpha-2 codes in capitals, and the names under which people write them.
 
-A name or another code is refused with the code that was probably meant, and never replaced silently: which country a
-party belongs to decides too much. The one door to the ``iso3166`` package.
+A code is what everything else works with. A name is resolved only where the caller asks for that, and never where it
+could mean two countries: which country a party belongs to decides too much for a guess. The one door to the
+``iso3166`` package. Names are no law, and no overlay reaches them.
 """
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 from iso3166 import countries_by_alpha2, countries_by_alpha3, countries_by_name
 
-_ALIASES = {
-    "UK": "GB",
-    "GREAT BRITAIN": "GB",
-    "UNITED KINGDOM": "GB",
-    "USA": "US",
-    "UNITED STATES": "US",
-    "MACAU": "MO",
-    "PRC": "CN",
-    "RUSSIA": "RU",
-    "IRAN": "IR",
-    "SYRIA": "SY",
-    "NORTH KOREA": "KP",
-    "DPRK": "KP",
-    "SOUTH KOREA": "KR",
-    "KOREA": "KR",
-    "BURMA": "MM",
-    "VENEZUELA": "VE",
-    "DRC": "CD",
-    "TAIWAN": "TW",
-    "EL": "GR",
-}
-"""Names and codes in use that are not ISO 3166-1's own, and the code meant. Our selection."""
+from policy.facts.evidence import Layer
+from policy.facts.tables import Reader, Written, parse
+
+FILE = "countries.toml"
 
 
 class CountryError(ValueError):
-    """A text that is no ISO 3166-1 alpha-2 code. ``suggestion`` is the code probably meant, or an empty tuple."""
+    """
+    A text that is no ISO 3166-1 alpha-2 code, or no name of one country.
 
-    def __init__(self, text: str) -> None:
+    ``suggestion``: the codes that were probably meant; none, one, or several where it could mean each of them.
+    """
+
+    def __init__(self, text: str, suggestion: tuple[str, ...]) -> None:
         self.text = text
-        self.suggestion = _suggestion(text)
-        hint = f"; did you mean {self.suggestion[0]!r}?" if self.suggestion else ""
+        self.suggestion = suggestion
+        hint = f"; did you mean {' or '.join(map(repr, suggestion))}?" if suggestion else ""
         super().__init__(f"{text!r} is no ISO 3166-1 alpha-2 code (two capital letters, as in 'DE'){hint}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Country:
+    """One country: what the EAR calls it if that is not ISO's name, and what else people write."""
+
+    code: str
+    ear_name: str = ""
+    aliases: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """A text that could mean each of these countries."""
+
+    text: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    country: tuple[Country, ...]
+    ambiguous: tuple[Ambiguous, ...]
+
+
+def is_code(text: str) -> bool:
+    """Whether the text is an alpha-2 code in capitals."""
+    return text in countries_by_alpha2
 
 
 def normalise_country(text: str) -> str:
     """Give the code back if it is an ISO 3166-1 alpha-2 code in capitals; raise :class:`CountryError` otherwise."""
-    if text not in countries_by_alpha2:
-        raise CountryError(text)
+    if not is_code(text):
+        raise CountryError(text, _meant(text))
     return text
 
 
-def _suggestion(text: str) -> tuple[str, ...]:
-    """Look for the code meant: an alias, the code in small letters, an alpha-3 code, or ISO's own name."""
-    key = text.strip().upper()
-    if key in _ALIASES:
-        return (_ALIASES[key],)
-    if key in countries_by_alpha2:
-        return (key,)
-    country = countries_by_alpha3.get(key) or countries_by_name.get(key)
+def resolve_country(text: str) -> str:
+    """The code of a country that is called so: a code, ISO's or the EAR's name, an alias. Raises CountryError."""
+    if is_code(text):
+        return text
+    meant = _meant(text)
+    if len(meant) != 1:
+        raise CountryError(text, meant)
+    return meant[0]
+
+
+def country_name(code: str) -> str:
+    """The EAR's name of a country, else ISO's."""
+    row = _by_code().get(code)
+    return row.ear_name if row and row.ear_name else str(countries_by_alpha2[code].name)
+
+
+def note_on(code: str) -> str:
+    """What has to be known where a name was read as this code; nothing for most."""
+    row = _by_code().get(code)
+    return row.note.rstrip(".") if row else ""
+
+
+def alpha3(code: str) -> str:
+    """The alpha-3 code of an alpha-2 code."""
+    return str(countries_by_alpha2[code].alpha3)
+
+
+def read_names(written: Written) -> dict[str, tuple[str, ...]]:
+    """Every name in the file, folded, with the codes that it may mean. Raises FactsError."""
+    names = Reader().row(_Names, "whole file", written)
+    meant: dict[str, tuple[str, ...]] = {}
+    for row in names.country:
+        table = f"[country] {row.code}"
+        _check_code(row.code, written, table, "code")
+        for name in filter(None, (row.ear_name, *row.aliases)):
+            if meant.setdefault(_folded(name), (row.code,)) != (row.code,):
+                raise written.wrong(
+                    table, "aliases", f"{name!r} already names another", "make it ambiguous, or drop it"
+                )
+    for each in names.ambiguous:
+        for code in each.candidates:
+            _check_code(code, written, f"[ambiguous] {each.text}", "candidates")
+        if _folded(each.text) in meant:
+            raise written.wrong(f"[ambiguous] {each.text}", "text", "already names one country", "drop it there")
+        meant[_folded(each.text)] = each.candidates
+    return meant
+
+
+def _check_code(code: str, written: Written, table: str, name: str) -> None:
+    if not is_code(code):
+        raise written.wrong(table, name, f"{code!r} is no ISO 3166-1 alpha-2 code", "use two capital letters")
+
+
+def _folded(text: str) -> str:
+    """Without case, dots, commas and the spaces around: ``P.R.C.`` is ``prc``."""
+    return " ".join(text.casefold().replace(".", "").replace(",", " ").replace("&", " and ").split())
+
+
+@cache
+def _shipped() -> Written:
+    return parse(files("policy.facts").joinpath(FILE).read_text(encoding="utf-8"), Layer(file=FILE))
+
+
+@cache
+def _by_code() -> dict[str, Country]:
+    return {row.code: row for row in Reader().row(_Names, "whole file", _shipped()).country}
+
+
+@cache
+def _by_name() -> dict[str, tuple[str, ...]]:
+    iso = {_folded(name): (country.alpha2,) for name, country in countries_by_name.items()}
+    return iso | read_names(_shipped())
+
+
+def _meant(text: str) -> tuple[str, ...]:
+    """Look for the codes meant: a name, the code in small letters, an alpha-3 code."""
+    folded = _folded(text)
+    if folded in _by_name():
+        return _by_name()[folded]
+    key = folded.upper()
+    country = countries_by_alpha2.get(key) or countries_by_alpha3.get(key)
     return (country.alpha2,) if country else ()

@@ -8,9 +8,10 @@ assumed. The operations meant are those that the counting rule counts: what the 
 from dataclasses import dataclass
 
 from policy.facts.evidence import Constant, Source
-from policy.facts.tables import FactsError, parse, read_row
+from policy.facts.tables import Reader, Written
 
 FILE = "estimation.toml"
+KEYS: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +33,11 @@ class Estimation:
     counting_rule: CountingRule
 
 
-def read_estimation(text: str) -> Estimation:
-    """Read the file's text. Raises :class:`FactsError` where the three ratios are out of order or out of 0 to 1."""
-    estimation = read_row(Estimation, FILE, "whole file", parse(FILE, text))
+def read_estimation(reader: Reader, written: Written) -> Estimation:
+    """Read the file. Raises FactsError where the three ratios are out of order or out of 0 to 1."""
+    estimation = reader.row(Estimation, "whole file", written)
     low, likely = estimation.utilisation_low.value, estimation.utilisation_likely.value
     if not 0 < low <= likely <= estimation.utilisation_high.value <= 1:
-        raise FactsError(
-            file=FILE,
-            table="[utilisation_likely]",
-            field="value",
-            problem="low, likely and high are not in order between 0 and 1",
-            remedy="put the three in order",
-        )
+        problem = "low, likely and high are not in order between 0 and 1"
+        raise written.wrong("[utilisation_likely]", "value", problem, "put the three in order")
     return estimation

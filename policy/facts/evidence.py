@@ -1,5 +1,5 @@
 """
-Where a fact comes from and how well it is known.
+Where a fact comes from, how well it is known, and when somebody has to look again.
 
 A fact is as good as its weakest part: an exact figure with a date from memory is unverified.
 """
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 class Evidence(StrEnum):
     """
-    How well a fact is known.
+    How well a fact is known, the best first.
 
     ``official``: read in the official text or a mirror of it. ``secondary``: read in somebody's account of it.
     ``unverified``: from memory, or a choice of ours. A reviewer is shown which.
@@ -22,19 +22,91 @@ class Evidence(StrEnum):
     UNVERIFIED = "unverified"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What a fact rests on. ``read_on``: the day the source was read; ``review_by``: the last day to rely on that."""
+class Answer(StrEnum):
+    """Yes, no, or nobody knows. ``unknown`` never clears."""
 
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+def weakest(*evidence: Evidence) -> Evidence:
+    """The weakest of them."""
+    return max(evidence, key=list(Evidence).index)
+
+
+class LayerKind(StrEnum):
+    """
+    What a layer of facts is: ``shipped`` with flopwatch, an ``override`` of the provider's, or a ``scenario``.
+
+    A scenario says what is not so, or not yet. It is never in force; only replay and trials of rules take it.
+    """
+
+    SHIPPED = "shipped"
+    OVERRIDE = "override"
+    SCENARIO = "scenario"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Which file a row was written in. ``name``, ``reason``, ``decided_on``: an overlay's own words; ours has none."""
+
+    file: str
+    kind: LayerKind = LayerKind.SHIPPED
+    name: str = ""
+    reason: str = ""
+    decided_on: date | None = None
+
+    @property
+    def words(self) -> str:
+        """For a reviewer; nothing where the row is flopwatch's own."""
+        return "" if self.kind is LayerKind.SHIPPED else f"{self.kind} {self.name}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """
+    One text that rows cite.
+
+    ``read_on``: the day on which it was read. ``review_by``: our own day to read it again, the last one to rely on it.
+    ``term_ends``: the last day of which its own text speaks, as of a stay that runs until then, and ``term`` says so.
+    """
+
+    id: str
     citation: str
     evidence: Evidence
     read_on: date
     review_by: date
+    layer: Layer
+    url: str = ""
+    term_ends: date | None = None
+    term: str = ""
+
+    @property
+    def good_through(self) -> date:
+        """The last day to rely on it: of our own and the document's the earlier one."""
+        return self.review_by if self.term_ends is None else min(self.review_by, self.term_ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a row rests on: documents, how well the row as a whole is known, and the layer it was written in."""
+
+    documents: tuple[Document, ...]
+    evidence: Evidence
+    layer: Layer
+
+    @property
+    def citation(self) -> str:
+        """All documents in one line."""
+        return "; ".join(document.citation for document in self.documents)
 
     @property
     def line(self) -> str:
         """The source in one line, for a reviewer."""
-        return f"{self.citation} ({self.evidence}; read {self.read_on.isoformat()})"
+        read_on = min(document.read_on for document in self.documents).isoformat()
+        said_by = f"; {self.layer.words}" if self.layer.words else ""
+        return f"{self.citation} ({self.evidence}; read {read_on}{said_by})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

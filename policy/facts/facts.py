@@ -2,76 +2,187 @@
 All facts together, with the digest that a finding names.
 
 The digest is over what the files say: comments, layout, the order of keys and line ends do not change it; a row, a
-value or a tier set by the provider does.
+value, an overlay or a tier set by the provider does.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-from policy.facts import accelerators, estimation, jurisdictions, tiers, training_signals
+import polars as pl
+
+from policy.facts import (
+    accelerators,
+    control,
+    countries,
+    documents,
+    estimation,
+    jurisdictions,
+    red_flags,
+    switches,
+    tiers,
+    training_signals,
+)
 from policy.facts.accelerators import Accelerators
+from policy.facts.classification import Classifier
+from policy.facts.control import Control
 from policy.facts.estimation import Estimation
-from policy.facts.evidence import Source
+from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
-from policy.facts.tables import parse
+from policy.facts.layers import DOCUMENTS, Overlay, key_of, lay_over
+from policy.facts.peaks import NoPeak, Peak, peak_of, peaks_frame
+from policy.facts.product_names import ProductNames, check_product_names
+from policy.facts.red_flags import RedFlags
+from policy.facts.switches import Switches
+from policy.facts.tables import Reader, Written, parse
 from policy.facts.tiers import Tiers
 from policy.facts.training_signals import TrainingSignals
 
-FILES = (jurisdictions.FILE, accelerators.FILE, tiers.FILE, estimation.FILE, training_signals.FILE)
+TOPICS = {
+    module.FILE.removesuffix(".toml"): module
+    for module in (jurisdictions, accelerators, control, tiers, red_flags, switches, estimation, training_signals)
+}
+"""The topics that overlays may speak of, each a file and the module that reads it."""
+KEYS = {topic: module.KEYS for topic, module in TOPICS.items()}
+FILES = (documents.FILE, countries.FILE, *(module.FILE for module in TOPICS.values()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything believed about law and hardware. ``files_digest``: over the files alone."""
+    """
+    Everything believed about law and hardware.
 
+    ``layers``: what lies over the shipped facts. ``files_digest``: over the files and the overlays.
+    """
+
+    documents: Mapping[str, Document]
     jurisdictions: Jurisdictions
     accelerators: Accelerators
+    control: Control
     tiers: Tiers
+    red_flags: RedFlags
+    switches: Switches
     estimation: Estimation
     training_signals: TrainingSignals
+    layers: tuple[Layer, ...]
     files_digest: str
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, over the files and over the tiers in use: what a finding cites."""
+        """SHA-256, in hex, over the files, the overlays and the tiers in use: what a finding cites."""
         in_use = {tier.name: (tier.flop, tier.basis) for tier in self.tiers.by_name.values()}
         return _digest({"files": self.files_digest, "tiers": in_use})
 
     @property
+    def scenarios(self) -> tuple[Layer, ...]:
+        """The scenarios among the layers: where there is one, the facts are in force nowhere."""
+        return tuple(layer for layer in self.layers if layer.kind is LayerKind.SCENARIO)
+
+    @cached_property
+    def product_names(self) -> ProductNames:
+        """What names of accelerators mean."""
+        return ProductNames(accelerators=self.accelerators)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """What classifies accelerators by these facts."""
+        return Classifier(names=self.product_names, control=self.control, jurisdictions=self.jurisdictions)
+
+    @cached_property
     def sources(self) -> tuple[Source, ...]:
         """Every source of every row."""
         return tuple(_sources(self))
 
-    def overdue(self, at: date) -> tuple[Source, ...]:
-        """Give the sources that should have been read again before this day."""
-        return tuple(source for source in self.sources if source.review_by < at)
+    @cached_property
+    def source_by_line(self) -> Mapping[str, Source]:
+        """The sources by the line that a reviewer reads."""
+        return {source.line: source for source in self.sources}
+
+    def peak(self, accelerator: str) -> Peak | NoPeak:
+        """The peaks of an accelerator by any of its names."""
+        return peak_of(self.product_names, accelerator)
+
+    def peaks(self, asked: pl.Series) -> pl.DataFrame:
+        """The peaks of the accelerators of a column, in :data:`policy.facts.peaks.PEAKS`."""
+        return peaks_frame(self.product_names, asked.drop_nulls().unique())
+
+    @cached_property
+    def known_peaks(self) -> pl.DataFrame:
+        """The peaks of every name that a driver or the bus may give a known device, in PEAKS."""
+        numbers = (
+            f"{device.vendor} device {number.partition(':')[2]}"
+            for device in self.accelerators.accelerator
+            for number in device.pci
+        )
+        return peaks_frame(self.product_names, [*(name for name, _, _ in self.product_names.known), *numbers])
+
+    def overdue(self, at: date) -> tuple[Document, ...]:
+        """The documents that should have been read again before this day."""
+        return tuple(each for each in self.documents.values() if each.good_through < at)
 
     def with_tiers(self, flop_by_name: Mapping[str, float], *, basis: str) -> "Facts":
         """Set or add tiers of the provider's own; the digest changes. Raises :class:`policy.facts.tiers.TierError`."""
         return replace(self, tiers=self.tiers.with_overrides(flop_by_name, basis))
 
 
-def load_facts() -> Facts:
-    """Read the facts that ship with the package. Raises :class:`policy.facts.tables.FactsError`."""
+def load_facts(overlays: Sequence[Overlay] = ()) -> Facts:
+    """The facts that ship with the package, and what lies over them. Raises :class:`policy.facts.tables.FactsError`."""
     folder = files("policy.facts")
-    return read_facts({name: folder.joinpath(name).read_text(encoding="utf-8") for name in FILES})
+    return read_facts({name: folder.joinpath(name).read_text(encoding="utf-8") for name in FILES}, overlays)
 
 
-def read_facts(texts: Mapping[str, str]) -> Facts:
-    """Build the facts from the files' texts, by file name."""
+def read_facts(texts: Mapping[str, str], overlays: Sequence[Overlay] = ()) -> Facts:
+    """Build the facts from the files' texts, by file name, and overlays. Raises FactsError; nothing is half loaded."""
+    parsed = {name: parse(texts[name], Layer(file=name)) for name in FILES}
+    topics = {topic: parsed[module.FILE] for topic, module in TOPICS.items()}
+    for topic, keys in KEYS.items():
+        _check_keys(topics[topic], keys)
+    base = Written({DOCUMENTS: parsed[documents.FILE], **topics}, Layer(file="facts"))
+    content = lay_over(base, overlays, KEYS)
+    known = documents.read_documents(content[DOCUMENTS])
+    countries.read_names(parsed[countries.FILE])
+    return _facts(content, Reader(documents=known), overlays, parsed[countries.FILE])
+
+
+def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names: Written) -> Facts:
+    catalogue = accelerators.read_accelerators(reader, content["accelerators"])
+    check_product_names(catalogue)
     return Facts(
-        jurisdictions=jurisdictions.read_jurisdictions(texts[jurisdictions.FILE]),
-        accelerators=accelerators.read_accelerators(texts[accelerators.FILE]),
-        tiers=tiers.read_tiers(texts[tiers.FILE]),
-        estimation=estimation.read_estimation(texts[estimation.FILE]),
-        training_signals=training_signals.read_training_signals(texts[training_signals.FILE]),
-        files_digest=_digest({name: parse(name, texts[name]) for name in FILES}),
+        documents=reader.documents,
+        jurisdictions=jurisdictions.read_jurisdictions(reader, content["jurisdictions"]),
+        accelerators=catalogue,
+        control=control.read_control(reader, content["control"], catalogue),
+        tiers=tiers.read_tiers(reader, content["tiers"]),
+        red_flags=red_flags.read_red_flags(reader, content["red_flags"]),
+        switches=switches.read_switches(reader, content["switches"]),
+        estimation=estimation.read_estimation(reader, content["estimation"]),
+        training_signals=training_signals.read_training_signals(reader, content["training_signals"]),
+        layers=tuple(overlay.layer for overlay in overlays),
+        files_digest=_digest(
+            {
+                "facts": content,
+                "names": names,
+                "layers": [(layer.kind, layer.name, layer.reason) for layer in (each.layer for each in overlays)],
+            }
+        ),
     )
+
+
+def _check_keys(tables: Written, keys: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise FactsError for two rows that cannot be told from each other."""
+    for table, key in keys.items():
+        rows = tables.get(table, [])
+        written = [row for row in rows if isinstance(row, Written)] if isinstance(rows, list) else []
+        seen: set[str] = set()
+        for row in written:
+            if (own := key_of(row, key)) in seen:
+                raise row.wrong(f"[{table}]", key[0], f"two rows have the same {', '.join(key)}: {own}", "keep one")
+            seen.add(own)
 
 
 def _digest(content: object) -> str:

@@ -2,228 +2,227 @@
 Which countries the rules ask about, on a given day.
 
 Scope means Country Group D:5, what the rules name beside it (Macau), and what is treated as a member (Hong Kong as
-China). Two things are ``unknown``: a watched country, and a day before the records begin. Membership follows State's
-dates where State's and BIS's differ, as the note to the table in Supplement No. 1 to 15 CFR Part 740 asks. Left out:
-every other country group, and embargoes on parts of a country (15 CFR Part 746).
+China). Two things are ``unknown``: a watched country, and a day before the records of the group begin. Membership of
+D:5 follows State's dates where State's and BIS's differ, as the note to the table in Supplement No. 1 to 15 CFR Part
+740 asks; both are kept and shown. Left out: embargoes on parts of a country (15 CFR Part 746).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
-from itertools import pairwise
+from functools import cached_property
 
-from policy.facts.countries import CountryError, normalise_country
-from policy.facts.evidence import Source
-from policy.facts.tables import FactsError, parse, read_row
+from policy.facts.countries import CountryError, normalise_country, note_on, resolve_country
+from policy.facts.country_groups import Beside, Group, Membership, NamedBeside, TreatedAs, Watch
+from policy.facts.evidence import Answer, Source
+from policy.facts.period import check_apart, check_order, days_of_change, holds
+from policy.facts.tables import FactsError, Reader, Written
 
 FILE = "jurisdictions.toml"
-BEFORE_RECORDS = date.min
-STILL_VALID = date.max
-
-
-class ScopeAnswer(StrEnum):
-    """Whether a country is in scope. ``unknown`` never clears."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-class Governor(StrEnum):
-    """Whose date of leaving decides: State's (22 CFR 126.1) or that of the table in the EAR."""
-
-    STATE = "state"
-    EAR = "ear"
+KEYS = {
+    "group": ("id",),
+    "membership": ("group", "country", "state_from", "ear_from"),
+    "named_beside": ("country", "valid_from"),
+    "treated_as": ("country", "valid_from"),
+    "watch": ("country", "valid_from"),
+}
+D5 = "D:5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """The answer for one country on one day. ``reason`` is for a reviewer and begins with the code."""
 
-    answer: ScopeAnswer
+    answer: Answer
     reason: str
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """Since when the lists are known, and the list that a ``no`` rests on."""
-
-    begin: date
-    note: str
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A time in which a country belonged to D:5. Days of leaving are the first on which it did not."""
-
-    country: str
-    name: str
-    source: Source
-    valid_from: date = BEFORE_RECORDS
-    state_to: date = STILL_VALID
-    ear_to: date = STILL_VALID
-    governed_by: Governor = Governor.STATE
-    note: str = ""
-
-    @property
-    def valid_to(self) -> date:
-        """The day of leaving that decides."""
-        return self.state_to if self.governed_by is Governor.STATE else self.ear_to
-
-    def scope(self) -> Scope:
-        """In scope, as a member."""
-        reason = f"{self.country}: member of Country Group D:5"
-        return Scope(answer=ScopeAnswer.YES, reason=reason, sources=(self.source,))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedBeside:
-    """A country that the rules name beside D:5 without its being a member."""
-
-    country: str
-    name: str
-    note: str
-    source: Source
-    valid_from: date = BEFORE_RECORDS
-    valid_to: date = STILL_VALID
-
-    def scope(self) -> Scope:
-        """In scope, and not as a member."""
-        reason = f"{self.country}: named beside D:5 in the rules"
-        return Scope(answer=ScopeAnswer.YES, reason=reason, sources=(self.source,))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreatedAs:
-    """A country or territory whose answer is that of another one, ``counts_as``."""
-
-    country: str
-    name: str
-    counts_as: str
-    note: str
-    source: Source
-    valid_from: date = BEFORE_RECORDS
-    valid_to: date = STILL_VALID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """A country about which the sources disagree or fall silent. ``why`` completes "not settled: …"."""
-
-    country: str
-    name: str
-    why: str
-    note: str
-    source: Source
-    valid_from: date = BEFORE_RECORDS
-    valid_to: date = STILL_VALID
-
-    def scope(self) -> Scope:
-        """Unknown, with the reason."""
-        reason = f"{self.country}: not settled: {self.why}"
-        return Scope(answer=ScopeAnswer.UNKNOWN, reason=reason, sources=(self.source,))
-
-
-Entry = Member | NamedBeside | TreatedAs | Watch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Jurisdictions:
-    """The rows of the file. On any day at most one row speaks about a country."""
+    """The rows of the file. On any day at most one row speaks about a country's being in scope."""
 
-    records: Records
-    member: tuple[Member, ...]
+    group: tuple[Group, ...]
+    membership: tuple[Membership, ...]
     named_beside: tuple[NamedBeside, ...]
     treated_as: tuple[TreatedAs, ...]
     watch: tuple[Watch, ...]
 
+    @cached_property
+    def groups(self) -> Mapping[str, Group]:
+        """The groups, by id."""
+        return {group.id: group for group in self.group}
+
     @property
-    def entries(self) -> tuple[Entry, ...]:
-        """All rows about countries."""
-        return (*self.member, *self.named_beside, *self.treated_as, *self.watch)
+    def beside(self) -> tuple[Beside, ...]:
+        """What stands beside the groups: named beside D:5, treated as another, watched."""
+        return (*self.named_beside, *self.treated_as, *self.watch)
 
     @property
     def changes(self) -> tuple[date, ...]:
-        """Every day on which an answer may have changed, oldest first."""
-        days = {day for row in self.entries for day in (row.valid_from, row.valid_to)}
-        return tuple(sorted(days - {BEFORE_RECORDS, STILL_VALID}))
+        """Every day on which an answer about scope may have changed, oldest first."""
+        memberships = [row for row in self.membership if row.group == D5]
+        return tuple(sorted({*days_of_change([*memberships, *self.beside]), self.groups[D5].begins}))
 
-    def members(self, at: date) -> frozenset[str]:
-        """Codes of the members of D:5 on a day: what the table says, without Macau or Hong Kong."""
-        return frozenset(row.country for row in self.member if row.valid_from <= at < row.valid_to)
+    def members(self, at: date, group: str = D5) -> frozenset[str]:
+        """Codes of a group's members on a day: what the table says, without Macau or Hong Kong."""
+        dated = (row.country for row in self.membership if row.group == group and holds(row, at))
+        return frozenset((*self.groups[group].members, *dated))
 
     def in_scope(self, country: str, at: date) -> Scope:
-        """Whether a country is in scope on a day. Raises :class:`CountryError` for anything but an alpha-2 code."""
-        code = normalise_country(country)
-        if at < self.records.begin:
-            reason = f"{code}: the records begin on {self.records.begin.isoformat()}, after {at.isoformat()}"
-            return Scope(answer=ScopeAnswer.UNKNOWN, reason=reason, sources=(self.records.source,))
-        for row in self.entries:
-            if row.country == code and row.valid_from <= at < row.valid_to:
-                return self._as_another(row, at) if isinstance(row, TreatedAs) else row.scope()
-        return self._outside(code, at)
+        """
+        Whether a country is in scope on a day: in D:5, named beside it, or treated as one that is.
 
-    def _as_another(self, row: TreatedAs, at: date) -> Scope:
-        other = self.in_scope(row.counts_as, at)
-        reason = f"{row.country}: treated as {other.reason}"
-        return Scope(answer=other.answer, reason=reason, sources=(row.source, *other.sources))
+        ``country``: an alpha-2 code, or a name (``PRC``, ``Hong Kong SAR``). Raises :class:`CountryError` for a text
+        that is no name of one country.
+        """
+        code = resolve_country(country)
+        rows: tuple[NamedBeside | Watch, ...] = (*self.named_beside, *self.watch)
+        row = next((row for row in rows if _speaks(row, code, at)), None)
+        otherwise = "not a member of Country Group D:5 and not named beside it"
+        scope = self._in_group(code, D5, at, otherwise=otherwise) if row is None else _beside(row)
+        return _as_asked(scope, country, code)
 
-    def _outside(self, code: str, at: date) -> Scope:
-        left = [row for row in self.member if row.country == code and row.valid_to <= at]
-        reason = f"{code}: not a member of Country Group D:5 and not named beside it"
+    def in_group(self, country: str, group: str, at: date) -> Scope:
+        """Whether a country belongs to a group on a day; raises as :meth:`in_scope`, KeyError for an unknown group."""
+        code = resolve_country(country)
+        scope = self._in_group(code, group, at, otherwise=f"not a member of {_title(group)}")
+        return _as_asked(scope, country, code)
+
+    def _in_group(self, code: str, group: str, at: date, *, otherwise: str) -> Scope:
+        about = self.groups[group]
+        if treated := next((row for row in self.treated_as if _speaks(row, code, at)), None):
+            other = self._in_group(treated.counts_as, group, at, otherwise=otherwise)
+            reason = f"{code}: treated as {other.reason}"
+            return Scope(answer=other.answer, reason=reason, sources=(treated.source, *other.sources))
+        if at < about.begins:
+            reason = f"{code}: the records begin on {about.begins.isoformat()}, after {at.isoformat()}"
+            return Scope(answer=Answer.UNKNOWN, reason=reason, sources=(about.source,))
+        if code in about.members:
+            return _yes(code, group, about.source)
+        rows = [row for row in self.membership if (row.group, row.country) == (group, code)]
+        if member := next((row for row in rows if holds(row, at)), None):
+            return _yes(code, group, member.source)
+        left = [row for row in rows if row.valid_to <= at]
+        reason = f"{code}: {otherwise}"
         if left:
-            reason = f"{code}: left Country Group D:5 on {max(row.valid_to for row in left).isoformat()}"
-        sources = (self.records.source, *(row.source for row in left))
-        return Scope(answer=ScopeAnswer.NO, reason=reason, sources=sources)
+            last = max(left, key=lambda row: row.valid_to)
+            reason = f"{code}: left {_title(group)} on {last.both_days('to')}"
+        return Scope(answer=Answer.NO, reason=reason, sources=(about.source, *(row.source for row in left)))
 
 
-def read_jurisdictions(text: str) -> Jurisdictions:
-    """Read the file's text. Raises :class:`FactsError` for wrong codes, days out of order and overlapping rows."""
-    jurisdictions = read_row(Jurisdictions, FILE, "whole file", parse(FILE, text))
-    for row in jurisdictions.entries:
-        _check_codes(row)
-        _check_days(row)
+def _as_asked(scope: Scope, asked: str, code: str) -> Scope:
+    """The same answer, with how a name was read and what has to be known about that."""
+    if asked == code:
+        return scope
+    said = [scope.reason, f"{asked!r} was read as {code}", *filter(None, [note_on(code)])]
+    return replace(scope, reason="; ".join(said))
+
+
+def _title(group: str) -> str:
+    """``Country Group D:5``; a list that the regulations give in a paragraph is named by that."""
+    return f"Country Group {group}" if ":" in group else f"the countries of 15 CFR {group}"
+
+
+def _speaks(row: Beside, code: str, at: date) -> bool:
+    return row.country == code and holds(row, at)
+
+
+def _beside(row: NamedBeside | Watch) -> Scope:
+    if isinstance(row, Watch):
+        reason = f"{row.country}: not settled: {row.why}"
+        return Scope(answer=Answer.UNKNOWN, reason=reason, sources=(row.source,))
+    return Scope(answer=Answer.YES, reason=f"{row.country}: named beside D:5 in the rules", sources=(row.source,))
+
+
+def _yes(code: str, group: str, source: Source) -> Scope:
+    return Scope(answer=Answer.YES, reason=f"{code}: member of {_title(group)}", sources=(source,))
+
+
+def read_jurisdictions(reader: Reader, written: Written) -> Jurisdictions:
+    """Read the file. Raises :class:`FactsError` for wrong codes, days out of order and overlapping rows."""
+    jurisdictions = reader.row(Jurisdictions, "whole file", written)
+    if D5 not in jurisdictions.groups:
+        raise written.wrong("[group]", "id", f"there is no group {D5}", "add it")
+    for table, row in _rows(jurisdictions):
+        for field, code in _codes(row):
+            _check_code(row, table, field, code)
+        if not isinstance(row, Group):
+            check_order(row, row.source.layer, table)
+    _check_groups(jurisdictions)
     _check_chains(jurisdictions.treated_as)
-    _check_overlaps(jurisdictions.entries)
+    _check_one_speaks(jurisdictions)
     return jurisdictions
 
 
-def _wrong(row: Entry, field: str, problem: str, remedy: str) -> FactsError:
-    table = f"[{_TABLES[type(row)]}] {row.country}"
-    return FactsError(file=FILE, table=table, field=field, problem=problem, remedy=remedy)
+Row = Group | Membership | Beside
+_TABLES = {NamedBeside: "named_beside", TreatedAs: "treated_as", Watch: "watch"}
 
 
-_TABLES = {Member: "member", NamedBeside: "named_beside", TreatedAs: "treated_as", Watch: "watch"}
+def _rows(jurisdictions: Jurisdictions) -> Iterator[tuple[str, Row]]:
+    """Every row with how it is called in an error."""
+    for group in jurisdictions.group:
+        yield f"[group] {group.id}", group
+    for row in jurisdictions.membership:
+        yield f"[membership] {row.group} {row.country}", row
+    for beside in jurisdictions.beside:
+        yield f"[{_TABLES[type(beside)]}] {beside.country}", beside
 
 
-def _check_codes(row: Entry) -> None:
-    codes = {"country": row.country} | ({"counts_as": row.counts_as} if isinstance(row, TreatedAs) else {})
-    for field, code in codes.items():
-        try:
-            normalise_country(code)
-        except CountryError as error:
-            raise _wrong(row, field, str(error), "use the alpha-2 code") from error
+def _codes(row: Row) -> Iterator[tuple[str, str]]:
+    match row:
+        case Group():
+            yield from (("members", code) for code in row.members)
+        case TreatedAs():
+            yield from (("country", row.country), ("counts_as", row.counts_as))
+        case _:
+            yield "country", row.country
 
 
-def _check_days(row: Entry) -> None:
-    if row.valid_to <= row.valid_from:
-        raise _wrong(row, "valid_from", "the row ends before it begins", "put the days in order")
+def _check_code(row: Row, table: str, field: str, code: str) -> None:
+    try:
+        normalise_country(code)
+    except CountryError as error:
+        raise _wrong(row, table, field, str(error), "use the alpha-2 code") from error
+
+
+def _check_groups(jurisdictions: Jurisdictions) -> None:
+    for group in jurisdictions.group:
+        if len(set(group.members)) < len(group.members):
+            raise _wrong(group, f"[group] {group.id}", "members", "names a country twice", "name it once")
+    for row in jurisdictions.membership:
+        table = f"[membership] {row.group} {row.country}"
+        if row.group not in jurisdictions.groups:
+            known = ", ".join(jurisdictions.groups)
+            raise _wrong(row, table, "group", f"there is no group {row.group!r}", f"use one of: {known}")
+        if row.country in jurisdictions.groups[row.group].members:
+            raise _wrong(row, table, "country", "is among the group's members already", "keep it in one place")
 
 
 def _check_chains(treated_as: tuple[TreatedAs, ...]) -> None:
     pointing = {row.country for row in treated_as}
     for row in treated_as:
         if row.counts_as in pointing:
+            problem = f"{row.counts_as} is itself treated as another"
+            raise _wrong(row, f"[treated_as] {row.country}", "counts_as", problem, "name the last of the chain")
+
+
+def _check_one_speaks(jurisdictions: Jurisdictions) -> None:
+    """On any day one row speaks about a country's being in a group, and one about its being in scope."""
+    histories: dict[tuple[str, str], list[Membership | Beside]] = {}
+    for row in jurisdictions.membership:
+        histories.setdefault((row.group, row.country), []).append(row)
+    for beside in jurisdictions.beside:
+        histories.setdefault((D5, beside.country), []).append(beside)
+    standing = jurisdictions.groups[D5].members
+    for (group, country), rows in histories.items():
+        layer = rows[-1].source.layer
+        check_apart(rows, layer, f"[{group}] {country}")
+        if group == D5 and country in standing:
             raise _wrong(
-                row, "counts_as", f"{row.counts_as} is itself treated as another", "name the last of the chain"
+                rows[-1], f"[{group}] {country}", "country", "is a member on every day", "keep it in one place"
             )
 
 
-def _check_overlaps(entries: tuple[Entry, ...]) -> None:
-    ordered = sorted(entries, key=lambda row: (row.country, row.valid_from))
-    for earlier, later in pairwise(ordered):
-        if earlier.country == later.country and later.valid_from < earlier.valid_to:
-            problem = f"overlaps another row in [{_TABLES[type(earlier)]}]"
-            raise _wrong(later, "valid_from", problem, "end the other row first: on any day one row speaks")
+def _wrong(row: Row, table: str, field: str, problem: str, remedy: str) -> FactsError:
+    return FactsError(file=row.source.layer.file, table=table, field=field, problem=problem, remedy=remedy)

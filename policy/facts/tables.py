@@ -2,29 +2,34 @@
 TOML into frozen dataclasses, strictly: the fields of the class are the keys of the table.
 
 A field without a default is a required key; a key without a field is an error. A field of type :class:`Source` stands
-for four keys: ``source`` (its citation), ``evidence``, ``read_on`` and ``review_by``. Types are never converted, except
-that a whole number may stand for a float.
+for ``sources``, the ids of one document or more, and ``evidence``, which may be left out and only ever lowers what the
+documents are. Types are never converted, except that a whole number may stand for a float.
 """
 
-import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from types import MappingProxyType, UnionType
+from functools import cache
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from policy.facts.evidence import Source
+from policy.facts.evidence import Document, Evidence, Layer, Source, weakest
 
 Row = TypeVar("Row")
+
+NAMING = ("id", "device", "vendor", "code", "name", "paragraph", "valid_from", "text")
+"""Keys by which a table calls itself in an error: all of NAMED_TOGETHER that it has, else the first of NAMING."""
+NAMED_TOGETHER = ("group", "country")
+MOST = 1e300  # beyond it a whole number does not fit a float; also keeps nan and infinities out
 
 
 class FactsError(ValueError):
     """A facts file says something it must not. Holds the file, the table, the field, what is wrong and what to do."""
 
     def __init__(self, *, file: str, table: str, field: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{file}, {table}, {field}: {problem}; {remedy}")
+        super().__init__(_on_one_line(f"{file}, {table}, {field}: {problem}; {remedy}"))
         self.file = file
         self.table = table
         self.field = field
@@ -32,116 +37,159 @@ class FactsError(ValueError):
         self.remedy = remedy
 
 
-def parse(file: str, text: str) -> dict[str, Any]:
+def _on_one_line(text: str) -> str:
+    """The text without line breaks and what a terminal would obey: a file may have anything in its keys and values."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+class Written(dict[str, Any]):
+    """One table as it was written, and the layer that it was written in; tables within keep their own."""
+
+    def __init__(self, content: Mapping[str, Any], layer: Layer) -> None:
+        super().__init__({key: _written(value, layer) for key, value in content.items()})
+        self.layer = layer
+
+    def wrong(self, table: str, field: str, problem: str, remedy: str) -> FactsError:
+        """What is wrong with it, where."""
+        return FactsError(file=self.layer.file, table=table, field=field, problem=problem, remedy=remedy)
+
+
+def _written(value: Any, layer: Layer) -> Any:
+    if isinstance(value, dict) and not isinstance(value, Written):
+        return Written(value, layer)
+    return [_written(item, layer) for item in value] if isinstance(value, list) else value
+
+
+def parse(text: str, layer: Layer) -> Written:
     """Read TOML. Raises :class:`FactsError` where the text is not TOML."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return Written(tomllib.loads(text), layer)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FactsError(
-            file=file, table="whole file", field="syntax", problem=str(error), remedy="correct the TOML there"
+            file=layer.file, table="whole file", field="syntax", problem=str(error), remedy="correct the TOML there"
         ) from error
 
 
-def read_row(kind: type[Row], file: str, table: str, content: Mapping[str, Any]) -> Row:
-    """Build one ``kind`` from a TOML table. Raises :class:`FactsError` for a missing, unknown or ill-typed key."""
-    hints = get_type_hints(kind)
-    left = dict(content)
-    values: dict[str, Any] = {}
-    for field in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass; TypeVar cannot say so
-        hint = hints[field.name]
-        if hint is Source or Source in get_args(hint):
-            values[field.name] = _source(file, table, left)
-        elif field.name in left:
-            values[field.name] = _value(hint, file, table, field.name, left.pop(field.name))
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise _missing(file, table, field.name)
-    for key in left:
-        known = ", ".join(sorted(hints))
-        raise FactsError(
-            file=file, table=table, field=key, problem="unknown key", remedy=f"remove it, or use one of: {known}"
-        )
-    return kind(**values)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads rows, and finds the documents that they cite."""
+
+    documents: Mapping[str, Document] = field(default_factory=dict)
+
+    def row(self, kind: type[Row], table: str, content: Written) -> Row:
+        """Build one ``kind`` from a table. Raises :class:`FactsError` for a missing, unknown or ill-typed key."""
+        hints = _hints(kind)  # type: ignore[arg-type]  # a class is hashable; mypy does not see it behind a TypeVar
+        left = Written(content, content.layer)
+        values: dict[str, Any] = {}
+        for each in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass; TypeVar cannot say so
+            hint = hints[each.name]
+            if hint is Layer:
+                values[each.name] = content.layer
+            elif hint is Source or Source in get_args(hint):
+                values[each.name] = self._source(table, left)
+            elif each.name in left:
+                values[each.name] = self._value(hint, left, table, each.name, left.pop(each.name))
+            elif each.default is MISSING and each.default_factory is MISSING:
+                raise left.wrong(table, each.name, "missing", "add it")
+        for key in left:
+            raise left.wrong(table, key, "unknown key", f"remove it, or use one of: {_known_keys(hints)}")
+        return kind(**values)
+
+    def _source(self, table: str, left: Written) -> Source:
+        if "sources" not in left:
+            raise left.wrong(table, "sources", "missing", "add the id of a document")
+        ids = self._value(tuple[str, ...], left, table, "sources", left.pop("sources"))
+        if not ids:
+            raise left.wrong(table, "sources", "is empty", "add the id of a document")
+        for each in ids:
+            if each not in self.documents:
+                raise left.wrong(table, "sources", f"there is no document {each!r}", "add it to the sources")
+        documents = tuple(self.documents[each] for each in ids)
+        known = weakest(*(document.evidence for document in documents))
+        evidence = known
+        if "evidence" in left:
+            evidence = self._value(Evidence, left, table, "evidence", left.pop("evidence"))
+        if weakest(evidence, known) is not evidence:
+            raise left.wrong(
+                table, "evidence", f"{evidence} is better than its documents, which are {known}", "lower it"
+            )
+        return Source(documents=documents, evidence=evidence, layer=left.layer)
+
+    def _value(self, hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
+        """Check one value against the type of its field; tables and lists are gone into."""
+        origin, inner = get_origin(hint), get_args(hint)
+        if origin is tuple and isinstance(value, list):
+            numbered = enumerate(value, start=1)
+            return tuple(self._value(inner[0], at, table, f"{name}[{number}]", item) for number, item in numbered)
+        if origin is Mapping and isinstance(value, dict):
+            return self._mapping(inner, at, table, name, value)
+        if origin in (Union, UnionType):
+            kinds = [each for each in inner if each is not NoneType]
+            return value if _is_word(kinds, value) else self._value(kinds[0], at, table, name, value)
+        if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Written):
+            return self.row(hint, _name(name, value), value)
+        return _scalar(hint, at, table, name, value)
+
+    def _mapping(
+        self, inner: tuple[Any, ...], at: Written, table: str, name: str, content: dict[str, Any]
+    ) -> MappingProxyType[Any, Any]:
+        of_key, of_value = inner
+        checked = {}
+        for key, value in content.items():
+            checked[self._value(of_key, at, table, name, key)] = self._value(
+                of_value, at, table, f"{name}.{key}", value
+            )
+        return MappingProxyType(checked)
 
 
-def _missing(file: str, table: str, field: str) -> FactsError:
-    return FactsError(file=file, table=table, field=field, problem="missing", remedy="add it")
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _source(file: str, table: str, left: dict[str, Any]) -> Source:
-    keys = {"citation": "source", "evidence": "evidence", "read_on": "read_on", "review_by": "review_by"}
-    hints = get_type_hints(Source)
-    values: dict[str, Any] = {}
-    for field, key in keys.items():
-        if key not in left:
-            raise _missing(file, table, key)
-        values[field] = _value(hints[field], file, table, key, left.pop(key))
-    source = Source(**values)
-    if source.review_by <= source.read_on:
-        raise FactsError(
-            file=file, table=table, field="review_by", problem="not after read_on", remedy="set a later day"
-        )
-    return source
+def _known_keys(hints: Mapping[str, Any]) -> str:
+    keys = {name for name, hint in hints.items() if hint not in (Source, Layer)}
+    return ", ".join(sorted(keys | ({"sources", "evidence"} if Source in hints.values() else set())))
 
 
-def _value(hint: Any, file: str, table: str, field: str, value: Any) -> Any:
-    """Check one value against the type of its field; tables and lists are gone into."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(inner[0], file, table, f"{field}[{at}]", item) for at, item in enumerate(value, start=1))
-    if origin is Mapping and isinstance(value, dict):
-        return _mapping(inner, file, table, field, value)
-    if origin in (Union, UnionType):
-        return value if _is_word(inner, value) else _value(inner[0], file, table, field, value)
-    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        return read_row(hint, file, _name(field, value), value)
-    return _scalar(hint, file, table, field, value)
-
-
-def _is_word(alternatives: tuple[Any, ...], value: Any) -> bool:
+def _is_word(alternatives: list[Any], value: Any) -> bool:
     """Whether the value is one of the words that a field like ``float | Literal["none"]`` allows."""
     return any(get_origin(each) is Literal and value in get_args(each) for each in alternatives)
 
 
-def _mapping(
-    inner: tuple[Any, ...], file: str, table: str, field: str, content: dict[str, Any]
-) -> MappingProxyType[Any, Any]:
-    of_key, of_value = inner
-    checked = {}
-    for key, value in content.items():
-        checked[_value(of_key, file, table, field, key)] = _value(of_value, file, table, f"{field}.{key}", value)
-    return MappingProxyType(checked)
-
-
-def _name(field: str, content: Mapping[str, Any]) -> str:
+def _name(field_name: str, content: Mapping[str, Any]) -> str:
     """How a table is called in an error: its place, and what it calls itself."""
-    own = next((content[key] for key in ("country", "device", "name", "id") if key in content), None)
-    return f"[{field}]" if own is None else f"[{field.partition('[')[0]}] {own}"
+    own = [str(content[key]) for key in NAMED_TOGETHER if key in content] or [
+        str(content[key]) for key in NAMING if key in content
+    ][:1]
+    return " ".join([f"[{field_name.partition('[')[0]}]", *own])
 
 
-def _scalar(hint: Any, file: str, table: str, field: str, value: Any) -> Any:
-    if hint is float and type(value) in (int, float) and math.isfinite(value):
+def _scalar(hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
+    if hint is float and type(value) in (int, float) and -MOST <= value <= MOST:
         return float(value)
+    if hint is int and type(value) is int:
+        return value
     if _is_word_list(hint) and isinstance(value, str) and value in list(hint):
         return hint(value)
     if hint is date and isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if hint is str and isinstance(value, str) and value.strip():
+    if hint is str and isinstance(value, str) and value.strip() and value.isprintable():
         return value
-    raise _ill_typed(hint, file, table, field, value)
+    raise at.wrong(table, name, f"{value!r} will not do", f"give {_expected(hint)}")
 
 
 def _is_word_list(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, StrEnum)
 
 
-def _ill_typed(hint: Any, file: str, table: str, field: str, value: Any) -> FactsError:
-    return FactsError(
-        file=file, table=table, field=field, problem=f"{value!r} will not do", remedy=f"give {_expected(hint)}"
-    )
-
-
 def _expected(hint: Any) -> str:
     if _is_word_list(hint):
         return f"one of: {', '.join(hint)}"
-    names = {str: "a text that is not empty", float: "a finite number", date: "a date as in 2026-07-23"}
+    names = {
+        str: "a text that is not empty and has no line breaks",
+        int: "a whole number",
+        float: "a finite number",
+        date: "a date as in 2026-07-23",
+    }
     return names.get(hint, "a table or a list, as in the other rows")

@@ -2,19 +2,22 @@
 Amounts of compute that call for a look: the provider's own tiers, and the figures of law beside them.
 
 A tier is a choice and says whose. A legal threshold is information: no rule compares with one unless a provider makes
-it a tier.
+it a tier. BIS's policy statement of 13 May 2025 names no amount at all.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
 from policy.facts.evidence import Source
-from policy.facts.tables import FactsError, parse, read_row
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, check_seamless, days_of_change, those_of
+from policy.facts.tables import FactsError, Reader, Written
 
 FILE = "tiers.toml"
+KEYS = {"tier": ("name",), "legal_threshold": ("id",)}
 
 
 class UnknownTierError(LookupError):
@@ -37,6 +40,17 @@ class ThresholdUnit(StrEnum):
     FLOP_PER_SECOND = "FLOP per second"
 
 
+class LegalState(StrEnum):
+    """How far a text has come. ``enacted``: it is law and does not apply yet."""
+
+    PROPOSED = "proposed"
+    ENACTED = "enacted"
+    IN_FORCE = "in_force"
+    GUIDANCE = "guidance"
+    PRINTED_NOT_ENFORCED = "printed_not_enforced"
+    REVOKED = "revoked"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetByProvider:
     """Stands where a tier of the file has its source: the provider set this one, for the reason in its basis."""
@@ -44,13 +58,28 @@ class SetByProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """An amount of training compute, in FLOP, and who chose it for which reason."""
+    """
+    An amount of training compute, in FLOP, and who chose it for which reason.
+
+    ``compare``: ids of the legal thresholds of the same amount, for information.
+    """
 
     name: str
     flop: float
     basis: str
     note: str
     source: Source | SetByProvider
+    compare: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdState:
+    """A time in which a text stood in one state."""
+
+    state: LegalState
+    valid_from: date = BEFORE_RECORDS
+    valid_to: date = STILL_VALID
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +87,17 @@ class LegalThreshold:
     """A figure from a law, draft or guideline. ``"none"``: the text names no amount, which is itself worth knowing."""
 
     id: str
+    law: str
     value: float | Literal["none"]
     unit: ThresholdUnit
     condition: str
-    status: str
+    state: tuple[ThresholdState, ...]
     source: Source
+    note: str = ""
+
+    def at(self, day: date) -> ThresholdState | None:
+        """The state on a day; None: before it was proposed."""
+        return next(iter(those_of(self.state, day)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +110,15 @@ class TiersFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiers:
-    """The tiers in use, by name, and the legal thresholds."""
+    """The tiers in use, by name, and the legal thresholds, by id."""
 
     by_name: Mapping[str, Tier]
-    legal: tuple[LegalThreshold, ...]
+    legal: Mapping[str, LegalThreshold]
+
+    @property
+    def changes(self) -> tuple[date, ...]:
+        """Every day on which the state of a legal threshold changed, oldest first."""
+        return days_of_change(state for each in self.legal.values() for state in each.state)
 
     def flop(self, name: str) -> float:
         """Give a tier's amount in FLOP. Raises :class:`UnknownTierError`, which names the known tiers."""
@@ -94,21 +134,28 @@ class Tiers:
         return replace(self, by_name={**self.by_name, **own})
 
 
-def read_tiers(text: str) -> Tiers:
-    """Read the file's text. Raises :class:`FactsError`."""
-    content = read_row(TiersFile, FILE, "whole file", parse(FILE, text))
-    by_name: dict[str, Tier] = {}
-    for row in content.tier:
-        if row.flop <= 0:
-            raise _wrong(row.name, "flop", f"{row.flop} is not above 0", "give the amount in FLOP")
-        if row.name in by_name:
-            raise _wrong(row.name, "name", "used twice", "give each tier its own name")
-        by_name[row.name] = row
-    return Tiers(by_name=by_name, legal=content.legal_threshold)
+def read_tiers(reader: Reader, written: Written) -> Tiers:
+    """Read the file. Raises :class:`FactsError`."""
+    content = reader.row(TiersFile, "whole file", written)
+    legal = {each.id: each for each in content.legal_threshold}
+    for threshold in content.legal_threshold:
+        table = f"[legal_threshold] {threshold.id}"
+        if not threshold.state:
+            raise _wrong(threshold.source, table, "state", "is empty", "add its states")
+        for state in threshold.state:
+            check_order(state, threshold.source.layer, table)
+        check_seamless(threshold.state, threshold.source.layer, table)
+    for row, tier in zip(written["tier"], content.tier, strict=True):
+        if tier.flop <= 0:
+            raise row.wrong(f"[tier] {tier.name}", "flop", f"{tier.flop} is not above 0", "give the amount in FLOP")
+        if strangers := [each for each in tier.compare if each not in legal]:
+            problem = f"there is no legal threshold {strangers[0]!r}"
+            raise row.wrong(f"[tier] {tier.name}", "compare", problem, f"use one of: {', '.join(legal)}")
+    return Tiers(by_name={tier.name: tier for tier in content.tier}, legal=legal)
 
 
-def _wrong(name: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=FILE, table=f"[tier] {name}", field=field, problem=problem, remedy=remedy)
+def _wrong(source: Source, table: str, field: str, problem: str, remedy: str) -> FactsError:
+    return FactsError(file=source.layer.file, table=table, field=field, problem=problem, remedy=remedy)
 
 
 def _own_tier(name: str, flop: float, basis: str) -> Tier:

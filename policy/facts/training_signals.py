@@ -8,9 +8,10 @@ finding's digest of facts changes when they do.
 from dataclasses import dataclass
 
 from policy.facts.evidence import Constant, Source
-from policy.facts.tables import FactsError, parse, read_row
+from policy.facts.tables import FactsError, Reader, Written
 
 FILE = "training_signals.toml"
+KEYS: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +46,30 @@ class TrainingSignals:
     service_kinds: Kinds
 
 
-def read_training_signals(text: str) -> TrainingSignals:
-    """Read the file's text. Raises :class:`FactsError` for limits out of order and a kind on both sides."""
-    signals = read_row(TrainingSignals, FILE, "whole file", parse(FILE, text))
+def read_training_signals(reader: Reader, written: Written) -> TrainingSignals:
+    """Read the file. Raises :class:`FactsError` for limits out of order and a kind on both sides."""
+    signals = reader.row(TrainingSignals, "whole file", written)
     if not 0 <= signals.duty_idle_ratio.value < signals.duty_busy_ratio.value <= 1:
-        raise _wrong("duty_idle_ratio", "value", "not below duty_busy_ratio, or not in 0 to 1", "put both in order")
+        raise _wrong(
+            signals.duty_idle_ratio.source,
+            "duty_idle_ratio",
+            "value",
+            "not below duty_busy_ratio, or not in 0 to 1",
+            "put both in order",
+        )
     if signals.threshold.value <= 0:
-        raise _wrong("threshold", "value", "not above 0", "give a score above 0")
+        raise _wrong(signals.threshold.source, "threshold", "value", "not above 0", "give a score above 0")
     both = sorted(set(signals.batch_kinds.kinds) & set(signals.service_kinds.kinds))
     if both:
-        raise _wrong("service_kinds", "kinds", f"also in batch_kinds: {', '.join(both)}", "keep each on one side")
+        raise _wrong(
+            signals.service_kinds.source,
+            "service_kinds",
+            "kinds",
+            f"also in batch_kinds: {', '.join(both)}",
+            "keep each on one side",
+        )
     return signals
 
 
-def _wrong(table: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=FILE, table=f"[{table}]", field=field, problem=problem, remedy=remedy)
+def _wrong(source: Source, table: str, field: str, problem: str, remedy: str) -> FactsError:
+    return FactsError(file=source.layer.file, table=f"[{table}]", field=field, problem=problem, remedy=remedy)

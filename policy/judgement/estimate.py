@@ -55,14 +55,14 @@ no_estimate_reason = (
 BOUNDS = ("low_flop", "likely_flop", "high_flop")
 
 
-def estimate_compute(windows: pl.DataFrame, accelerators: pl.DataFrame, estimation: Estimation) -> pl.DataFrame:
+def estimate_compute(windows: pl.DataFrame, peaks: pl.DataFrame, estimation: Estimation) -> pl.DataFrame:
     """
     Every window with its interval in FLOP, schema ESTIMATES; as many rows as windows.
 
-    ``accelerators`` has ``accelerator``, ``training_peak_flop_per_second`` and ``densest_peak_flop_per_second``.
+    ``peaks``: of every accelerator in the windows, schema :data:`policy.facts.peaks.PEAKS`.
     """
-    peaks = accelerators.select("accelerator", peak, densest_peak)
-    rows = windows.join(peaks, on="accelerator", how="left", validate="m:1", maintain_order="left").with_columns(
+    of_device = peaks.select("accelerator", peak, densest_peak)
+    rows = windows.join(of_device, on="accelerator", how="left", validate="m:1", maintain_order="left").with_columns(
         low_flop=active_seconds * peak * estimation.utilisation_low.value,
         likely_flop=active_seconds * peak * estimation.utilisation_likely.value,
         high_flop=possibly_active_seconds * densest_peak * estimation.utilisation_high.value,

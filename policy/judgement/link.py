@@ -9,12 +9,13 @@ day that begins then.
 
 import polars as pl
 
-from policy.facts.jurisdictions import Jurisdictions, ScopeAnswer
+from policy.facts.evidence import Answer
+from policy.facts.jurisdictions import Jurisdictions
 from policy.frames import conform, schema
 from policy.kyc.link import LINKS, link_tenants
 
 RUN_LINKS = schema({"run_id": pl.String, **LINKS})
-SERIOUSNESS = {ScopeAnswer.YES.value: 2, ScopeAnswer.UNKNOWN.value: 1, ScopeAnswer.NO.value: 0}
+SERIOUSNESS = {Answer.YES.value: 2, Answer.UNKNOWN.value: 1, Answer.NO.value: 0}
 last_moment = pl.max_horizontal("first_seen", pl.col("last_seen") - pl.duration(microseconds=1))
 
 

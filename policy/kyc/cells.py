@@ -74,7 +74,7 @@ def read_country(text: str) -> str:
     try:
         return normalise_country(text)
     except CountryError as error:
-        meant = f", here probably {error.suggestion[0]}" if error.suggestion else ""
+        meant = f", here probably {' or '.join(error.suggestion)}" if error.suggestion else ""
         raise CellError("no country code", f"an ISO 3166-1 alpha-2 code in capitals{meant}") from error
 
 

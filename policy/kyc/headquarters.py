@@ -14,7 +14,8 @@ from datetime import date
 
 import polars as pl
 
-from policy.facts.jurisdictions import Jurisdictions, ScopeAnswer
+from policy.facts.evidence import Answer
+from policy.facts.jurisdictions import Jurisdictions
 from policy.kyc.cells import SELF
 
 HEADQUARTERS = pl.Schema(
@@ -40,7 +41,7 @@ _SCOPES = pl.Schema(
     }
 )
 
-YES, NO, UNKNOWN = (pl.lit(answer.value) for answer in (ScopeAnswer.YES, ScopeAnswer.NO, ScopeAnswer.UNKNOWN))
+YES, NO, UNKNOWN = (pl.lit(answer.value) for answer in (Answer.YES, Answer.NO, Answer.UNKNOWN))
 DOES_NOT_CLEAR = "which does not clear it"
 
 is_own_parent = pl.col("ultimate_parent_id") == SELF

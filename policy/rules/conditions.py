@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from policy.facts.jurisdictions import ScopeAnswer
+from policy.facts.evidence import Answer
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
 from policy.rules.finding import SubjectKind
@@ -31,7 +31,7 @@ WORDS = {
     "verdict": tuple(Verdict),
     "link_state": tuple(LinkState),
     "subject_kind": tuple(SubjectKind),
-    **dict.fromkeys(("hq_in_scope", "hq_own", "hq_parent"), tuple(ScopeAnswer)),
+    **dict.fromkeys(("hq_in_scope", "hq_own", "hq_parent"), tuple(Answer)),
 }
 """Fields that hold one of a few words."""
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from policy.facts.accelerators import Accelerator
 from policy.facts.facts import Facts
+from policy.facts.peaks import Peak
 from policy.facts.tiers import Tier
 from policy.judgement.totals import TOTAL_DIGITS
 from policy.rules import sentences
@@ -121,7 +121,7 @@ def _finding(rule: Rule, rows: list[dict[str, Any]], basis: _Basis) -> Finding:
 def _measuring_sources(rows: list[dict[str, Any]], facts: Facts) -> tuple[str, ...]:
     """What the compute and the verdict rest on: the peaks of the devices used, the utilisation, the weights."""
     names = sorted({name for row in rows for name in row["accelerators"]})
-    chips = [chip for chip in map(facts.accelerators.resolve, names) if isinstance(chip, Accelerator)]
+    chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
     peaks = (f"peaks of {chip.device}: {chip.source.line}" for chip in chips)
     share, weights = facts.estimation.utilisation_likely.source, facts.training_signals.threshold.source
     return (*dict.fromkeys(peaks), f"utilisation: {share.line}", f"weights of the verdict: {weights.line}")

@@ -7,7 +7,7 @@ They say what was measured and what is asked. They accuse nobody: no word for wr
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policy.facts.evidence import Source
+from policy.facts.evidence import Document
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
 from policy.rules.finding import Comparison, Strength
@@ -84,14 +84,14 @@ def reasons(
     )
 
 
-def overdue(sources: Sequence[Source]) -> tuple[str, ...]:
+def overdue(documents: Sequence[Document]) -> tuple[str, ...]:
     """That the facts are older than their own review dates allow; nothing where they are not."""
-    if not sources:
+    if not documents:
         return ()
-    first = min(source.review_by for source in sources).isoformat()
+    first = min(documents, key=lambda each: each.good_through)
     return (
-        f"{len(sources)} sources of the facts should have been read again by now, the first by {first}: "
-        "what they say of law and hardware may be outdated.",
+        f"{len(documents)} of the documents behind this finding should have been read again by now, the first by "
+        f"{first.good_through.isoformat()} ({first.citation}): what they say of law and hardware may be outdated.",
     )
 
 

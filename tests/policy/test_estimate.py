@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import COUNTS, FACTS, H100, a_window, estimates_of, unhurried, unseen, windows_frame
+from support.judgement import COUNTS, H100, a_window, estimates_of, unhurried, unseen
 
-from policy.judgement.estimate import BOUNDS, ESTIMATES, estimate_compute
+from policy.judgement.estimate import BOUNDS, ESTIMATES
 
 TFLOP = 1e12
 H100_TRAINING, H100_DENSEST = 989.5 * TFLOP, 1979 * TFLOP
@@ -147,6 +147,6 @@ def test_one_row_for_each_window() -> None:
     names = ["NVIDIA X1", H100, None, "Tesla T4"]
     got = estimates_of(*(a_window(accelerator=name) for name in names))
     assert got["accelerator"].to_list() == names
-    nothing = estimate_compute(windows_frame(), FACTS.accelerators.frame, FACTS.estimation)
+    nothing = estimates_of()
     assert got.schema == nothing.schema == ESTIMATES
     assert nothing.is_empty()

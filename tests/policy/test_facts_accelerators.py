@@ -1,26 +1,241 @@
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
 import polars as pl
 import pytest
-from support.kyc import fact_texts
+from hypothesis import given
+from hypothesis import strategies as st
+from support.facts import facts_with
 
-from policy.facts.accelerators import (
-    ACCELERATORS,
-    Accelerator,
-    Format,
-    UnknownAccelerator,
-    read_accelerators,
-)
-from policy.facts.evidence import Evidence
+from policy.facts.accelerators import BITS, Device, ForDataCentres, Format, WholeNumberFormat
+from policy.facts.classification import NoteTwo, Presumed
+from policy.facts.eccn import UNDETERMINED, Quantity, figures_of
+from policy.facts.evidence import Answer, Evidence
 from policy.facts.facts import load_facts
+from policy.facts.peaks import PEAKS, NoPeak, Peak
+from policy.facts.product_names import Named, Unclassified
 from policy.facts.tables import FactsError
 
-CATALOGUE = load_facts().accelerators
+FACTS = load_facts()
+NOW = date(2026, 11, 29)
+GOLDEN = Path(__file__).parent.parent / "golden/facts/accelerators.csv"
+CATALOGUE = {row["device"]: row for row in csv.DictReader(GOLDEN.read_text(encoding="utf-8").splitlines())}
+CLASSIFIER = FACTS.classifier
+NAMES = [name for name, _, _ in FACTS.product_names.known]
+PARAMETERS = FACTS.control.parameters_of(NOW)
 
 
-def known(name: str) -> Accelerator:
-    """Resolve a name that must be known."""
-    found = CATALOGUE.resolve(name)
-    assert isinstance(found, Accelerator)
+def known(name: str) -> Peak:
+    """Find the peaks of a name that must have some."""
+    found = FACTS.peak(name)
+    assert isinstance(found, Peak)
     return found
+
+
+def named(name: str) -> Named:
+    """Find a name that must be in the catalogue."""
+    found = FACTS.product_names.identify(name)
+    assert isinstance(found, Named)
+    return found
+
+
+@pytest.mark.parametrize("device", CATALOGUE)
+def test_catalogue(device: str) -> None:
+    """Every row's TPP, performance density and paragraph are those computed apart from this code, from data sheets."""
+    row, of_device = CATALOGUE[device], FACTS.accelerators.devices[device]
+    assert of_device.tpp is not None
+    assert of_device.tpp.value == pytest.approx(float(row["tpp"]), abs=0.51)
+    if row["performance_density"]:
+        assert of_device.performance_density == pytest.approx(float(row["performance_density"]), abs=0.0051)
+    assert CLASSIFIER.classify(device, NOW).by_numbers == row["paragraph"]
+
+
+def test_beyond_the_catalogue() -> None:
+    """Devices without figures are there, so that a letter or a guidance can name them; their paragraph is not known."""
+    without = {device.device for device in FACTS.accelerators.accelerator if device.tpp is None}
+    assert {"AMD MI308X", "Huawei Ascend 910D"} <= without
+    assert {CLASSIFIER.classify(name, NOW).by_numbers for name in without} == {UNDETERMINED}
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "threshold", "percent"),
+    [
+        ("NVIDIA A10", Quantity.DENSITY, 3.2, -0.5),
+        ("NVIDIA A40", Quantity.TPP, 2400, -0.2),
+        ("NVIDIA L20", Quantity.DENSITY, 3.2, -1.7),
+        ("NVIDIA L2", Quantity.TPP, 1600, -3.5),
+        ("NVIDIA A30", Quantity.DENSITY, 3.2, 0.0),
+        ("NVIDIA H20", Quantity.TPP, 2400, -1.3),
+        ("AMD MI325X", Quantity.TPP, 21000, -0.4),
+        ("NVIDIA A100 SXM 80GB", Quantity.DENSITY, 5.92, 2.1),
+    ],
+)
+def test_margins(name: str, quantity: Quantity, threshold: float, percent: float) -> None:
+    """A device on the edge says which threshold it is nearest to, and by how much."""
+    margin = CLASSIFIER.classify(name, NOW).margin
+    assert margin is not None
+    assert (margin.quantity, margin.threshold) == (quantity, threshold)
+    assert 100 * margin.ratio == pytest.approx(percent, abs=0.05)
+    assert abs(margin.ratio) < FACTS.control.knife_edge.value
+
+
+def test_what_lies_beyond_the_edge() -> None:
+    """The margin says what would follow on the other side."""
+    beyond = {name: CLASSIFIER.classify(name, NOW).margin for name in ("NVIDIA A10", "NVIDIA A40", "AMD MI325X")}
+    assert {name: margin.beyond for name, margin in beyond.items() if margin} == {
+        "NVIDIA A10": "3A090.b.2",
+        "NVIDIA A40": "3A090.b.1",
+        "AMD MI325X": "presumption of denial",
+    }
+
+
+def test_controlled_by_letter() -> None:
+    """The H20 is none by its numbers and controlled by letter, which binds its addressee, from that day on."""
+    found = CLASSIFIER.classify("NVIDIA H20-3e", NOW)
+    assert (found.device, found.paragraph, found.letter) == ("NVIDIA H20", "none", Answer.YES)
+    assert [letter.addressee for letter in found.letters] == ["NVIDIA"]
+    assert "addressed to NVIDIA" in found.reason
+    assert "ask counsel whether it reaches you" in found.reason
+    assert CLASSIFIER.classify("NVIDIA H20", date(2025, 4, 8)).letter is Answer.NO
+    assert CLASSIFIER.classify("AMD Instinct MI308X", NOW).letters[0].addressee == "AMD"
+    assert CLASSIFIER.classify("NVIDIA H200", NOW).letter is Answer.NO
+
+
+def test_slow_and_controlled() -> None:
+    """The L4 is 3A090.a.2 by its density although it is slow."""
+    assert CLASSIFIER.classify("NVIDIA L4", NOW).paragraph == "3A090.a.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "by_numbers", "note_2", "paragraph"),
+    [
+        ("NVIDIA GeForce RTX 4090", "3A090.a.1", NoteTwo.SEE_EXCEPTIONS, "3A090.a.1"),
+        ("NVIDIA RTX 6000 Ada Generation", "3A090.a.1", NoteTwo.OPEN, "3A090.a.1"),
+        ("NVIDIA RTX A6000", "3A090.b.1", NoteTwo.OPEN, "3A090.b.1"),
+        ("NVIDIA H100 NVL", "3A090.a.1", NoteTwo.APPLIES_NOT, "3A090.a.1"),
+    ],
+)
+def test_note_2(name: str, by_numbers: str, note_2: NoteTwo, paragraph: str) -> None:
+    """Whether an item is for data centres changes what follows; where that is disputed, people decide."""
+    found = CLASSIFIER.classify(name, NOW)
+    assert (found.by_numbers, found.note_2, found.paragraph) == (by_numbers, note_2, paragraph)
+
+
+def test_outside_by_note_2() -> None:
+    """Below the limit of Note 2 an item that is not for data centres is outside the paragraph that its numbers meet."""
+    device = replace(FACTS.accelerators.devices["NVIDIA L40"], designed_for_data_centres=ForDataCentres.NO)
+    changed = replace(FACTS.accelerators, accelerator=(device,))
+    found = replace(FACTS, accelerators=changed).classifier.classify("NVIDIA L40", NOW)
+    assert (found.by_numbers, found.note_2, found.paragraph) == ("3A090.b.1", NoteTwo.OUTSIDE, "none")
+    assert "outside by Note 2" in found.reason
+
+
+def test_parameters_are_dated() -> None:
+    """Before the entry nothing was named by it; its first version asked for interconnect, and later ones do not."""
+    answers = [CLASSIFIER.classify("NVIDIA A100-SXM4-80GB", at).by_numbers for at in (date(2022, 1, 1), NOW)]
+    assert answers == ["none", "3A090.a.1"]
+    assert CLASSIFIER.classify("NVIDIA A10", date(2023, 1, 1)).by_numbers == "none"
+    first = FACTS.control.parameters_of(date(2023, 1, 1))
+    figures = {**figures_of(FACTS.accelerators.devices["NVIDIA A100 SXM 80GB"])}
+    assert first.paragraph({**figures, Quantity.INTERCONNECT: 600.0}) == "3A090"
+    assert first.paragraph({**figures, Quantity.INTERCONNECT: 400.0}) == "none"
+    assert first.paragraph({**figures, Quantity.INTERCONNECT: None}) == UNDETERMINED
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("NVIDIA H200", "case by case"),
+        ("AMD MI325X", "case by case"),
+        ("NVIDIA B200", "presumption of denial"),
+        ("AMD MI308X", UNDETERMINED),
+    ],
+)
+def test_review_policy(name: str, policy: str) -> None:
+    """The window of January 2026 looks at TPP and memory bandwidth together; what is not known is not within it."""
+    (window,) = [each for each in FACTS.control.review_policy if each.valid_from == date(2026, 1, 15)]
+    assert window.of(figures_of(named(name).device)) == policy
+    assert window.destinations == ("CN", "MO")
+
+
+@pytest.mark.parametrize(
+    ("name", "presumed"),
+    [
+        ("Huawei Ascend 910B1", Presumed.NAMED),
+        ("Ascend910B4", Presumed.NAMED),
+        ("Huawei device d802", Presumed.NAMED),
+        ("Huawei Ascend 910C", Presumed.NAMED),
+        ("Huawei Ascend 910D", Presumed.NAMED),
+        ("Huawei Ascend 910 (910A)", Presumed.PRESUMED),
+        ("Huawei Ascend 950PR", Presumed.CLASSIFY),
+        ("Cambricon MLU590", Presumed.CLASSIFY),
+        ("MTT S4000", Presumed.CLASSIFY),
+        ("Huawei device d107", Presumed.CLASSIFY),
+        ("NVIDIA H100 80GB HBM3", Presumed.NO),
+        ("NVIDIA Graphics Device", Presumed.NO),
+        ("Accelerator of nobody", Presumed.UNKNOWN),
+    ],
+)
+def test_presumption(name: str, presumed: Presumed) -> None:
+    """What BIS's guidance names, what it reaches by its developer, what has to be classified, and what nobody knows."""
+    assert CLASSIFIER.classify(name, NOW).presumed is presumed
+
+
+def test_no_presumption_before_the_guidance() -> None:
+    """Before the guidance nothing was presumed."""
+    assert CLASSIFIER.classify("Huawei Ascend 910B1", date(2025, 5, 12)).presumed is Presumed.NO
+
+
+@pytest.mark.parametrize("name", ["", "NVIDIA H300", "Foo", "NVIDIA Graphics Device", "H100 MIG 9z", "AMD 910B1"])
+def test_unclassified(name: str) -> None:
+    """A name that is not in the catalogue is unclassified, whatever its vendor, and a letter may name it."""
+    found = CLASSIFIER.classify(name, NOW)
+    assert (found.paragraph, found.by_numbers, found.device) == ("unclassified", "unclassified", "")
+    assert found.letter is Answer.UNKNOWN
+    assert "unclassified" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "part"),
+    [
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", "NVIDIA H100 SXM", "MIG 3g.40gb"),
+        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "NVIDIA H100 SXM", "MIG 1c.3g.40gb"),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb+me", "NVIDIA A100 SXM 40GB", "MIG 1g.5gb+me"),
+        ("NVIDIA-H100-80GB-HBM3-MIG-3g.40gb", "NVIDIA H100 SXM", "MIG 3g.40gb"),
+        ("GRID A100-40C", "NVIDIA A100 PCIe", "vGPU 40C"),
+        ("NVIDIA H100XM-80C", "NVIDIA H100 SXM", "vGPU 80C"),
+        ("NVIDIA-H100-80GB-HBM3-SHARED", "NVIDIA H100 SXM", ""),
+        ("NVIDIA-H100-80GB-HBM3", "NVIDIA H100 SXM", ""),
+        ("H200", "NVIDIA H200 SXM", ""),
+        ("nvidia l40s", "NVIDIA L40S", ""),
+        ("10de:2330", "NVIDIA H100 SXM", ""),
+        ("AMD device 74a2", "AMD MI308X", ""),
+        ("AMD Aqua Vanjaram [Instinct MI300X]", "AMD MI300X", ""),
+        ("Habana Gaudi 2", "Intel Gaudi 2", ""),
+    ],
+)
+def test_names(name: str, device: str, part: str) -> None:
+    """A device is found by NVML's name, a label, a number on the bus or plainly; an instance or vGPU by its parent."""
+    found = named(name)
+    assert (found.device.device, found.part) == (device, part)
+
+
+def test_a_name_is_no_other_device() -> None:
+    """A name that merely looks like another's is not taken for it; the like are suggested."""
+    found = FACTS.product_names.identify("NVIDIA H100")
+    assert isinstance(found, Unclassified)
+    assert "NVIDIA H100 SXM" in found.suggestions
+    assert isinstance(FACTS.product_names.identify("NVIDIA H2000"), Unclassified)
+
+
+@given(st.sampled_from(NAMES), st.booleans(), st.booleans())
+def test_case_and_hyphens_do_not_count(name: str, small: bool, hyphens: bool) -> None:
+    """Every known name is found in any case and as a label, and gives the same device."""
+    written = name.replace(" ", "-") if hyphens else name
+    assert named(written.lower() if small else written).device is named(name).device
 
 
 @pytest.mark.parametrize(
@@ -45,7 +260,8 @@ def test_peaks(name: str, training: float, densest: Format, peak: float) -> None
 def test_evidence_is_the_weaker_one() -> None:
     """A name from memory is unverified although the peaks of its device were read somewhere."""
     assert known("NVIDIA A100 SXM 40GB").evidence is Evidence.SECONDARY
-    assert known("NVIDIA A100-SXM4-40GB").evidence is Evidence.UNVERIFIED
+    assert known("Intel Gaudi 3").evidence is Evidence.SECONDARY
+    assert known("HL-325L").evidence is Evidence.UNVERIFIED
     assert known("NVIDIA L40S").evidence is Evidence.UNVERIFIED
 
 
@@ -53,57 +269,119 @@ def test_evidence_is_the_weaker_one() -> None:
     ("name", "reason", "suggestion"),
     [
         ("NVIDIA H100", "not in the facts", "NVIDIA H100 SXM"),
-        ("NVIDIA-H100-80GB-HBM3", "not in the facts", "NVIDIA H100 80GB HBM3"),
-        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", "slices are not estimated", None),
-        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "slices are not estimated", None),
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", "a part of a NVIDIA H100 SXM (MIG 3g.40gb)", None),
+        ("GRID A100-40C", "parts are not estimated", None),
         ("AMD Instinct MI308X", "16-bit peak is not", None),
         ("", "not in the facts", None),
     ],
 )
-def test_unknown_is_a_value(name: str, reason: str, suggestion: str | None) -> None:
+def test_no_peak_is_a_value(name: str, reason: str, suggestion: str | None) -> None:
     """A name without usable peaks gives a value with the reason, and what may have been meant."""
-    unknown = CATALOGUE.resolve(name)
-    assert isinstance(unknown, UnknownAccelerator)
+    unknown = FACTS.peak(name)
+    assert isinstance(unknown, NoPeak)
     assert reason in unknown.reason
     assert (suggestion in unknown.suggestions) if suggestion else unknown.suggestions == ()
 
 
-def test_frame_is_what_resolve_says() -> None:
-    """The frame has one row for each name, with the peaks that resolving the name gives, and never a 0."""
-    assert CATALOGUE.frame.schema == ACCELERATORS
-    assert CATALOGUE.frame["accelerator"].is_unique().all()
-    for row in CATALOGUE.frame.iter_rows(named=True):
-        found = CATALOGUE.resolve(row["accelerator"])
-        if isinstance(found, Accelerator):
+def test_frame_is_what_the_names_say() -> None:
+    """The frame has one row for each name asked for, with the peaks of that name, and never a 0."""
+    frame = FACTS.peaks(pl.Series([*NAMES, *NAMES, "of nobody", None]))
+    assert frame.schema == PEAKS
+    assert sorted(frame["accelerator"]) == sorted({*NAMES, "of nobody"})
+    for row in frame.iter_rows(named=True):
+        found = FACTS.peak(row["accelerator"])
+        if isinstance(found, Peak):
             assert row["training_peak_flop_per_second"] == found.training_peak_flop_per_second > 0
             assert row["densest_peak_flop_per_second"] >= row["training_peak_flop_per_second"]
-            assert row["densest_format"] == found.densest_format
         else:
             assert row["training_peak_flop_per_second"] is row["densest_peak_flop_per_second"] is None
 
 
-def test_unknown_peaks_are_null() -> None:
-    """A known device without a known peak stands in the frame without one."""
-    unknown = CATALOGUE.frame.filter(pl.col("training_peak_flop_per_second").is_null())
-    assert set(unknown["device"]) == {"AMD MI308X", "Huawei Ascend 910D"}
+amounts = st.floats(min_value=0.1, max_value=1e5)
+figures = st.fixed_dictionaries({quantity: amounts | st.none() for quantity in Quantity})
+
+
+def severity(paragraph: str) -> int:
+    """How far up the entry a paragraph is, the highest first."""
+    return ["3A090.a.1", "3A090.a.2", "3A090.b.1", "3A090.b.2", "none"].index(paragraph)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(Quantity, amounts)))
+def test_every_known_device_has_a_paragraph(device: dict[Quantity, float]) -> None:
+    """Known figures leave nothing undetermined, and .a is met exactly as its text says."""
+    tpp, density = device[Quantity.TPP], device[Quantity.DENSITY]
+    paragraph = PARAMETERS.paragraph(device)
+    assert paragraph.startswith("3A090.a") is (tpp >= 4800 or (tpp >= 1600 and density >= 5.92))
+    b = 1600 <= tpp < 4800 and 1.6 <= density < 5.92 and (density >= 3.2 or tpp >= 2400)
+    assert paragraph.startswith("3A090.b") is b
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(Quantity, amounts)), st.floats(1.0, 10.0))
+def test_more_is_never_less(device: dict[Quantity, float], factor: float) -> None:
+    """A denser and faster device is never further down the entry."""
+    more = {quantity: figure * factor for quantity, figure in device.items()}
+    assert severity(PARAMETERS.paragraph(more)) // 2 <= severity(PARAMETERS.paragraph(device)) // 2
+
+
+@given(figures, st.fixed_dictionaries(dict.fromkeys(Quantity, amounts)))
+def test_what_is_not_known_decides_nothing(device: dict[Quantity, float | None], filled: dict[Quantity, float]) -> None:
+    """A paragraph given without a figure is the one that follows whatever that figure is."""
+    paragraph = PARAMETERS.paragraph(device)
+    whole = {quantity: filled[quantity] if figure is None else figure for quantity, figure in device.items()}
+    assert paragraph in (UNDETERMINED, PARAMETERS.paragraph(whole))
+
+
+def rates() -> Iterator[st.SearchStrategy[tuple[Format | WholeNumberFormat, float]]]:
+    """One rate in each format."""
+    for each in BITS:
+        yield st.tuples(st.just(each), amounts)
+
+
+@given(st.lists(st.one_of(*rates()), min_size=1, unique_by=lambda pair: pair[0]), amounts)
+def test_tpp(pairs: list[tuple[Format | WholeNumberFormat, float]], area: float) -> None:
+    """TPP is the highest rate times bit length over all formats, and density is TPP over the area."""
+    device = a_device(dict(pairs), area)
+    assert device.tpp is not None
+    assert device.tpp.value == max(rate * BITS[each] for each, rate in pairs)
+    assert device.tpp.value == dict(pairs)[device.tpp.format] * BITS[device.tpp.format]
+    assert device.performance_density == pytest.approx(device.tpp.value / area)
+
+
+def a_device(of: dict[Format | WholeNumberFormat, float], area: float) -> Device:
+    """A device with these rates and this area."""
+    return replace(
+        FACTS.accelerators.devices["NVIDIA L40"],
+        dense_tflop_per_second={each: rate for each, rate in of.items() if isinstance(each, Format)},
+        dense_teraop_per_second={each: rate for each, rate in of.items() if isinstance(each, WholeNumberFormat)},
+        die_area_mm2=area,
+    )
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "problem"),
+    ("file", "old", "new", "table", "problem"),
     [
-        ('names = ["NVIDIA H200"]', 'names = ["NVIDIA H20"]', "already names NVIDIA H200 SXM"),
-        ("fp16_bf16 = 989.5", "fp16_bf16 = 0", "not above 0"),
-        ("fp16_bf16 = 989.5", "bf16 = 989.5", "'bf16' will not do"),
-        ("fp16_bf16 = 989.5", 'fp16_bf16 = "989.5"', "'989.5' will not do"),
-        ("fp16_bf16 = 989.5", "fp16_bf16 = nan", "nan will not do"),
-        ("fp16_bf16 = 989.5", "fp16_bf16 = true", "True will not do"),
-        ("memory_gb = [80]", 'memory_gb = ["80"]', "memory_gb[1]: '80' will not do"),
+        ("accelerators.toml", '"NVIDIA H200"', '"NVIDIA H20"', "[accelerator] ", "already names"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = 0", "[accelerator] ", "not above 0"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", "bf16 = 989.5", "[accelerator] ", "'bf16' will not do"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", 'fp16_bf16 = "989.5"', "[accelerator] ", "'989.5' will not do"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = nan", "[accelerator] ", "nan will not do"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = true", "[accelerator] ", "True will not do"),
+        ("accelerators.toml", "memory_gb = [80]", 'memory_gb = ["80"]', "[accelerator] ", "memory_gb[1]: '80' will"),
+        ("accelerators.toml", "die_area_mm2 = 814", "die_area_mm2 = -1", "[accelerator] ", "not above 0"),
+        ("accelerators.toml", 'vendor = "NVIDIA"', 'vendor = "Nvidea"', "[accelerator] ", "no vendor 'Nvidea'"),
+        ("accelerators.toml", 'headquarters = "US"', 'headquarters = "USA"', "[vendor] NVIDIA", "no alpha-2 code"),
+        ("accelerators.toml", '"10de:2330"', '"10de:20f1"', "[accelerator] ", "already names"),
+        ("control.toml", "valid_to = 2022-10-07", "valid_to = 2022-10-01", "[parameters]", "gap before"),
+        ("control.toml", "valid_to = 2022-10-07", "valid_to = 2022-11-01", "[parameters]", "overlap before"),
+        ("control.toml", "valid_to = 2022-10-07\n", "", "[parameters]", "overlap before"),
+        ("control.toml", 'devices = ["NVIDIA H20"]', 'devices = ["H20"]', "[letter] h20_2025", "no accelerator is"),
+        ("control.toml", 'destinations = ["CN", "MO"]', 'destinations = ["CN", "Macau"]', "[review_policy]", "alpha-2"),
+        ("control.toml", "tpp_below = 21000", "tpp_less_than = 21000", "[review_policy] ", "unknown key"),
     ],
 )
-def test_bad_rows(old: str, new: str, problem: str) -> None:
-    """A name of two devices, a peak that is no amount and a format that nobody knows are refused with their place."""
-    text = fact_texts()["accelerators.toml"].replace(old, new)
+def test_bad_rows(file: str, old: str, new: str, table: str, problem: str) -> None:
+    """A name of two devices, an amount that is none, a version with a gap and a device nobody knows are refused."""
     with pytest.raises(FactsError) as caught:
-        read_accelerators(text)
+        facts_with(file, old, new)
     assert problem in str(caught.value)
-    assert caught.value.table.startswith("[accelerator] ")
+    assert (caught.value.file, caught.value.table[: len(table)]) == (file, table)

@@ -1,22 +1,38 @@
-import pytest
-from support.kyc import fact_texts
+from datetime import date, timedelta
 
-from policy.facts.facts import load_facts, read_facts
+import pytest
+from support.facts import facts_with
+
+from policy.facts.evidence import Evidence
+from policy.facts.facts import load_facts
+from policy.facts.red_flags import FlagList, SeenFrom
+from policy.facts.switches import State
 from policy.facts.tables import FactsError
-from policy.facts.tiers import SetByProvider, TierError, UnknownTierError
+from policy.facts.tiers import LegalState, SetByProvider, TierError, UnknownTierError
 
 FACTS = load_facts()
+NOW = date(2026, 11, 29)
+BEGINNING = date(2020, 1, 1)
 
 
-def test_tier() -> None:
-    """The shipped tier is 1e23 FLOP, a provider's choice and not law."""
-    assert FACTS.tiers.flop("review") == 1e23
-    assert FACTS.tiers.by_name["review"].basis == "flopwatch's default; the provider has not set one"
+def test_tiers() -> None:
+    """The shipped tiers are a provider's choices and not law, and say which texts name the same amount."""
+    tiers = FACTS.tiers
+    assert {name: tier.flop for name, tier in tiers.by_name.items()} == {
+        "review": 1e23,
+        "large": 1e24,
+        "systemic": 1e25,
+        "frontier": 1e26,
+    }
+    for tier in tiers.by_name.values():
+        assert tier.basis.endswith("the provider has not set one")
+        assert {tiers.legal[each].value for each in tier.compare} <= {tier.flop}
+    assert {"eu_gpai_systemic"} == set(tiers.by_name["systemic"].compare)
 
 
 def test_unknown_tier() -> None:
     """Asking for a tier that is not there names those that are."""
-    with pytest.raises(UnknownTierError, match=r"no tier is called 'revue'; known tiers: review"):
+    with pytest.raises(UnknownTierError, match=r"no tier is called 'revue'; known tiers: frontier, large, review"):
         FACTS.tiers.flop("revue")
 
 
@@ -43,12 +59,108 @@ def test_bad_overrides(flop_by_name: dict[str, float], basis: str) -> None:
         FACTS.tiers.with_overrides(flop_by_name, basis)
 
 
-def test_policy_statement_has_no_amount() -> None:
-    """That BIS's policy statement names no amount is a word, not a number."""
-    legal = {each.id: each.value for each in FACTS.tiers.legal}
-    assert legal["bis_policy_statement_2025"] == "none"
-    assert legal["eu_gpai_systemic"] == 1e25
-    assert len(legal) == 12
+@pytest.mark.parametrize(
+    ("threshold", "value", "at", "state"),
+    [
+        ("bis_policy_statement_2025", "none", NOW, LegalState.GUIDANCE),
+        ("eu_gpai_systemic", 1e25, date(2025, 8, 1), LegalState.ENACTED),
+        ("eu_gpai_systemic", 1e25, date(2025, 8, 2), LegalState.IN_FORCE),
+        ("eu_gpai_indicative", 1e23, NOW, LegalState.GUIDANCE),
+        ("ca_sb53_frontier", 1e26, date(2026, 1, 1), LegalState.IN_FORCE),
+        ("ny_raise_frontier", 1e26, NOW, LegalState.ENACTED),
+        ("ny_raise_frontier", 1e26, date(2027, 1, 1), LegalState.IN_FORCE),
+        ("ear_4E091", 1e26, NOW, LegalState.PRINTED_NOT_ENFORCED),
+        ("bis_2024_nprm_model", 1e26, NOW, LegalState.PROPOSED),
+        ("eo14110_model", 1e26, date(2024, 6, 1), LegalState.IN_FORCE),
+        ("eo14110_model", 1e26, date(2025, 1, 20), LegalState.REVOKED),
+    ],
+)
+def test_legal_thresholds(threshold: str, value: float | str, at: date, state: LegalState) -> None:
+    """Each amount in law says which law, and how far it had come on a day; the policy statement names none."""
+    found = FACTS.tiers.legal[threshold]
+    of_day = found.at(at)
+    assert found.law
+    assert found.value == value
+    assert of_day is not None
+    assert of_day.state is state
+
+
+def test_a_law_begins_somewhere() -> None:
+    """Before a text was proposed it has no state."""
+    assert FACTS.tiers.legal["eu_gpai_systemic"].at(date(2019, 1, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "evidence"),
+    [
+        (date(2025, 9, 28), State.OFF, None),
+        (date(2025, 10, 15), State.ON, None),
+        (date(2026, 3, 1), State.STAYED, None),
+        (date(2026, 11, 9), State.STAYED, None),
+        (date(2026, 11, 23), State.ON, Evidence.UNVERIFIED),
+    ],
+)
+def test_affiliates_rule(at: date, state: State, evidence: Evidence | None) -> None:
+    """The Affiliates Rule was on, is stayed, and is on again by default, which nobody has verified."""
+    found = FACTS.switches.by_id["affiliates_rule"].at(at)
+    assert found is not None
+    assert found.state is state
+    if evidence is not None:
+        assert found.source.evidence is evidence
+        assert found.note.startswith("By default")
+    assert "SDN" in FACTS.switches.by_id["affiliates_rule"].governs
+
+
+@pytest.mark.parametrize(
+    ("switch", "state"),
+    [
+        ("entity_list", State.ON),
+        ("military_end_user_list", State.ON),
+        ("sdn_programmes", State.ON),
+        ("ai_diffusion", State.PRINTED_NOT_ENFORCED),
+        ("headquarters_guidance_2026_05_31", State.ON),
+        ("policy_statement_2025_05_13", State.ON),
+        ("gp10_guidance_2025_05_13", State.ON),
+    ],
+)
+def test_switches(switch: str, state: State) -> None:
+    """Every other rule and list says whether it applies today, and did nothing before it was there."""
+    found = FACTS.switches.by_id[switch]
+    today, first = found.at(NOW), found.at(BEGINNING)
+    assert today is not None
+    assert today.state is state
+    assert first is None or first.state in (State.OFF, State.ON)
+
+
+def test_switches_have_a_state_on_every_day() -> None:
+    """From its first day on a switch has exactly one state on every day."""
+    for switch in FACTS.switches.switch:
+        for state in switch.state[1:]:
+            before = switch.at(state.valid_from - timedelta(days=1))
+            assert before is not None
+            assert before.valid_to == state.valid_from
+
+
+def test_red_flags() -> None:
+    """Eleven flags of the guidance and the regulation's twenty-nine, each with where the provider could see it."""
+    by_list = {each: [flag for flag in FACTS.red_flags.flag if flag.list is each] for each in FlagList}
+    assert len(by_list[FlagList.GUIDANCE_2025]) == 11
+    assert sorted(flag.number or 0 for flag in by_list[FlagList.SUPPLEMENT_3]) == list(range(1, 30))
+    assert all(flag.number is None for flag in by_list[FlagList.GUIDANCE_2025])
+    assert {seen for flag in FACTS.red_flags.flag for seen in flag.seen_from} == set(SeenFrom)
+    assert any(not flag.seen_from for flag in FACTS.red_flags.flag)
+    assert all(flag.text.endswith(".") and flag.how.endswith(".") for flag in FACTS.red_flags.flag)
+
+
+def test_red_flags_are_dated() -> None:
+    """A flag of the guidance did not stand before it was published."""
+    assert not [flag for flag in FACTS.red_flags.at(date(2025, 5, 12)) if flag.list is FlagList.GUIDANCE_2025]
+
+
+def test_flags_accuse_nobody() -> None:
+    """A flag is something to look at: no word for wrongdoing stands in it."""
+    for flag in FACTS.red_flags.flag:
+        assert not {"violation", "illegal", "criminal", "fraud", "guilty"} & set(flag.text.lower().split())
 
 
 def test_utilisation() -> None:
@@ -76,7 +188,15 @@ def test_signals_are_guesses() -> None:
     [
         ("tiers.toml", "flop = 1e23", "flop = 0", "[tier] review"),
         ("tiers.toml", "flop = 1e23", 'flop = "none"', "[tier] review"),
-        ("tiers.toml", 'value = "none"', 'value = "nothing"', "[legal_threshold] bis_policy_statement_2025"),
+        ("tiers.toml", 'value = "none"', 'value = "nothing"', "[legal_threshold] "),
+        ("tiers.toml", 'compare = ["eu_gpai_systemic"]', 'compare = ["eu"]', "[tier] systemic"),
+        ("tiers.toml", "valid_to = 2026-01-01", "valid_to = 2026-02-01", "[legal_threshold] ca_sb53_frontier"),
+        ("tiers.toml", "valid_to = 2026-01-01", "valid_to = 2025-12-01", "[legal_threshold] ca_sb53_frontier"),
+        ("switches.toml", "valid_to = 2025-11-10", "valid_to = 2025-11-09", "[switch] affiliates_rule"),
+        ("switches.toml", "valid_to = 2025-11-10", "valid_to = 2025-11-11", "[switch] affiliates_rule"),
+        ("switches.toml", 'state = "stayed"', 'state = "asleep"', "[state] 2025-11-10"),
+        ("red_flags.toml", "number = 2\n", "number = 1\n", "[flag] "),
+        ("red_flags.toml", 'seen_from = ["kyc"]', 'seen_from = ["gossip"]', "[flag] "),
         ("estimation.toml", "value = 0.40", "value = 0.80", "[utilisation_likely]"),
         ("training_signals.toml", "value = 0.25", "value = 0.75", "[duty_idle_ratio]"),
         ("training_signals.toml", '"Deployment"', '"Job"', "[service_kinds]"),
@@ -84,9 +204,7 @@ def test_signals_are_guesses() -> None:
     ],
 )
 def test_bad_numbers(file: str, old: str, new: str, table: str) -> None:
-    """A number out of order or out of its range is refused with its file and table."""
-    texts = fact_texts()
-    texts[file] = texts[file].replace(old, new)
+    """A number out of range, a history with a gap or an overlap and an unknown word are refused with their place."""
     with pytest.raises(FactsError) as caught:
-        read_facts(texts)
-    assert (caught.value.file, caught.value.table) == (file, table)
+        facts_with(file, old, new)
+    assert (caught.value.file, caught.value.table[: len(table)]) == (file, table)

@@ -67,7 +67,8 @@ def windows_frame(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def estimates_of(*rows: dict[str, Any], facts: Facts = FACTS) -> pl.DataFrame:
     """Estimate windows by the shipped facts."""
-    return estimate_compute(windows_frame(*rows), facts.accelerators.frame, facts.estimation)
+    windows = windows_frame(*rows)
+    return estimate_compute(windows, facts.peaks(windows["accelerator"]), facts.estimation)
 
 
 def runs_of(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -2,13 +2,11 @@
 
 import csv
 from datetime import date
-from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 
 import polars as pl
 
-from policy.facts.facts import FILES
 from policy.kyc.tenants import TENANTS
 
 ROW = {
@@ -52,8 +50,3 @@ def tenants_frame(*rows: dict[str, object]) -> pl.DataFrame:
 def claims_frame(*claims: tuple[str | None, date]) -> pl.DataFrame:
     """Put claims (tenant id or none, day of the law) into a frame."""
     return pl.DataFrame(list(claims), schema={"tenant_id": pl.String, "law_at": pl.Date}, orient="row")
-
-
-def fact_texts() -> dict[str, str]:
-    """Give the texts of the shipped facts by file name, to be changed."""
-    return {name: files("policy.facts").joinpath(name).read_text(encoding="utf-8") for name in FILES}

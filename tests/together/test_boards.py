@@ -219,7 +219,7 @@ ESTIMATES_AND_TIME_WITHOUT = {
 def test_what_has_no_estimate_is_counted_as_such(case: str, tmp_path: Path) -> None:
     """Time on an accelerator without a peak, or with a count missing, is in no estimate and in the unestimated time."""
     series, estimated, unestimated = ESTIMATES_AND_TIME_WITHOUT[case]
-    peak = FACTS.accelerators.frame.filter(accelerator=H100)["training_peak_flop_per_second"].item()
+    peak = FACTS.known_peaks.filter(accelerator=H100)["training_peak_flop_per_second"].item()
     tflop_per_second = round(15 / 60 * peak * FACTS.estimation.utilisation_low.value / 1e12, 1)
     labels = 'tenant_id="t-1",provenance="measured"'
     low = [{"labels": f'{{{labels},bound="low"}}', "value": tflop_per_second}] if estimated else []
@@ -292,7 +292,7 @@ def windows_at(fleet: Prometheus, at: float) -> pl.DataFrame:
 
 def estimated_by_python(windows: pl.DataFrame) -> dict[tuple[str, str], float]:
     """The engine's own estimate of these windows, by tenant and bound."""
-    estimates = estimate_compute(windows, FACTS.accelerators.frame, FACTS.estimation)
+    estimates = estimate_compute(windows, FACTS.peaks(windows["accelerator"]), FACTS.estimation)
     known = estimates.filter(pl.col("no_estimate_reason").is_null()).with_columns(pl.col("tenant_id").fill_null(""))
     sums = known.group_by("tenant_id").agg(pl.sum("low_flop", "likely_flop", "high_flop"))
     return {

@@ -1,0 +1,207 @@
+"""
+All that export control says about the name of an accelerator on a day, in one answer.
+
+For a reviewer, not instead of one: the paragraph is arithmetic, a letter may bind somebody else, and a presumption can
+be rebutted. What is not known is said to be so and clears nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from policy.facts.accelerators import Device, ForDataCentres, Vendor
+from policy.facts.control import UNCLASSIFIED, Control, Letter, Presumption, nearest_threshold
+from policy.facts.eccn import NONE, UNDETERMINED, Margin, Parameters, figures_of
+from policy.facts.evidence import Answer, Source
+from policy.facts.jurisdictions import Jurisdictions
+from policy.facts.period import those_of
+from policy.facts.product_names import Named, ProductNames, Unclassified
+
+
+class Presumed(StrEnum):
+    """
+    Whether BIS presumes that an accelerator of a developer in scope is subject to the EAR, the most serious first.
+
+    ``named``: its guidance names the device. ``presumed``: the developer is in scope and the numbers meet 3A090.
+    ``classify``: the developer is in scope and the numbers are not known. ``unknown``: nobody knows who developed it.
+    """
+
+    NAMED = "named"
+    PRESUMED = "presumed"
+    CLASSIFY = "classify"
+    UNKNOWN = "unknown"
+    NO = "no"
+
+
+class NoteTwo(StrEnum):
+    """
+    What Note 2 to 3A090 makes of an item, by whether it is designed or marketed for data centres.
+
+    ``applies_not``: it is. ``outside``: it is not, and below the limit. ``see_exceptions``: it is not, and at or above
+    it (License Exceptions NAC and ACA). ``open``: people have to decide which it is.
+    """
+
+    APPLIES_NOT = "applies_not"
+    OUTSIDE = "outside"
+    SEE_EXCEPTIONS = "see_exceptions"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """
+    The answer for one name. ``device``, ``vendor``: empty where they are not known.
+
+    ``by_numbers``: the paragraph that the figures meet; ``paragraph``: the same after Note 2. Both may be ``none``,
+    ``undetermined`` or ``unclassified``. ``reason`` is for a reviewer.
+    """
+
+    name: str
+    device: str
+    vendor: str
+    by_numbers: str
+    paragraph: str
+    note_2: NoteTwo
+    margin: Margin | None
+    letter: Answer
+    letters: tuple[Letter, ...]
+    presumed: Presumed
+    reason: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """What a classification rests on."""
+
+    names: ProductNames
+    control: Control
+    jurisdictions: Jurisdictions
+
+    def classify(self, name: str, at: date) -> Classification:
+        """Classify an accelerator by any of its names, by what was in force on that day."""
+        match self.names.identify(name):
+            case Named() as named:
+                return self._known(named, at)
+            case Unclassified() as unknown:
+                return self._unknown(unknown, at)
+
+    def _known(self, named: Named, at: date) -> Classification:
+        device, parameters = named.device, self.control.parameters_of(at)
+        by_numbers = parameters.paragraph(figures_of(device))
+        note_2 = _note_2(device, parameters)
+        letters = self.control.letters_about(device, at)
+        presumption = self._presumption(at)
+        presumed = self._presumed(device, by_numbers, named.vendor, at)
+        said = [
+            _by_numbers(named, by_numbers, note_2),
+            *(f"controlled by letter, {letter.words}" for letter in letters),
+            *_of_presumption(presumed, presumption, named.vendor),
+        ]
+        of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
+        return Classification(
+            name=named.name,
+            device=device.device,
+            vendor=named.vendor.id,
+            by_numbers=by_numbers,
+            paragraph=NONE if note_2 is NoteTwo.OUTSIDE and by_numbers != UNDETERMINED else by_numbers,
+            note_2=note_2,
+            margin=nearest_threshold(device, self.control, at),
+            letter=Answer.YES if letters else Answer.NO,
+            letters=letters,
+            presumed=presumed,
+            reason="; ".join(said),
+            sources=(device.source, parameters.source, *(letter.source for letter in letters), *of_presumption),
+        )
+
+    def _unknown(self, unknown: Unclassified, at: date) -> Classification:
+        presumption = self._presumption(at)
+        presumed = self._presumed(None, UNCLASSIFIED, unknown.vendor, at)
+        of_vendor = [] if unknown.vendor is None else [unknown.vendor.source]
+        of_family = [] if unknown.family is None else [unknown.family.source]
+        of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
+        who = f"a part of {unknown.vendor.id}" if unknown.vendor else "of a developer that nobody knows"
+        said = [f"{unknown.name}: unclassified, {who}, and not in the catalogue"]
+        return Classification(
+            name=unknown.name,
+            device="",
+            vendor=unknown.vendor.id if unknown.vendor else "",
+            by_numbers=UNCLASSIFIED,
+            paragraph=UNCLASSIFIED,
+            note_2=NoteTwo.OPEN,
+            margin=None,
+            letter=Answer.UNKNOWN,
+            letters=(),
+            presumed=presumed,
+            reason="; ".join([*said, *_of_presumption(presumed, presumption, unknown.vendor)]),
+            sources=(*of_vendor, *of_family, *of_presumption),
+        )
+
+    def _presumption(self, at: date) -> Presumption | None:
+        return next(iter(those_of(self.control.presumption, at)), None)
+
+    def _presumed(self, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date) -> Presumed:
+        presumption = self._presumption(at)
+        if presumption is None:
+            return Presumed.NO
+        if device and device.device in presumption.named_devices:
+            return Presumed.NAMED
+        if vendor is None:
+            return Presumed.UNKNOWN
+        match self.jurisdictions.in_scope(vendor.headquarters, at).answer:
+            case Answer.NO:
+                return Presumed.NO
+            case Answer.UNKNOWN:
+                return Presumed.UNKNOWN
+        if by_numbers == NONE:
+            return Presumed.NO
+        return Presumed.CLASSIFY if by_numbers in (UNDETERMINED, UNCLASSIFIED) else Presumed.PRESUMED
+
+
+def _note_2(device: Device, parameters: Parameters) -> NoteTwo:
+    limit = parameters.note_2_tpp
+    match device.designed_for_data_centres:
+        case _ if limit is None:
+            return NoteTwo.APPLIES_NOT
+        case ForDataCentres.YES:
+            return NoteTwo.APPLIES_NOT
+        case ForDataCentres.DISPUTED:
+            return NoteTwo.OPEN
+    if device.tpp is None:
+        return NoteTwo.OPEN
+    return NoteTwo.OUTSIDE if device.tpp.value < limit else NoteTwo.SEE_EXCEPTIONS
+
+
+NOTE_2_WORDS = {
+    NoteTwo.APPLIES_NOT: "",
+    NoteTwo.OUTSIDE: ", outside by Note 2 because it is not designed or marketed for data centres",
+    NoteTwo.SEE_EXCEPTIONS: ", not designed or marketed for data centres: see License Exceptions NAC and ACA",
+    NoteTwo.OPEN: ", and whether it is designed or marketed for data centres (Note 2) is for people to decide",
+}
+
+
+def _by_numbers(named: Named, paragraph: str, note_2: NoteTwo) -> str:
+    device = named.device
+    whole = f"{device.device} ({named.part} of it)" if named.part else device.device
+    density = device.performance_density
+    tpp = f"TPP {device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else "TPP not known"
+    per_area = f"{density:.2f} per mm²" if density is not None else "density not known"
+    said = f"3A090 {paragraph}" if paragraph in (NONE, UNDETERMINED) else paragraph
+    return f"{whole}: {said} by its numbers ({tpp}, {per_area}){NOTE_2_WORDS[note_2]}"
+
+
+def _of_presumption(presumed: Presumed, presumption: Presumption | None, vendor: Vendor | None) -> tuple[str, ...]:
+    if presumption is None:
+        return ()
+    who = f"its developer {vendor.id} is headquartered in {vendor.headquarters}" if vendor else ""
+    match presumed:
+        case Presumed.NAMED:
+            return (f"named in {presumption.title}",)
+        case Presumed.PRESUMED:
+            return (f"{who}, and its numbers meet ECCN 3A090, so {presumption.title} reaches it",)
+        case Presumed.CLASSIFY:
+            return (f"{who}, and its numbers are not known; if they meet ECCN 3A090, {presumption.title} reaches it",)
+        case Presumed.UNKNOWN:
+            return (f"who developed it is not known, so neither is whether {presumption.title} reaches it",)
+        case Presumed.NO:
+            return ()

@@ -1,0 +1,200 @@
+"""
+Overlays: what a provider lays over the shipped facts, and what a scenario supposes.
+
+An overlay is one TOML file: ``[overlay]`` says what it is, why and since when; every other table is a row of a topic,
+named with the topic in front (``[[jurisdictions.membership]]``) and written as in the shipped file of that topic. A row
+with the key of one that is there stands in its place, whole; any other is added. ``[[remove]]`` takes a row away. Later
+overlays lie over earlier ones, in the order of their file names.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from policy.facts.documents import check_newer, read_documents
+from policy.facts.evidence import Layer, LayerKind
+from policy.facts.tables import FactsError, Reader, Written, parse
+
+A_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+HEADER, REMOVE, DOCUMENTS = "overlay", "remove", "sources"
+
+Keys = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""By topic and table: the fields by which one row is told from another. Tables that are not rows have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """One file, not yet held against the facts that it is laid over."""
+
+    layer: Layer
+    content: Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    kind: LayerKind
+    name: str
+    reason: str
+    decided_on: date
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Removal:
+    table: str
+    key: tuple[str, ...]
+    reason: str
+
+
+def read_overlay(text: str, file: str) -> Overlay:
+    """Read one overlay. Raises :class:`FactsError`."""
+    written = parse(text, Layer(file=file))
+    header = written.get(HEADER)
+    if not isinstance(header, Written):
+        raise written.wrong(f"[{HEADER}]", "kind", "missing", "say what the overlay is: kind, name, reason, decided_on")
+    read = Reader().row(_Header, f"[{HEADER}]", header)
+    if read.kind is LayerKind.SHIPPED:
+        raise header.wrong(f"[{HEADER}]", "kind", "'shipped' will not do", "give override or scenario")
+    if not A_NAME.fullmatch(read.name):
+        raise header.wrong(
+            f"[{HEADER}]", "name", f"{read.name!r} will not do", "give small letters, digits and hyphens"
+        )
+    layer = Layer(file=file, kind=read.kind, name=read.name, reason=read.reason, decided_on=read.decided_on)
+    content = {key: value for key, value in parse(text, layer).items() if key != HEADER}
+    return Overlay(layer=layer, content=Written(content, layer))
+
+
+def read_overrides(folder: Path) -> tuple[Overlay, ...]:
+    """Every ``*.toml`` of a provider's folder, in the order of their names. Raises :class:`FactsError`, OSError."""
+    if not folder.is_dir():
+        raise FactsError(
+            file=str(folder), table="whole folder", field="name", problem="is no folder", remedy="give one, or none"
+        )
+    overlays = tuple(_read_file(path) for path in sorted(folder.glob("*.toml")))
+    for each in overlays:
+        if each.layer.kind is not LayerKind.OVERRIDE:
+            problem = "a scenario is never in force"
+            raise each.content.wrong(f"[{HEADER}]", "kind", problem, "keep it elsewhere, and give it to a replay")
+    return overlays
+
+
+def read_scenario(name: str) -> Overlay:
+    """A scenario by its file, or one of the shipped ones by name. Raises :class:`FactsError`, OSError."""
+    shipped = shipped_scenarios()
+    overlay = read_overlay(shipped[name], f"{name}.toml") if name in shipped else _read_file(Path(name))
+    if overlay.layer.kind is not LayerKind.SCENARIO:
+        problem = "an override of the provider's is no scenario"
+        raise overlay.content.wrong(f"[{HEADER}]", "kind", problem, f"give a file, or one of: {', '.join(shipped)}")
+    return overlay
+
+
+def shipped_scenarios() -> dict[str, str]:
+    """The texts of the scenarios that ship, by name."""
+    found = sorted(files("policy.facts").joinpath("scenarios").iterdir(), key=lambda each: each.name)
+    return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in found if each.name.endswith(".toml")}
+
+
+def _read_file(path: Path) -> Overlay:
+    try:
+        return read_overlay(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise FactsError(
+            file=str(path), table="whole file", field="encoding", problem="is not UTF-8", remedy="save it as UTF-8"
+        ) from error
+    except FileNotFoundError as error:
+        raise FactsError(
+            file=str(path),
+            table="whole file",
+            field="name",
+            problem="there is no such file",
+            remedy=f"give one, or a scenario that ships: {', '.join(shipped_scenarios())}",
+        ) from error
+
+
+def lay_over(base: Written, overlays: Sequence[Overlay], keys: Keys) -> Written:
+    """
+    The same facts with the overlays' rows over them; ``base`` has one table for each topic, and ``sources``.
+
+    Raises :class:`FactsError` where an overlay names a topic, a table or a row that there is not.
+    """
+    _check_names(overlays)
+    merged = base
+    for overlay in overlays:
+        merged = _with_rows(_without(merged, overlay, keys), overlay, keys)
+    return merged
+
+
+def _check_names(overlays: Sequence[Overlay]) -> None:
+    files_by_name: dict[str, str] = {}
+    for each in overlays:
+        if each.layer.name in files_by_name:
+            problem = f"{each.layer.name!r} is also the name of {files_by_name[each.layer.name]}"
+            raise each.content.wrong(f"[{HEADER}]", "name", problem, "give each overlay its own")
+        files_by_name[each.layer.name] = each.layer.file
+
+
+def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
+    changed = {topic: dict(tables) for topic, tables in base.items()}
+    for topic, tables in overlay.content.items():
+        if topic == REMOVE:
+            continue
+        if topic not in base or not isinstance(tables, Written):
+            raise overlay.content.wrong(f"[{topic}]", "name", "no such topic", f"use one of: {', '.join(base)}")
+        if topic == DOCUMENTS:
+            _check_documents(base[DOCUMENTS], tables)
+        for table, value in tables.items():
+            key = keys.get(topic, {}).get(table)
+            changed[topic][table] = _merged(base[topic].get(table, []), value, key, tables, table) if key else value
+    return _put_together(base, changed)
+
+
+def _check_documents(old: Written, new: Written) -> None:
+    documents = read_documents(new)
+    known = read_documents(Written({key: old[key] for key in new if key in old}, old.layer))
+    for key in known:
+        check_newer(known[key], documents[key], new[key])
+
+
+def _merged(rows: list[Written], added: Any, key: tuple[str, ...], at: Written, table: str) -> list[Written]:
+    if not isinstance(added, list) or not all(isinstance(row, Written) for row in added):
+        raise at.wrong(f"[{table}]", "rows", "is no list of tables", f"write [[{table}]] with the topic in front")
+    by_key = {key_of(row, key): row for row in rows}
+    for row in added:
+        by_key[key_of(row, key)] = row
+    return list(by_key.values())
+
+
+def key_of(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
+    """What tells a row from the others of its table; a field that it does not have is a hyphen."""
+    return repr([str(row.get(name, "-")) for name in key])
+
+
+def _without(base: Written, overlay: Overlay, keys: Keys) -> Written:
+    removals = overlay.content.get(REMOVE, [])
+    if not isinstance(removals, list) or not all(isinstance(each, Written) for each in removals):
+        raise overlay.content.wrong(f"[{REMOVE}]", "rows", "is no list of tables", f"write [[{REMOVE}]]")
+    changed = {topic: dict(tables) for topic, tables in base.items()}
+    for written in removals:
+        removal = Reader().row(_Removal, f"[{REMOVE}]", written)
+        topic, _, table = removal.table.partition(".")
+        key = keys.get(topic, {}).get(table)
+        if key is None:
+            tables = ", ".join(f"{topic}.{table}" for topic, of_topic in keys.items() for table in of_topic)
+            raise written.wrong(f"[{REMOVE}]", "table", f"no rows in {removal.table!r}", f"use one of: {tables}")
+        kept = [row for row in changed[topic].get(table, []) if key_of(row, key) != repr(list(removal.key))]
+        if len(kept) == len(changed[topic].get(table, [])):
+            problem = f"{removal.table} has no row {list(removal.key)}"
+            raise written.wrong(
+                f"[{REMOVE}]", "key", problem, f"give the values of {', '.join(key)}; - where there is none"
+            )
+        changed[topic][table] = kept
+    return _put_together(base, changed)
+
+
+def _put_together(base: Written, changed: Mapping[str, Mapping[str, Any]]) -> Written:
+    """The tables again, each row with its own layer."""
+    return Written({topic: Written(tables, base[topic].layer) for topic, tables in changed.items()}, base.layer)

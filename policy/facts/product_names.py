@@ -1,0 +1,171 @@
+"""
+From the name of a product to the device, or to what can still be said of it.
+
+Names come from NVML, from the PCI bus, from labels of Kubernetes and from people, so case, hyphens and the vendor's own
+words do not count. A MIG instance or a vGPU is a part of its parent. A name that the catalogue does not have is
+``unclassified`` and may still tell its vendor; it is never taken for a device that looks like it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+
+from policy.facts.accelerators import Accelerators, Device, Family, Vendor
+from policy.facts.evidence import Evidence
+from policy.facts.tables import FactsError
+
+SUGGESTIONS = 3
+
+_WORD = re.compile(r"[a-z0-9.]+")
+_INSTANCE = re.compile(r"[ -]MIG[ -]((\d+c\.)?\d+g\.\d+gb(\+\w+)*)$", re.IGNORECASE)
+"""As NVML names a MIG instance, ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``, and a node's label with hyphens."""
+_SHARED = re.compile(r"-SHARED$")
+"""What GPU feature discovery adds to the label of a GPU that is shared in time."""
+_VGPU = re.compile(r"(.+?)-((?:\d+-)?\d+[ABCQ](?:ME)?)$")
+"""NVIDIA's vGPU types: the board, memory in GB, the series; with a number of slices before for a MIG-backed one."""
+_BY_NUMBER = re.compile(r"device ([0-9a-f]{4})$", re.IGNORECASE)
+"""How the collector names what it knows by its PCI number only, after the vendor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name of a device in the catalogue. ``part``: of which it is a MIG instance or a vGPU; empty: the whole."""
+
+    name: str
+    device: Device
+    vendor: Vendor
+    evidence: Evidence
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclassified:
+    """A name that the catalogue does not have; its vendor and family if the name tells them; and similar names."""
+
+    name: str
+    vendor: Vendor | None
+    family: Family | None
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductNames:
+    """All names of all devices."""
+
+    accelerators: Accelerators
+
+    @cached_property
+    def _whole(self) -> dict[str, tuple[str, Evidence, Device]]:
+        return {self.key(name): (name, evidence, device) for name, evidence, device in self.known}
+
+    @cached_property
+    def _virtual(self) -> dict[str, Device]:
+        return {self.key(name): device for device in self.accelerators.accelerator for name in device.vgpu_names}
+
+    @cached_property
+    def _numbers(self) -> dict[str, Device]:
+        return {number: device for device in self.accelerators.accelerator for number in device.pci}
+
+    @cached_property
+    def _vendor_words(self) -> dict[str, Vendor]:
+        return {word: vendor for vendor in self.accelerators.vendor for word in vendor.words}
+
+    @cached_property
+    def known(self) -> tuple[tuple[str, Evidence, Device], ...]:
+        """Every name once, with what is known of name and figures together, and its device."""
+        return tuple(_names_of(self.accelerators))
+
+    def identify(self, name: str) -> Named | Unclassified:
+        """What a name means."""
+        plain = _SHARED.sub("", name.strip())
+        if instance := _INSTANCE.search(plain):
+            return self._part_of(name, self.identify(plain[: instance.start()]), f"MIG {instance[1]}")
+        if (whole := self._whole.get(self.key(plain))) and self._fits(plain, whole[2]):
+            _, evidence, device = whole
+            return Named(name=name, device=device, vendor=self._vendor_of(device), evidence=evidence)
+        if (virtual := _VGPU.match(plain)) and (parent := self._virtual.get(self.key(virtual[1]))):
+            return self._named(name, parent, f"vGPU {virtual[2]}")
+        if numbered := self._numbers.get(self._number(plain)):
+            return self._named(name, numbered)
+        return self._unclassified(name)
+
+    def _named(self, name: str, device: Device, part: str = "") -> Named:
+        evidence = device.source.evidence
+        return Named(name=name, device=device, vendor=self._vendor_of(device), evidence=evidence, part=part)
+
+    def _fits(self, name: str, device: Device) -> bool:
+        """Whether no word of another vendor stands in the name: ``AMD 910B1`` is not Huawei's."""
+        vendors = {self._vendor_words[word].id for word in _WORD.findall(name.casefold()) if word in self._vendor_words}
+        return vendors <= {device.vendor}
+
+    def _part_of(self, name: str, parent: Named | Unclassified, part: str) -> Named | Unclassified:
+        if isinstance(parent, Unclassified):
+            return self._unclassified(name)
+        return Named(name=name, device=parent.device, vendor=parent.vendor, evidence=parent.evidence, part=part)
+
+    def _vendor_of(self, device: Device) -> Vendor:
+        return self.accelerators.vendors[device.vendor]
+
+    def _number(self, name: str) -> str:
+        """``19e5:d802`` as it is, or from a vendor's word and ``device d802``; empty where the name has no number."""
+        if re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", name.casefold()):
+            return name.casefold()
+        number = _BY_NUMBER.search(name)
+        vendor, _ = self._vendor_and_family(name)
+        return f"{vendor.pci}:{number[1].casefold()}" if number and vendor else ""
+
+    def _unclassified(self, name: str) -> Unclassified:
+        vendor, family = self._vendor_and_family(name)
+        names = [known for known, _, _ in self.known]
+        containing = [known for known in names if name and name.casefold() in known.casefold()]
+        similar = tuple((containing or get_close_matches(name, names))[:SUGGESTIONS])
+        return Unclassified(name=name, vendor=vendor, family=family, suggestions=similar)
+
+    def _vendor_and_family(self, name: str) -> tuple[Vendor | None, Family | None]:
+        words = _WORD.findall(name.casefold())
+        of_vendor = next((self._vendor_words[word] for word in words if word in self._vendor_words), None)
+        of_number = next((vendor for vendor in self.accelerators.vendor if vendor.pci and vendor.pci in words), None)
+        vendor = of_vendor or of_number
+        for family in self.accelerators.family:
+            if vendor in (None, self.accelerators.vendors[family.vendor]) and _begins(words, family.words):
+                return self.accelerators.vendors[family.vendor], family
+        return vendor, None
+
+    def key(self, name: str) -> str:
+        """The name without case, punctuation, spaces and words of vendors."""
+        words = _WORD.findall(name.casefold())
+        return "".join(word for word in words if word not in self._vendor_words) or "".join(words)
+
+
+def check_product_names(accelerators: Accelerators) -> None:
+    """Raise :class:`FactsError` for a name that means two devices."""
+    names = ProductNames(accelerators=accelerators)
+    owner: dict[tuple[str, str], str] = {}
+    for device in accelerators.accelerator:
+        own = {("names", names.key(name)): name for name, _, each in names.known if each is device}
+        own |= {("vgpu_names", names.key(name)): name for name in device.vgpu_names}
+        own |= {("pci", number): number for number in device.pci}
+        for key, name in own.items():
+            if owner.setdefault(key, device.device) != device.device:
+                raise FactsError(
+                    file=device.source.layer.file,
+                    table=f"[accelerator] {device.device}",
+                    field=key[0],
+                    problem=f"{name!r} already names {owner[key]}",
+                    remedy="keep it with one device",
+                )
+
+
+def _names_of(accelerators: Accelerators) -> Iterator[tuple[str, Evidence, Device]]:
+    for device in accelerators.accelerator:
+        for name in device.unverified_names:
+            yield name, Evidence.UNVERIFIED, device
+        for name in dict.fromkeys((device.device, *device.names)):
+            if name not in device.unverified_names:
+                yield name, device.source.evidence, device
+
+
+def _begins(words: list[str], beginnings: tuple[str, ...]) -> bool:
+    return any(word.startswith(beginning) for word in words for beginning in beginnings)

@@ -1,0 +1,284 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.facts import an_overlay, assert_clear, refusal_of
+
+from policy.facts.evidence import Answer, Evidence, LayerKind
+from policy.facts.facts import KEYS, load_facts
+from policy.facts.layers import read_overlay, read_overrides, read_scenario, shipped_scenarios
+from policy.facts.switches import State
+from policy.facts.tables import FactsError
+
+FACTS = load_facts()
+NOW = date(2026, 11, 29)
+MEMO = """
+[sources.counsel_memo]
+citation = "Memorandum of counsel of 2026-11-20"
+evidence = "secondary"
+read_on = 2026-11-20
+review_by = 2027-01-20
+"""
+STAYED = """
+[[switches.switch]]
+id = "affiliates_rule"
+title = "Affiliates Rule (50 % ownership)"
+governs = "owners on BIS lists"
+[[switches.switch.state]]
+valid_from = 2020-01-01
+state = "stayed"
+note = "Counsel says so."
+sources = ["counsel_memo"]
+"""
+CYPRUS = """
+[[remove]]
+table = "jurisdictions.watch"
+key = ["CY", "2026-10-01"]
+reason = "the renewal was read"
+"""
+
+
+def test_a_switch_set_otherwise() -> None:
+    """A provider sets a switch otherwise with its reason; whoever cites it says so, and the digest is another."""
+    facts = load_facts([an_overlay(MEMO + STAYED)])
+    state = facts.switches.by_id["affiliates_rule"].at(NOW)
+    assert state is not None
+    assert state.state is State.STAYED
+    assert state.source.line.endswith("(secondary; read 2026-11-20; override counsel: counsel has read it)")
+    assert facts.digest != FACTS.digest
+    assert [layer.kind for layer in facts.layers] == [LayerKind.OVERRIDE]
+    assert {switch.id for switch in facts.switches.switch} == {switch.id for switch in FACTS.switches.switch}
+
+
+def test_the_shipped_rows_keep_their_own_layer() -> None:
+    """Only what the overlay wrote is marked as the overlay's."""
+    facts = load_facts([an_overlay(MEMO + STAYED)])
+    marked = {source.line for source in facts.sources if source.layer.kind is not LayerKind.SHIPPED}
+    assert len(marked) == 1
+    assert {source.line for source in facts.sources} - marked < {source.line for source in FACTS.sources}
+
+
+def test_the_reason_is_part_of_the_digest() -> None:
+    """The same override for another reason is another set of facts."""
+    rows = MEMO + STAYED
+    one = load_facts([an_overlay(rows)])
+    head = '[overlay]\nkind = "override"\nname = "counsel"\nreason = "another"\ndecided_on = 2026-11-20\n'
+    assert load_facts([read_overlay(head + rows, "counsel.toml")]).digest != one.digest
+    assert load_facts([an_overlay(rows, file="elsewhere/counsel.toml")]).digest == one.digest
+
+
+def test_a_row_taken_away() -> None:
+    """A watched country is settled by taking its row away, with a reason."""
+    facts = load_facts([an_overlay(CYPRUS)])
+    assert FACTS.jurisdictions.in_scope("CY", NOW).answer is Answer.UNKNOWN
+    assert facts.jurisdictions.in_scope("CY", NOW).answer is Answer.NO
+    assert facts.digest != FACTS.digest
+
+
+def test_a_row_added() -> None:
+    """A provider adds an accelerator of its own, and its names are known."""
+    row = """
+    [[accelerators.accelerator]]
+    device = "NVIDIA H300"
+    vendor = "NVIDIA"
+    designed_for_data_centres = "yes"
+    names = ["NVIDIA H300 PCIe"]
+    dense_tflop_per_second = { fp16_bf16 = 1000 }
+    sources = ["counsel_memo"]
+    """
+    facts = load_facts([an_overlay(MEMO + row)])
+    assert facts.classifier.classify("NVIDIA H300 PCIe", NOW).paragraph == "3A090.a.1"
+    assert FACTS.classifier.classify("NVIDIA H300 PCIe", NOW).paragraph == "unclassified"
+
+
+def test_a_table_replaced() -> None:
+    """A table that is no row, such as a constant, is replaced whole."""
+    constant = """
+    [estimation.utilisation_likely]
+    value = 0.5
+    unit = "ratio"
+    why = "measured here"
+    basis = "measured"
+    sources = ["counsel_memo"]
+    """
+    assert load_facts([an_overlay(MEMO + constant)]).estimation.utilisation_likely.value == 0.5
+
+
+def test_later_files_lie_over_earlier_ones(tmp_path: Path) -> None:
+    """The overlays of a folder lie over each other in the order of their names; other files are left alone."""
+    head = '[overlay]\nkind = "override"\nname = "{}"\nreason = "because"\ndecided_on = 2026-11-20\n'
+    (tmp_path / "20-later.toml").write_text(head.format("later") + MEMO + STAYED)
+    (tmp_path / "10-first.toml").write_text(head.format("first") + MEMO + STAYED.replace('"stayed"', '"off"'))
+    (tmp_path / "README.md").write_text("not an overlay")
+    overlays = read_overrides(tmp_path)
+    assert [overlay.layer.name for overlay in overlays] == ["first", "later"]
+    state = load_facts(overlays).switches.by_id["affiliates_rule"].at(NOW)
+    assert state is not None
+    assert (state.state, state.source.layer.name) == (State.STAYED, "later")
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """A folder that is not there is an error, and an empty one holds no overlay."""
+    assert read_overrides(tmp_path) == ()
+    with pytest.raises(FactsError, match="is no folder"):
+        read_overrides(tmp_path / "nowhere")
+
+
+def test_a_scenario_is_never_in_force(tmp_path: Path) -> None:
+    """A scenario is refused among a provider's overrides, and an override where a scenario is asked for."""
+    (tmp_path / "bill.toml").write_text(shipped_scenarios()["ethiopia-in-d5"])
+    with pytest.raises(FactsError, match="a scenario is never in force"):
+        read_overrides(tmp_path)
+    head = '[overlay]\nkind = "override"\nname = "x"\nreason = "y"\ndecided_on = 2026-11-20\n'
+    (tmp_path / "own.toml").write_text(head)
+    with pytest.raises(FactsError, match="an override of the provider's is no scenario"):
+        read_scenario(str(tmp_path / "own.toml"))
+    with pytest.raises(FactsError, match=r"there is no such file; give one, or .*ethiopia-in-d5"):
+        read_scenario("nothing-of-the-kind")
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_shipped_scenarios(name: str) -> None:
+    """Every scenario that ships can be laid over the facts, is called like its file, and marks the facts."""
+    overlay = read_scenario(name)
+    facts = load_facts([overlay])
+    assert overlay.layer.name == name
+    assert [layer.name for layer in facts.scenarios] == [name]
+    assert facts.digest != FACTS.digest
+    assert not FACTS.scenarios
+
+
+def test_what_the_scenarios_suppose() -> None:
+    """Each says what it changes: Ethiopia's membership, the stay, and the parameters of a bill."""
+    ethiopia = load_facts([read_scenario("ethiopia-in-d5")]).jurisdictions.in_scope("ET", NOW)
+    assert ethiopia.answer is Answer.YES
+    assert "scenario ethiopia-in-d5" in ethiopia.sources[0].line
+    stay = load_facts([read_scenario("affiliates-rule-stay-extended")]).switches.by_id["affiliates_rule"].at(NOW)
+    assert stay is not None
+    assert stay.state is State.STAYED
+    bill = load_facts([read_scenario("gain-bill")]).classifier
+    assert bill.classify("NVIDIA H20", date(2026, 12, 1)).paragraph.startswith("GAIN bill")
+    assert bill.classify("NVIDIA H100", date(2026, 12, 1)).paragraph == "unclassified"
+
+
+def test_a_review_day_is_not_moved_without_reading() -> None:
+    """A document's day may be moved by a newer reading, and by nothing else."""
+    stay = FACTS.documents["fr_90_50857"]
+    row = f"""
+    [sources.fr_90_50857]
+    citation = "{stay.citation}"
+    evidence = "{stay.evidence}"
+    read_on = READ
+    review_by = 2027-06-01
+    """
+    with pytest.raises(FactsError) as caught:
+        load_facts([an_overlay(row.replace("READ", stay.read_on.isoformat()))])
+    assert (caught.value.file, caught.value.field) == ("counsel.toml", "review_by")
+    assert "without a newer reading" in caught.value.problem
+    later = load_facts([an_overlay(row.replace("READ", "2026-11-30"))])
+    assert later.documents["fr_90_50857"].good_through == date(2027, 6, 1)
+
+
+def test_evidence_comes_along() -> None:
+    """A row may cite shipped documents and the overlay's own together, and is as good as the weaker."""
+    row = """
+    [[tiers.tier]]
+    name = "notice"
+    flop = 1e22
+    basis = "the board's decision"
+    note = "To be looked at weekly."
+    sources = ["counsel_memo", "ear_country_groups"]
+    """
+    tier = load_facts([an_overlay(MEMO + row)]).tiers.by_name["notice"]
+    assert getattr(tier.source, "evidence", None) is Evidence.SECONDARY
+
+
+HEAD = {"kind": '"override"', "name": '"counsel"', "reason": '"because"', "decided_on": "2026-11-20"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("kind", '"shipped"', "'shipped' will not do"),
+        ("kind", '"law"', "'law' will not do"),
+        ("name", '"Counsel One"', "'Counsel One' will not do"),
+        ("reason", '""', "'' will not do"),
+        ("decided_on", '"yesterday"', "'yesterday' will not do"),
+        ("decided_on", None, "missing"),
+        ("reason", None, "missing"),
+    ],
+)
+def test_bad_heads(key: str, value: str | None, problem: str) -> None:
+    """An overlay says what it is, why and since when, or is refused."""
+    head = {**HEAD, key: value}
+    text = "[overlay]\n" + "".join(f"{name} = {said}\n" for name, said in head.items() if said is not None)
+    with pytest.raises(FactsError) as caught:
+        read_overlay(text, "counsel.toml")
+    assert (caught.value.file, caught.value.table, caught.value.field) == ("counsel.toml", "[overlay]", key)
+    assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("rows", "table", "problem"),
+    [
+        ("[weather]\nx = 1", "[weather]", "no such topic"),
+        ("[jurisdictions]\nweather = 1", "whole file", "unknown key"),
+        ("[jurisdictions.group]\nid = 'D:5'", "[group]", "is no list of tables"),
+        ("[[switches.switch]]\nid = 'x'", "[switch] x", "missing"),
+        ("[sources]\nx = 1", "[x]", "is no table"),
+        ("[[remove]]\ntable = 'jurisdictions.watch'\nkey = ['XX', '-']\nreason = 'y'", "[remove]", "has no row"),
+        ("[[remove]]\ntable = 'estimation.watch'\nkey = ['XX']\nreason = 'y'", "[remove]", "no rows in"),
+        ("[[remove]]\ntable = 'jurisdictions.watch'\nkey = ['ET', '2021-11-01']", "[remove]", "missing"),
+        ("[remove]\ntable = 'jurisdictions.watch'", "[remove]", "is no list of tables"),
+        (
+            "[[tiers.tier]]\nname = 'x'\nflop = 1\nbasis = 'y'\nnote = 'z'\nsources = ['none']",
+            "[tier] x",
+            "no document",
+        ),
+    ],
+)
+def test_bad_overlays(rows: str, table: str, problem: str) -> None:
+    """What an overlay may not say is refused with the overlay's own file and place, and nothing is laid over."""
+    with pytest.raises(FactsError) as caught:
+        load_facts([an_overlay(rows)])
+    assert caught.value.file in ("counsel.toml", "jurisdictions.toml")
+    assert caught.value.table == table
+    assert problem in caught.value.problem
+
+
+def test_two_of_one_name() -> None:
+    """Two overlays of one name are refused: nobody could tell which of them a finding means."""
+    with pytest.raises(FactsError, match=r"'counsel' is also the name of counsel\.toml"):
+        load_facts([an_overlay(""), an_overlay("", file="other.toml")])
+
+
+words = st.sampled_from([*KEYS, "sources", "remove", "x"])
+values = st.recursive(
+    st.sampled_from(["1", "'x'", "nan", "true", "2026-01-01", "[]"]),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]")
+        | st.dictionaries(st.sampled_from(["id", "key", "x"]), inner, max_size=2).map(
+            lambda table: "{ " + ", ".join(f"{key} = {value}" for key, value in table.items()) + " }"
+        )
+    ),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(
+        words, st.dictionaries(words | st.sampled_from(["switch", "group"]), values, max_size=2), max_size=3
+    )
+)
+def test_any_overlay(tables: dict[str, dict[str, str]]) -> None:
+    """Whatever an overlay holds, the facts are whole or there is one clear error."""
+    text = "".join(
+        f"[{topic}]\n" + "".join(f"{key} = {value}\n" for key, value in content.items())
+        for topic, content in tables.items()
+    )
+    error = refusal_of(lambda: load_facts([an_overlay(text)]))
+    if error is not None:
+        assert_clear(error)
