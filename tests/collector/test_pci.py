@@ -18,7 +18,7 @@ from collector import contract
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from collector.loop import Collector
 from collector.nvml import Driver
-from collector.pci import NO_GROUP, PciGpu, Vendor, pci_gpus, place
+from collector.pci import KINDS, NO_GROUP, PciGpu, Vendor, pci_gpus, place
 from collector.readings import Absent, Why
 
 HERE = place("0")  # where a driver in memory has all its devices
@@ -36,6 +36,18 @@ SIMULATED = "NVIDIA GH100 [H100 SXM5 80GB]"
         ("0x19e5", "0xd802", "0x120000", "Huawei device d802"),
         ("0x1da3", "0x1020", "0x120000", "Habana Gaudi 2"),
         ("0x1da3", "0x1060", "0x120000", "Habana Gaudi 3"),
+        ("0x19e5", "0xd107", "0x120000", "Huawei device d107"),
+        ("0xcabc", "0x0370", "0x120000", "Cambricon device 0370"),
+        ("0xcabc", "0x0290", "0x038000", "Cambricon device 0290"),
+        ("0x1d22", "0x3684", "0x078000", "Kunlunxin device 3684"),
+        ("0x1d22", "0x3688", "0x120000", "Kunlunxin device 3688"),
+        ("0x9999", "0x4001", "0x038000", "MetaX device 4001"),
+        ("0x1d94", "0x6320", "0x038000", "Hygon device 6320"),
+        ("0x1d94", "0x6210", "0x0b4000", "Hygon device 6210"),
+        ("0x1ed5", "0x0400", "0x030200", "Moore Threads device 0400"),
+        ("0x1ed5", "0x0222", "0x030000", "Moore Threads device 0222"),
+        ("0x1e36", "0xc035", "0x120000", "Enflame device c035"),
+        ("0x1e3e", "0x0002", "0x120000", "Iluvatar device 0002"),
     ],
 )
 def test_accelerators_are_known_by_vendor_and_class(
@@ -54,6 +66,14 @@ def test_accelerators_are_known_by_vendor_and_class(
         ("0x1002", "0x7448", "0x030000"),  # a desktop GPU
         ("0x1002", "0x7448", "0x038000"),
         ("0x19e5", "0xa250", "0x120000"),  # the compression engine of a Kunpeng CPU
+        ("0x19e5", "0x0222", "0x020000"),  # a network card
+        ("0xcabc", "0x8000", "0x060400"),  # a bridge
+        ("0x1d22", "0x1380", "0x010802"),  # a disk
+        ("0x9999", "0x4001", "0x0c0300"),  # something unfinished, of whomever
+        ("0x1d94", "0x1456", "0x108000"),  # the security processor of a CPU
+        ("0x1ed5", "0x02ff", "0x040300"),  # the sound function of a board
+        ("0x1ed5", "0x0201", "0x030000"),  # a desktop GPU
+        ("0x1e36", "0x9000", "0x020000"),  # a network card
         ("0x8086", "0x2330", "0x030200"),
         ("0x10de", "rubbish", "0x030200"),
     ],
@@ -61,6 +81,11 @@ def test_accelerators_are_known_by_vendor_and_class(
 def test_other_devices_are_passed_over(tmp_path: Path, vendor: str, device: str, kind: str) -> None:
     """What is no accelerator of the table, or cannot be read, is not counted."""
     assert pci_gpus(a_sysfs(tmp_path, (vendor, device, kind, ""))) == ()
+
+
+def test_no_row_takes_all_that_a_vendor_makes() -> None:
+    """Every row goes by class or by number, so that a vendor's network card or bridge is not an accelerator."""
+    assert [kind.vendor for kind in KINDS if not kind.classes and not kind.devices] == []
 
 
 def test_a_virtual_function_is_a_part_of_a_device(tmp_path: Path) -> None:
