@@ -1,8 +1,10 @@
 import pytest
 
-from collector.pci import KINDS, NAMES, Kind
+from collector.pci import KINDS, NAMES, Kind, Vendor
+from collector.simulated.products import products
 from policy.facts.facts import load_facts
 from policy.facts.peaks import Peak
+from policy.facts.product_names import Named
 
 
 @pytest.mark.parametrize("number", NAMES)
@@ -20,3 +22,14 @@ def test_the_facts_know_every_vendor_by_the_collectors_word(kind: Kind) -> None:
         vendor = names.identify(f"{kind.vendor} device {number:04x}").vendor
         assert vendor is not None
         assert vendor.pci == f"{kind.vendor_id:04x}"
+
+
+@pytest.mark.parametrize("name", products())
+def test_a_simulated_product_is_one_device_by_its_name_and_by_its_number(name: str) -> None:
+    """What the simulated driver calls a board and what the bus calls it without a driver mean the same device."""
+    names = load_facts().product_names
+    by_name = names.identify(name)
+    by_number = names.identify(f"{Vendor.NVIDIA} device {products()[name].pci_device_id >> 16:04x}")
+    assert isinstance(by_name, Named)
+    assert isinstance(by_number, Named)
+    assert by_name.device.device == by_number.device.device
