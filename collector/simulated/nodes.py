@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid5
 
 from collector.readings import Absent, DeviceIdentity, Why
+from collector.simulated.foreign import Foreign, read_foreign
 from collector.simulated.gpus import Phase
 from collector.simulated.instances import Instance, read_instances
 from collector.simulated.playback import Fault, FaultKind, NodeScript
@@ -18,23 +19,25 @@ from collector.simulated.tables import NAMESPACE, Table, from_to, uid
 
 OF_GPUS = (FaultKind.GPU_LOST, FaultKind.XID)
 LARGEST_XID = 999  # a guess: far above NVIDIA's catalogue, and enough to catch a slip
+NO_FABRIC = Absent(Why.NOT_SUPPORTED)
 MOST_GPUS = 16  # an HGX baseboard has 8; 16 leaves every GPU a PCI bus number of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One ``[[nodes]]`` table."""
+    """One ``[[nodes]]`` table. Without GPUs of its own a node has ``foreign`` ones, and ``product`` is of nothing."""
 
     name: str
     product: Product
     gpus: int
-    mig: bool
-    passthrough: bool
-    energy_counter: bool
-    fabric_cluster_uuid: str | Absent
-    instances: tuple[Instance, ...]
-    faults: tuple[Fault, ...]
-    processes: Path | None
+    foreign: tuple[Foreign, ...] = ()
+    mig: bool = False
+    passthrough: bool = False
+    energy_counter: bool = True
+    fabric_cluster_uuid: str | Absent = NO_FABRIC
+    instances: tuple[Instance, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    processes: Path | None = None
 
     def script(self, phases: Iterable[Phase]) -> NodeScript:
         """The node with what runs on it."""
@@ -49,6 +52,7 @@ class Node:
             passthrough=self.passthrough,
             energy_counter=self.energy_counter,
             processes=self.processes,
+            foreign=self.foreign,
         )
 
 
@@ -66,15 +70,25 @@ def read_nodes(top: Table, duration_seconds: float) -> dict[str, Node]:
 
 
 def _node(table: Table, duration_seconds: float) -> Node:
+    foreign = read_foreign(table)
+    gpus = table.whole("gpus", least=0 if foreign else 1, most=MOST_GPUS)
+    if gpus:
+        return _node_with_gpus(table, gpus, foreign, duration_seconds)
+    node = Node(name=table.text("name"), product=next(iter(products().values())), gpus=0, foreign=foreign)
+    table.finish()
+    return node
+
+
+def _node_with_gpus(table: Table, gpus: int, foreign: tuple[Foreign, ...], duration_seconds: float) -> Node:
     product_name = table.text("product")
     if product_name not in products():
         raise table.wrong("product", f"{product_name!r} is unknown; choose one of {', '.join(products())}")
-    gpus = table.whole("gpus", least=1, most=MOST_GPUS)
     product = products()[product_name]
     node = Node(
         name=table.text("name"),
         product=product,
         gpus=gpus,
+        foreign=foreign,
         mig=table.flag("mig"),
         passthrough=table.flag("passthrough"),
         energy_counter=not table.flag("no_energy_counter"),
@@ -90,7 +104,7 @@ def _node(table: Table, duration_seconds: float) -> Node:
 def _fabric(table: Table, product: Product) -> str | Absent:
     """The cluster of the NVLink fabric: nodes that name the same one are in one NVLink domain."""
     if not product.fabric:
-        return Absent(Why.NOT_SUPPORTED)
+        return NO_FABRIC
     if not table.has("fabric"):
         return Absent(Why.NO_DATA)
     return uid("fabric", table.text("fabric"))

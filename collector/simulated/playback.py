@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from collector.readings import Absent, DeviceIdentity, Holder, Why
+from collector.simulated.foreign import Foreign
 from collector.simulated.gpus import DeviceState, GpuScript, Phase, total
 from collector.simulated.instances import Instance
 from collector.simulated.products import Product
@@ -54,6 +55,7 @@ class NodeScript:
     ``mig``: all its cards are in MIG mode; without, those with ``instances`` are. They do not say how busy they are.
     ``passthrough``: its devices belong to virtual machines, and no driver loads here. ``energy_counter``: false for
     boards that do not count energy (before Volta). ``processes`` is the file that lists the processes on the cards.
+    ``foreign`` are on the PCI bus besides; without other GPUs no driver loads here either.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class NodeScript:
         passthrough: bool,
         energy_counter: bool,
         processes: Path | None = None,
+        foreign: Sequence[Foreign] = (),
     ) -> None:
         self.node_name = node_name
         self.product = product
@@ -77,6 +80,7 @@ class NodeScript:
         self.instances = tuple(instances)
         self.passthrough = passthrough
         self.processes = processes
+        self.foreign = tuple(foreign)
         self._mig = set(range(len(gpus))) if mig else {instance.gpu for instance in instances}
         self._energy_counter = energy_counter
         self._scripts = [
@@ -89,7 +93,7 @@ class NodeScript:
 
     def driver_loaded_at(self, t: float) -> float | Absent:
         """When the driver that runs at ``t`` was loaded. Absent: DRIVER_GONE during that fault, NO_DRIVER if never."""
-        if self.passthrough:
+        if self.passthrough or not self.gpus:
             return Absent(Why.NO_DRIVER)
         if self._faulty(FaultKind.DRIVER_GONE, t):
             return Absent(Why.DRIVER_GONE)

@@ -14,6 +14,10 @@ A scenario: a TOML file that says which nodes there are, which pods run on them,
     # passthrough = true       the GPUs belong to virtual machines: blind, on the PCI bus only
     # no_energy_counter = true a board older than Volta
     # processes = "pids"       a file with a card's index and a process id a line, read anew at every look
+    # foreign = [{ pci = "19e5:d802", class = "1200", count = 8 }]
+    #                          accelerators of other vendors, which nothing reads and nobody holds: blind, on the PCI
+    #                          bus only; also with driver = "davinci", the one that holds them. With gpus = 0 they are
+    #                          all that the node has, and beside name nothing else is written.
 
     [[nodes.faults]]
     kind = "gpu_lost"                       # or driver_gone, holders_unknown

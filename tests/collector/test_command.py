@@ -16,7 +16,7 @@ from support.collectors import COMMAND, ENVIRONMENT, Running, samples
 from support.http import PATIENCE_SECONDS, ask, get, until
 from support.processes import running
 from support.prometheus import needed
-from support.scenarios import a_fault, a_node, a_pod, a_scenario, a_script, a_workload
+from support.scenarios import a_fault, a_node, a_pod, a_scenario, a_script, a_workload, foreign
 
 from collector import contract
 from collector.contract import gpu_metrics, holder_metrics, node_metrics
@@ -228,6 +228,28 @@ def test_gpus_without_a_driver_are_counted_by_their_place_on_the_bus(tmp_path: P
     (state,) = {sample.labels["state"] + " " + sample.labels["reason"] for sample in found if "state" in sample.labels}
     assert state == "blind passed_through"
     assert [sample.value for sample in found if sample.name == gpu_metrics.GPU_RESIDUAL.name] == [0]
+
+
+def test_a_simulated_node_of_foreign_accelerators_is_served_as_blind(tmp_path: Path) -> None:
+    """Eight Ascends and nothing else: blind GPU-seconds under vendor and number, of which nobody holds any."""
+    path = a_scenario(tmp_path, f'[[nodes]]\nname = "node-a"\ngpus = 0\n{foreign()}\n')
+    with Running(f"--simulate={path}", "--node=node-a", "--speed=60", "--max-gap-seconds=3600") as running:
+
+        def seconds() -> dict[tuple[str, str, str], float]:
+            page = samples(running.page())
+            found = [sample for sample in page if sample.name == gpu_metrics.GPU_SECONDS.name and sample.value]
+            return {
+                (each.labels["accelerator"], each.labels["state"], each.labels["reason"]): each.value for each in found
+            }
+
+        until(lambda: bool(seconds()), "GPU-seconds")
+        assert list(seconds()) == [("Huawei device d802", "blind", "foreign_vendor")]
+        page = samples(running.page())
+    assert [sample.value for sample in page if sample.name == gpu_metrics.GPUS.name] == [8]
+    assert {sample.labels["provenance"] for sample in page} == {"simulated"}
+    looked = once(f"--simulate={path}", "--node=node-a")
+    assert (looked.returncode, looked.stderr) == (3, "")
+    assert looked.stdout.count("Huawei device d802") == 8
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """GPUs on the PCI bus, read from a folder like sysfs, and what a node makes of those that nothing reads."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from support.drivers import ADriver, Device, no_driver, well
 from support.nodes import ASource, ToldClock, a_collector, a_played_collector
 from support.odd_drivers import an_odd_driver
 from support.readings import H100, a_holder, total, values
-from support.scenarios import Moment, a_fault, a_node, a_pod, a_workload
+from support.scenarios import Moment, a_fault, a_node, a_pod, a_script, a_workload, foreign
 from support.sysfs import a_sysfs
 
 from collector import contract
@@ -20,6 +21,7 @@ from collector.loop import Collector
 from collector.nvml import Driver
 from collector.pci import KINDS, NO_GROUP, PciGpu, Vendor, pci_gpus, place
 from collector.readings import Absent, Why
+from collector.simulated.sysfs import simulated_pci_gpus
 
 HERE = place("0")  # where a driver in memory has all its devices
 SIMULATED = "NVIDIA GH100 [H100 SXM5 80GB]"
@@ -155,6 +157,31 @@ def test_a_passed_through_node_counts_its_gpus_as_blind(tmp_path: Path) -> None:
     assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
     assert of(collector, node_metrics.COLLECTOR_BLIND, reason="passed_through") == 1
     assert of(collector, node_metrics.COLLECTOR_LAST_SUCCESS) == of(collector, gpu_metrics.GPU_INFO) == 0
+
+
+def test_a_played_node_counts_foreign_accelerators_as_blind(tmp_path: Path) -> None:
+    """Beside GPUs that are read they are blind, by vendor and number, whatever the GPUs are doing."""
+    moment, more = Moment(), foreign(more=', driver = "davinci"')
+    node = a_node(a_fault("driver_gone", "100s", "200s"), gpus=2, more=more)
+    with a_played_collector(tmp_path, node, a_workload(a_pod()), moment=moment) as collector:
+        tick_at(collector, moment, *range(10, 301, 10))
+    assert of(collector, gpu_metrics.GPUS, accelerator="Huawei device d802") == 8
+    assert of(collector, gpu_metrics.GPUS, accelerator=H100) == 2
+    ascends = {"accelerator": "Huawei device d802", "state": "blind", "reason": "foreign_vendor"}
+    assert of(collector, gpu_metrics.GPU_SECONDS, **ascends) == of(collector, gpu_metrics.GPU_SECONDS, state="blind")
+    assert of(collector, gpu_metrics.GPU_SECONDS, **ascends) == 8 * 300
+    assert of(collector, holder_metrics.HELD, accelerator="Huawei device d802") == 0
+    assert of(collector, gpu_metrics.GPU_RESIDUAL) == 0
+
+
+def test_foreign_accelerators_may_belong_to_virtual_machines_and_be_of_several_kinds(tmp_path: Path) -> None:
+    """Each kind has its own places on the bus, and its own driver."""
+    kinds = foreign(count=2, more=', driver = "vfio-pci"')[:-1] + ', { pci = "1d22:3688", class = "1200", count = 3 }]'
+    gpus = simulated_pci_gpus(a_script(tmp_path, a_node(gpus=16, more=kinds)))
+    assert not isinstance(gpus, Absent)
+    assert len({gpu.pci_bus_id for gpu in gpus}) == 16 + 2 + 3
+    found = Counter((gpu.vendor, gpu.why_unread().reason) for gpu in gpus if gpu.driver != "nvidia")
+    assert found == {(Vendor.HUAWEI, Why.PASSED_THROUGH): 2, (Vendor.KUNLUNXIN, Why.FOREIGN_VENDOR): 3}
 
 
 def test_a_played_node_counts_no_gpu_twice(tmp_path: Path) -> None:

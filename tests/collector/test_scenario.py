@@ -17,6 +17,7 @@ from support.scenarios import (
     a_script,
     a_workload,
     an_xid,
+    foreign,
 )
 
 from collector.readings import Absent, Reading, Why
@@ -25,6 +26,7 @@ from collector.simulated.playback import ScriptedHolders
 from collector.simulated.scenario import ScenarioError, load_scenario
 
 HEAD = 'title = "t"\nstart = 2026-06-01T00:00:00Z\nduration = "2h"\n'
+ONLY_FOREIGN = f'[[nodes]]\nname = "node-a"\ngpus = 0\n{foreign()}\n'
 SERIES = """t_s,gpu,power_w,util_pct,mem_mib
 0,0,100,10,1000
 0,1,200,20,2000
@@ -154,6 +156,17 @@ def test_expected_belongs_to_others(tmp_path: Path) -> None:
         (HEAD + a_node(an_xid(0, "1s")), "nodes[0].faults[0]", "code", "whole number from 1 to 999"),
         (HEAD + a_node(an_xid(79, "3h")), "nodes[0].faults[0]", "at", "not be after the end"),
         (HEAD + a_node(an_xid(79, "1s", gpus=[2])), "nodes[0].faults[0]", "gpus", "has no GPU 2"),
+        (HEAD + a_node(more=foreign("d802")), "nodes[0].foreign[0]", "pci", 'written like "19e5:d802"'),
+        (HEAD + a_node(more=foreign(kind="0x1200")), "nodes[0].foreign[0]", "class", 'written like "1200"'),
+        (HEAD + a_node(more=foreign("19e5:a250")), "nodes[0].foreign[0]", "pci", "no accelerator of the table"),
+        (HEAD + a_node(more=foreign(kind="0200")), "nodes[0].foreign[0]", "pci", "d802 of class 0200 is no"),
+        (HEAD + a_node(more=foreign("10de:2330", kind="0302")), "nodes[0].foreign[0]", "pci", "not foreign"),
+        (HEAD + a_node(more=foreign(count=0)), "nodes[0].foreign[0]", "count", "from 1 to 64"),
+        (HEAD + a_node(more=foreign(more=', driver = "nvidia"')), "nodes[0].foreign[0]", "driver", "davinci"),
+        (HEAD + a_node(more=foreign(more=', driver = "a/b"')), "nodes[0].foreign[0]", "driver", "davinci"),
+        (HEAD + a_node(more=foreign(more=", gpus = 1")), "nodes[0].foreign[0]", "gpus", "unknown here"),
+        (HEAD + a_node(gpus=0, more=foreign()), "nodes[0]", "product", "unknown here; known are foreign, gpus, name"),
+        (HEAD + ONLY_FOREIGN + a_workload(a_pod()), "workloads[0].pods[0]", "gpus", "has no GPU 0; it has none"),
         (HEAD + a_node() + a_workload(a_pod(node="node-x")), "workloads[0].pods[0]", "node", "it has node-a"),
         (HEAD + a_node() + a_workload(a_pod(gpus=[])), "workloads[0].pods[0]", "gpus", "different GPU indices"),
         (HEAD + a_node() + a_workload(a_pod(gpus=[1, 1])), "workloads[0].pods[0]", "gpus", "different GPU indices"),

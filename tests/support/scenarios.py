@@ -77,6 +77,11 @@ def a_node(*faults: str, name: str = "node-a", product: str = H100, gpus: int = 
     return f'[[nodes]]\nname = "{name}"\nproduct = "{product}"\ngpus = {gpus}\n{more}\n' + "".join(faults)
 
 
+def foreign(pci: str = "19e5:d802", *, count: int = 8, kind: str = "1200", more: str = "") -> str:
+    """The line of a node that has accelerators which no driver reads; ``more`` is further TOML of their table."""
+    return f'foreign = [{{ pci = "{pci}", class = "{kind}", count = {count}{more} }}]'
+
+
 def a_scenario(folder: Path, *tables: str, duration: str = "2h") -> Path:
     """The file of a scenario made of these tables."""
     head = f'title = "a test"\nstart = 2026-06-01T00:00:00Z\nduration = "{duration}"\n'
