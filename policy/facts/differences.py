@@ -1,0 +1,192 @@
+"""
+What the facts answer differently: on two days, or on one day with a scenario and without it.
+
+Every question has one key and one answer in words, so that two sets of answers can be held against each other whole.
+A question that only one side has, as about a flag that began in between, is answered ``not there`` by the other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from policy.facts.control import NONE
+from policy.facts.countries import country_name
+from policy.facts.evidence import Constant, Source
+from policy.facts.facts import Facts
+from policy.facts.jurisdictions import D5, Jurisdictions
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID, those_of
+from policy.facts.rows import rows_of
+from policy.facts.tiers import SetByProvider
+from policy.facts.wording import amount_words, criterion_words, review_policies
+
+NOT_THERE = "not there"
+
+Key = tuple[str, str, str]
+"""Topic, what is asked about, and what is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    """Facts, and the day of which they are asked."""
+
+    facts: Facts
+    day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One question, two answers. ``sources`` and ``reason`` are the later one's, the earlier's where it has none."""
+
+    topic: str
+    subject: str
+    asked: str
+    before: str
+    after: str
+    reason: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    text: str
+    sources: tuple[Source, ...]
+    reason: str = ""
+
+
+_MISSING = _Answer(text=NOT_THERE, sources=())
+
+
+def differences(before: AsOf, after: AsOf) -> tuple[Difference, ...]:
+    """Everything that is answered differently, topic by topic."""
+    old, new = _answers(before), _answers(after)
+    keys = [*new, *(key for key in old if key not in new)]
+    topics = list(dict.fromkeys(topic for topic, _, _ in keys))
+    changed = [key for key in keys if old.get(key, _MISSING).text != new.get(key, _MISSING).text]
+    return tuple(
+        _difference(key, old.get(key, _MISSING), new.get(key, _MISSING))
+        for key in sorted(changed, key=lambda key: topics.index(key[0]))
+    )
+
+
+def _difference(key: Key, old: _Answer, new: _Answer) -> Difference:
+    topic, subject, asked = key
+    telling = old if new is _MISSING else new
+    return Difference(
+        topic=topic,
+        subject=subject,
+        asked=asked,
+        before=old.text,
+        after=new.text,
+        reason=telling.reason,
+        sources=telling.sources or old.sources,
+    )
+
+
+def _answers(asked: AsOf) -> Mapping[Key, _Answer]:
+    facts, day = asked.facts, asked.day
+    return dict(
+        answer
+        for part in (_jurisdictions, _switches, _thresholds, _control, _accelerators, _red_flags, _tiers, _constants)
+        for answer in part(facts, day)
+    )
+
+
+def countries_named(jurisdictions: Jurisdictions) -> tuple[str, ...]:
+    """Codes of all countries that any row names; of every other one the answer is the same on every day."""
+    standing = {code for group in jurisdictions.group for code in group.members}
+    return tuple(sorted(standing | {row.country for row in (*jurisdictions.membership, *jurisdictions.beside)}))
+
+
+def _jurisdictions(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    for code in countries_named(facts.jurisdictions):
+        subject = f"{code} {country_name(code)}"
+        scope = facts.jurisdictions.in_scope(code, day)
+        yield (
+            ("jurisdictions", subject, "in scope"),
+            _Answer(text=scope.answer, sources=scope.sources, reason=scope.reason),
+        )
+        for group in facts.jurisdictions.groups:
+            member = facts.jurisdictions.in_group(code, group, day)
+            answer = _Answer(text=member.answer, sources=member.sources, reason=member.reason)
+            yield ("jurisdictions", subject, f"in {group}"), answer
+    yield from _clocks(facts.jurisdictions, day)
+
+
+def _clocks(jurisdictions: Jurisdictions, day: date) -> Iterator[tuple[Key, _Answer]]:
+    """By each of the two lists that D:5 is kept by, where its days are known: they may differ for months."""
+    for row in sorted((row for row in jurisdictions.membership if row.group == D5), key=lambda row: row.valid_from):
+        clocks = (("State's list", row.state_from, row.state_to), ("the EAR's table", row.ear_from, row.ear_to))
+        for whose, first, end in clocks:
+            if (first, end) == (BEFORE_RECORDS, STILL_VALID):
+                continue
+            key = ("jurisdictions", f"{row.country} {country_name(row.country)}", f"{D5} by {whose}")
+            yield key, _Answer(text="yes" if first <= day < end else "no", sources=(row.source,), reason=row.note)
+
+
+def _switches(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    for switch in facts.switches.switch:
+        if state := switch.at(day):
+            yield (
+                ("switches", switch.id, "state"),
+                _Answer(text=state.state, sources=(state.source,), reason=state.note),
+            )
+
+
+def _thresholds(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    for each in facts.tiers.legal.values():
+        if state := each.at(day):
+            yield ("thresholds", each.id, "state"), _Answer(text=state.state, sources=(each.source,), reason=state.note)
+            yield (
+                ("thresholds", each.id, "amount"),
+                _Answer(text=amount_words(each), sources=(each.source,), reason=each.condition),
+            )
+
+
+def _control(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    parameters = facts.control.parameters_of(day)
+    criteria = "; ".join(map(criterion_words, parameters.criteria)) or NONE
+    yield (
+        ("control", "ECCN 3A090", "paragraphs"),
+        _Answer(text=criteria, sources=(parameters.source,), reason=parameters.note),
+    )
+    for letter in those_of(facts.control.letter, day):
+        answer = _Answer(text="in force", sources=(letter.source,), reason=letter.words)
+        yield ("control", f"letter {letter.id}", "state"), answer
+    for presumption in those_of(facts.control.presumption, day):
+        answer = _Answer(text="in force", sources=(presumption.source,), reason=presumption.title)
+        yield ("control", f"presumption {presumption.id}", "state"), answer
+
+
+def _accelerators(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    version = facts.control.parameters_of(day).source
+    for name, device in facts.accelerators.devices.items():
+        found = facts.classifier.classify(name, day)
+        numbers = (device.source, version)
+        answers = {
+            "paragraph by its numbers": (found.by_numbers, numbers),
+            "paragraph after Note 2": (found.paragraph, numbers),
+            "controlled by letter": (found.letter, tuple(letter.source for letter in found.letters)),
+            "presumed subject to the EAR": (found.presumed, found.sources),
+        }
+        for to, (policy, row) in review_policies(facts, device, day).items():
+            answers[f"review to {to}"] = (policy, (row.source,))
+        for asked, (text, sources) in answers.items():
+            yield ("accelerators", name, asked), _Answer(text=text, sources=sources, reason=found.reason)
+
+
+def _red_flags(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
+    for flag in facts.red_flags.at(day):
+        yield ("red_flags", flag.id, "flag"), _Answer(text="stands", sources=(flag.source,), reason=flag.text)
+
+
+def _tiers(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
+    for tier in facts.tiers.by_name.values():
+        sources = () if isinstance(tier.source, SetByProvider) else (tier.source,)
+        yield ("tiers", tier.name, "amount"), _Answer(text=f"{tier.flop:g} FLOP", sources=sources, reason=tier.basis)
+
+
+def _constants(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
+    for row in rows_of(facts):
+        if isinstance(row.row, Constant):
+            text = f"{row.row.value:g} {row.row.unit}"
+            yield (row.topic, row.table, "value"), _Answer(text=text, sources=(row.source,), reason=row.row.why)

@@ -1,0 +1,63 @@
+"""
+Amounts, criteria and margins in words, for people who look facts up.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+from policy.facts.accelerators import Device
+from policy.facts.control import NONE, Criterion, Margin, Quantity, ReviewPolicy, figures_of
+from policy.facts.facts import Facts
+from policy.facts.period import those_of
+from policy.facts.tiers import LegalThreshold
+
+UNITS = {
+    Quantity.TPP: "TPP",
+    Quantity.DENSITY: "density",
+    Quantity.DRAM_BANDWIDTH: "GB/s DRAM",
+    Quantity.INTERCONNECT: "GB/s interconnect",
+}
+
+
+def figure_words(quantity: Quantity, value: float) -> str:
+    """``4,800 TPP``, ``3.20 density``."""
+    return f"{value:,.2f} {UNITS[quantity]}" if quantity is Quantity.DENSITY else f"{value:,.0f} {UNITS[quantity]}"
+
+
+def criterion_words(criterion: Criterion) -> str:
+    """``3A090.a.2: at least 1,600 TPP and at least 5.92 density``."""
+    bounds = [
+        f"{'at least' if above else 'below'} {figure_words(quantity, bound)}"
+        for quantity, bound, above in criterion.bounds()
+    ]
+    return f"{criterion.paragraph}: {' and '.join(bounds)}"
+
+
+def margin_words(margin: Margin) -> str:
+    """``-0.5 % under 3.20 density``."""
+    percent = margin.ratio * 100
+    amount = f"{percent:+.1f}" if abs(percent) >= 0.1 or percent == 0 else f"{percent:+.1g}"
+    side = "under" if margin.ratio < 0 else "over"
+    return f"{amount} % {side} {figure_words(margin.quantity, margin.threshold)}"
+
+
+def is_near(margin: Margin | None, facts: Facts) -> bool:
+    """Whether the nearest threshold is so near that a rounded figure may lie on its other side."""
+    return margin is not None and abs(margin.ratio) <= facts.control.knife_edge.value
+
+
+def amount_words(threshold: LegalThreshold) -> str:
+    """``1e+25 FLOP``, or ``none``, where the text names no amount."""
+    return NONE if threshold.value == "none" else f"{threshold.value:g} {threshold.unit}"
+
+
+def review_policies(facts: Facts, device: Device, day: date) -> Mapping[str, tuple[str, ReviewPolicy]]:
+    """
+    How an application for a device that meets ECCN 3A090 is looked at, and by which row; by destinations.
+
+    Empty for a device that meets no paragraph, and while no policy is in force.
+    """
+    if facts.classifier.classify(device.device, day).paragraph == NONE:
+        return {}
+    figures, rows = figures_of(device), those_of(facts.control.review_policy, day)
+    return {", ".join(row.destinations): (row.of(figures), row) for row in rows}
