@@ -42,6 +42,12 @@ class Settings(BaseSettings):
         Path | None, Field(description="know-your-customer CSV, read anew in every cycle; without it nobody is known")
     ] = None
     rules: Annotated[Path | None, Field(description="rule pack to use in place of the one that ships")] = None
+    facts: Annotated[
+        Path | None,
+        Field(
+            description="folder of the provider's own TOML files over the shipped facts, in the order of their names"
+        ),
+    ] = None
     tier: Annotated[
         str, Field(description="the provider's own tiers in FLOP, as review=1e22; commas between several")
     ] = ""

@@ -15,6 +15,7 @@ import polars as pl
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon, Observer, Queue
 from policy.facts.facts import Facts, load_facts
+from policy.facts.layers import Overlay, read_overrides
 from policy.frames import empty
 from policy.kyc.problems import KycError
 from policy.kyc.tenants import TENANTS, read_tenants
@@ -38,6 +39,8 @@ A_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _: None) -> Engine:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
+    overlays = ",".join(layer.name for layer in facts.layers) or "-"
+    log.info("facts.loaded digest=%s overlays=%s", facts.digest, overlays)
     find = find_targets(settings.targets)
     limits = Limits(
         timeout_seconds=settings.scrape_timeout_seconds,
@@ -79,11 +82,20 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger.open(settings.ledger, Provenance.SIMULATED if settings.simulated else Provenance.MEASURED)
 
 
-def facts_and_rules(settings: Settings) -> tuple[Facts, Pack]:
-    """The facts with the provider's own tiers, and the rule pack, checked against each other."""
-    facts, own = load_facts(), read_tiers(settings.tier)
-    if own:
-        facts = facts.with_tiers(own, basis="the provider's choice, set with --tier")
+def read_overlays(settings: Settings) -> tuple[Overlay, ...]:
+    """What the provider lays over the shipped facts. Raises FactsError, OSError."""
+    return read_overrides(settings.facts) if settings.facts else ()
+
+
+def facts_of(settings: Settings, scenarios: Sequence[Overlay] = ()) -> Facts:
+    """The facts with the provider's overrides, then the scenarios, over them, and its own tiers."""
+    facts, own = load_facts((*read_overlays(settings), *scenarios)), read_tiers(settings.tier)
+    return facts.with_tiers(own, basis="the provider's choice, set with --tier") if own else facts
+
+
+def facts_and_rules(settings: Settings, scenarios: Sequence[Overlay] = ()) -> tuple[Facts, Pack]:
+    """The facts and the rule pack, checked against each other."""
+    facts, own = facts_of(settings, scenarios), read_tiers(settings.tier)
     pack = load_pack(settings.rules)
     check_tiers(pack, facts)
     used = sorted({rule.reaches.tier for rule in pack.rules})

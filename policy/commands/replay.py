@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from policy.commands.facts_layers import add_scenarios, read_scenarios
 from policy.commands.options import OK, Parsers, add_parser, add_settings, errors, settings_of
 from policy.commands.replay_source import add_source, read_fill, read_source, refuse_source, warn_unknown
 from policy.commands.replay_table import SHOWN_ROWS, print_replayed
@@ -19,6 +20,7 @@ from policy.wiring import facts_and_rules
 EXAMPLES = """  flopwatch replay jobs.csv --accelerator "NVIDIA A100-SXM4-80GB" --tenants tenants.csv
   flopwatch replay jobs.csv --map tenant_id=account --map workload_kind=:Job --start 2025-07-01
   flopwatch replay series.parquet --map traces.csv --tier review=1e18 --format json
+  flopwatch replay jobs.csv --tenants tenants.csv --scenario ethiopia.toml
   flopwatch replay --prometheus http://prometheus:9090 --since 30d --map tenant_id=namespace --tenants tenants.csv
   flopwatch replay --prometheus http://prometheus:9090 --map namespaces.csv --tenants tenants.csv
 
@@ -36,7 +38,8 @@ def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
     parser = add_parser(parsers, "replay", summary, EXAMPLES)
     add_source(parser)
-    add_settings(parser, ("tenants", "rules", "tier"))
+    add_settings(parser, ("tenants", "rules", "facts", "tier"))
+    add_scenarios(parser)
     parser.add_argument("--format", choices=("table", "json", "parquet"), default="table", help="[table]")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --format parquet writes [standard output]")
     parser.add_argument(
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _refuse_output(arguments.output)
     settings = settings_of(arguments)
-    facts, pack = facts_and_rules(settings)
+    facts, pack = facts_and_rules(settings, read_scenarios(arguments.scenario))
     tenants = read_tenants(settings.tenants).frame if settings.tenants else empty(TENANTS)
     fill = read_fill(arguments.map, arguments.accelerator)
     warn_unknown(arguments.accelerator, facts)
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         last = source.windows["window_end"].max()
         at = last if isinstance(last, datetime) else source.start
         replayed = replay(source.windows, tenants=tenants, facts=facts, pack=pack, at=at)
-    print_replayed(arguments, replayed, source)
+    print_replayed(arguments, replayed, source, facts)
     return OK
 
 

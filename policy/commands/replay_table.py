@@ -2,34 +2,43 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 from rich.table import Table
 
+from policy.commands.facts_layers import layer_lines, supposed
+from policy.commands.facts_sheet import one_line
 from policy.commands.options import PlainConsole, errors, print_json, shown
 from policy.commands.replay_source import Source
+from policy.facts.facts import Facts
 from policy.rules.sentences import flop_text
 
 SHOWN_ROWS = 40
 
 
-def print_replayed(arguments: argparse.Namespace, replayed: pl.DataFrame, source: Source) -> None:
+def print_replayed(arguments: argparse.Namespace, replayed: pl.DataFrame, source: Source, facts: Facts) -> None:
     """Print the runs in the format that was asked for; what there is to say besides never goes into a program's."""
+    law = source.start.date().isoformat()
     match arguments.format:
         case "json":
             about = {"source": dict(source.about)} if source.about else {}
-            law = source.start.date().isoformat()
-            print_json({"law_from": law, "totals": _totals(replayed), **about, "runs": replayed.to_dicts()})
+            law_from = {"law_from": law, "facts_digest": facts.digest, "supposes": supposed(facts)}
+            print_json({**law_from, "totals": _totals(replayed), **about, "runs": replayed.to_dicts()})
         case "parquet":
             replayed.write_parquet(arguments.output or sys.stdout.buffer)
-            for line in source.lines:
+            for line in (*source.lines, *_of_facts(facts)):
                 errors.print(shown(line), soft_wrap=True)
         case _:
             largest = replayed if arguments.all else replayed.head(SHOWN_ROWS)
             console = PlainConsole(width=None if PlainConsole().is_terminal else 200)
             console.print(_table(largest))
-            _print_totals(console, replayed, largest.height, source)
+            _print_totals(console, replayed, largest.height, law, (*source.lines, *_of_facts(facts)))
+
+
+def _of_facts(facts: Facts) -> list[str]:
+    return [f"Facts: {one_line(line)}." for line in layer_lines(facts)]
 
 
 def _table(replayed: pl.DataFrame) -> Table:
@@ -71,18 +80,18 @@ def _totals(replayed: pl.DataFrame) -> dict[str, object]:
     }
 
 
-def _print_totals(console: PlainConsole, replayed: pl.DataFrame, rows: int, source: Source) -> None:
+def _print_totals(console: PlainConsole, replayed: pl.DataFrame, rows: int, law: str, lines: Iterable[str]) -> None:
     totals = _totals(replayed)
     if rows < replayed.height:
         console.print(f"… and {replayed.height - rows} smaller runs (--all shows them)")
     verdicts = ", ".join(f"{count} {name}" for name, count in dict(totals["verdicts"]).items())  # type: ignore[call-overload]
     console.print(
         f"\n{totals['runs']} runs, {totals['gpu_hours']:,.1f} GPU-hours; {verdicts or 'no verdict'}; "
-        f"{totals['runs_with_findings']} with findings. Law from {source.start.date()} on."
+        f"{totals['runs_with_findings']} with findings. Law from {law} on."
     )
     reasons = replayed["no_estimate_reasons"].explode().drop_nulls().unique().sort().to_list()
     if reasons:
         console.print(f"{totals['runs_without_estimate']} runs have no estimate: {shown('; '.join(reasons))}")
-    for line in source.lines:
+    for line in lines:
         console.print(shown(line), soft_wrap=True)
     console.print("A finding asks for review. It does not say that any law was broken.")

@@ -1,0 +1,181 @@
+"""``flopwatch facts``: what is believed about law and hardware on a day, what to read again, and what changed."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from policy.commands.facts_countries import show_country, show_jurisdictions
+from policy.commands.facts_devices import show_accelerators, show_name
+from policy.commands.facts_law import show_control, show_red_flags, show_switches, show_thresholds, show_tiers
+from policy.commands.facts_layers import add_scenarios, layer_lines, read_scenarios, supposed
+from policy.commands.facts_papers import show_estimation, show_layers, show_signals, show_sources
+from policy.commands.facts_review import check_sheet, diff_sheet
+from policy.commands.facts_sheet import Sheet, plain, print_sheet
+from policy.commands.options import (
+    DIFFERENT,
+    OK,
+    Parsers,
+    add_parser,
+    add_settings,
+    errors,
+    print_json,
+    read_moment,
+    settings_of,
+    shown,
+)
+from policy.facts.countries import CountryError
+from policy.facts.differences import AsOf
+from policy.facts.facts import Facts
+from policy.facts.tables import FactsError
+from policy.settings import UnusableSettings
+from policy.wiring import facts_of, read_overlays
+
+STALE = 3
+SHOW = """  flopwatch facts show jurisdictions --at 2025-12-01
+  flopwatch facts show jurisdictions --country "Hong Kong SAR"
+  flopwatch facts show accelerators --name "NVIDIA H100 80GB HBM3 MIG 3g.40gb"
+  flopwatch facts show switches --facts /etc/flopwatch/facts --format json
+
+exit codes: 0 done, 2 a file or a flag cannot be used
+"""
+CHECK = """  flopwatch facts check
+  flopwatch facts check --at 2027-02-01 --ledger /var/lib/flopwatch/ledger
+  flopwatch facts check --facts /etc/flopwatch/facts || alert
+
+exit codes: 0 fresh, 1 a file of facts says what it must not, 2 a flag or a ledger cannot be used, 3 a document is past
+the last day to rely on it
+"""
+DIFF = """  flopwatch facts diff 2025-11-01 2026-03-01
+  flopwatch facts diff 2026-11-29 --scenario ethiopia.toml       what the scenario changes on that day
+
+exit codes: 0 done, 2 a file or a flag cannot be used
+"""
+
+TOPICS: Mapping[str, Callable[[Facts, date], Sheet]] = {
+    "jurisdictions": show_jurisdictions,
+    "accelerators": show_accelerators,
+    "control": show_control,
+    "thresholds": show_thresholds,
+    "tiers": show_tiers,
+    "red-flags": show_red_flags,
+    "switches": show_switches,
+    "estimation": show_estimation,
+    "signals": show_signals,
+    "sources": show_sources,
+}
+LAYERS = "layers"
+
+
+def add(parsers: Parsers, summary: str) -> None:
+    """Add the command and its parts."""
+    parser = add_parser(parsers, "facts", summary, SHOW.partition("\n\n")[0] + "\n" + CHECK + "\n")
+    parts = parser.add_subparsers(required=True, metavar="PART")
+    show = _part(parts, "show", "what is believed about a topic on a day", SHOW, run_show)
+    show.add_argument("topic", choices=(*TOPICS, LAYERS), metavar="TOPIC", help=", ".join((*TOPICS, LAYERS)))
+    show.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
+    show.add_argument("--country", metavar="NAME", help="with jurisdictions: all about one country, by any name")
+    show.add_argument("--name", metavar="NAME", help="with accelerators: all about one, by any name")
+    check = _part(parts, "check", "whether the facts are sound, and what has to be read again", CHECK, run_check)
+    check.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
+    check.add_argument("--ledger", type=Path, dest="of_ledger", metavar="DIR", help="look at its accelerators too")
+    diff = _part(parts, "diff", "what is answered differently on two days", DIFF, run_diff)
+    diff.add_argument("before", type=read_day, metavar="DATE1", help="the first day")
+    diff.add_argument("after", type=read_day, nargs="?", metavar="DATE2", help="the second; left out for a scenario")
+
+
+def _part(
+    parts: Parsers, name: str, summary: str, examples: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser = add_parser(parts, name, summary, examples)
+    add_settings(parser, ("facts", "tier"))
+    add_scenarios(parser)
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="[table]")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def read_day(text: str) -> date:
+    """A day, in UTC. For argparse."""
+    return read_moment(text).date()
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print one topic."""
+    _refuse_stray(arguments)
+    at = _day_of(arguments)
+    settings, scenarios = settings_of(arguments), read_scenarios(arguments.scenario)
+    facts = facts_of(settings, scenarios)
+    if arguments.country is not None:
+        sheet = _country(facts, at, arguments.country)
+    elif arguments.name is not None:
+        sheet = show_name(facts, at, arguments.name)
+    elif arguments.topic == LAYERS:
+        sheet = show_layers(facts, (*read_overlays(settings), *scenarios))
+    else:
+        sheet = TOPICS[arguments.topic](facts, at)
+    print_sheet(_headed(sheet, facts, {"topic": arguments.topic, "at": at.isoformat()}), arguments.format)
+    return OK
+
+
+def _refuse_stray(arguments: argparse.Namespace) -> None:
+    for flag, topic in (("country", "jurisdictions"), ("name", "accelerators")):
+        if getattr(arguments, flag) is not None and arguments.topic != topic:
+            raise UnusableSettings(f"--{flag} goes with 'facts show {topic}'")
+
+
+def _country(facts: Facts, at: date, text: str) -> Sheet:
+    try:
+        return show_country(facts, at, text)
+    except CountryError as error:
+        raise UnusableSettings(f"--country: {error}") from error
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Print what has to be looked at again; the exit code tells whether anything has."""
+    at = _day_of(arguments)
+    settings = settings_of(arguments)
+    try:
+        facts = facts_of(settings, read_scenarios(arguments.scenario))
+    except FactsError as error:
+        return _invalid(error, arguments.format)
+    sheet, is_stale = check_sheet(facts, at, arguments.of_ledger)
+    print_sheet(_headed(sheet, facts, {"at": at.isoformat()}), arguments.format)
+    return STALE if is_stale else OK
+
+
+def _invalid(error: FactsError, form: str) -> int:
+    """Say where the fault is; nothing of the facts is used."""
+    if form == "json":
+        places = {name: getattr(error, name) for name in ("file", "table", "field", "problem", "remedy")}
+        print_json({"state": "invalid", **places})
+    errors.print(f"flopwatch: {shown(str(error))}", soft_wrap=True)
+    return DIFFERENT
+
+
+def run_diff(arguments: argparse.Namespace) -> int:
+    """Print what differs."""
+    settings, scenarios = settings_of(arguments), read_scenarios(arguments.scenario)
+    facts, day = facts_of(settings, scenarios), arguments.before
+    if arguments.after is not None:
+        before, after = AsOf(facts=facts, day=day), AsOf(facts=facts, day=arguments.after)
+        title = f"From {day.isoformat()} to {after.day.isoformat()}"
+    elif scenarios:
+        before, after = AsOf(facts=facts_of(settings), day=day), AsOf(facts=facts, day=day)
+        title = f"On {day.isoformat()}, by what is supposed"
+    else:
+        raise UnusableSettings("give DATE2, or a --scenario to hold one day against itself")
+    print_sheet(_headed(diff_sheet(before, after, title), facts, {}), arguments.format)
+    return OK
+
+
+def _day_of(arguments: argparse.Namespace) -> date:
+    return arguments.at or datetime.now(UTC).date()
+
+
+def _headed(sheet: Sheet, facts: Facts, about: Mapping[str, object]) -> Sheet:
+    """The answer under what lies over the facts, so that nobody takes a supposition for the law."""
+    head = {**about, "facts_digest": facts.digest, "layers": plain(facts.layers), "supposes": supposed(facts)}
+    lines = [f"{line[:1].upper()}{line[1:]}." for line in layer_lines(facts)]
+    return replace(sheet, blocks=(*lines, *sheet.blocks), content={**head, **sheet.content})

@@ -1,0 +1,280 @@
+"""``flopwatch facts show accelerators``: what export control says about each device, or about one name."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from policy.commands.facts_sheet import LABELLED, Block, Grid, Sheet, cited, ids, plain
+from policy.facts.accelerators import BITS, Device
+from policy.facts.classification import Classification, NoteTwo, Presumed
+from policy.facts.control import NONE, UNCLASSIFIED, UNDETERMINED, Letter
+from policy.facts.evidence import Answer, Source
+from policy.facts.facts import Facts
+from policy.facts.peaks import Peak
+from policy.facts.period import those_of
+from policy.facts.product_names import Named, Unclassified
+from policy.facts.wording import is_near, margin_words, review_policies
+
+MARK = "(!)"
+NOT_KNOWN = "not known"
+NOTE_TWO = {
+    NoteTwo.APPLIES_NOT: "does not apply",
+    NoteTwo.OUTSIDE: "outside: not designed or marketed for data centres, and below the limit",
+    NoteTwo.SEE_EXCEPTIONS: "not designed or marketed for data centres: see License Exceptions NAC and ACA",
+    NoteTwo.OPEN: "open: whether it is designed or marketed for data centres is for people to decide",
+}
+NOTE_TWO_SHORT = {NoteTwo.SEE_EXCEPTIONS: "see exceptions", NoteTwo.OPEN: "open"}
+PRESUMED = {
+    Presumed.NAMED: "yes: named in the guidance",
+    Presumed.PRESUMED: "yes: its developer is in scope, and its numbers meet ECCN 3A090",
+    Presumed.CLASSIFY: "if it meets ECCN 3A090: its developer is in scope, and its numbers are not known",
+    Presumed.UNKNOWN: "unknown, which clears nothing: it is not known whether its developer is in scope",
+    Presumed.NO: "no",
+}
+ARITHMETIC = (
+    "The paragraph is arithmetic over these figures and the parameters in force that day. It is no official "
+    "classification; that is the exporter's to make."
+)
+
+
+def show_accelerators(facts: Facts, at: date) -> Sheet:
+    """Every device of the catalogue on that day."""
+    found = {name: facts.classifier.classify(name, at) for name in facts.accelerators.devices}
+    devices = facts.accelerators.devices
+    grid = Grid(
+        title=f"Accelerators on {at.isoformat()}: {len(devices)}",
+        columns=(
+            "device", "vendor", "TPP", "density", "by numbers (after Note 2)", "nearest threshold", "by letter",
+            "presumed", "review", "evidence",
+        ),
+        rows=tuple(_row(facts, devices[name], found[name], at) for name in devices),
+    )  # fmt: skip
+    sources = [*(device.source for device in devices.values()), *law_sources(facts, at)]
+    content = {
+        "accelerators": [_content(facts, devices[name], found[name], at) for name in devices],
+        "letters": plain(those_of(facts.control.letter, at)),
+        "presumptions": plain(those_of(facts.control.presumption, at)),
+        "review_policies": plain(those_of(facts.control.review_policy, at)),
+    }
+    return Sheet(blocks=(grid, "", *law_lines(facts, at), cited(sources, at)), content=content)
+
+
+def _row(facts: Facts, device: Device, found: Classification, at: date) -> tuple[str, ...]:
+    return (
+        device.device,
+        device.vendor,
+        f"{device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else NOT_KNOWN,
+        _density(device),
+        _paragraph(found),
+        _margin(facts, found),
+        ", ".join(letter.addressee for letter in found.letters) or found.letter,
+        found.presumed,
+        _review(facts, device, at),
+        "; ".join(filter(None, (device.source.evidence, device.source.layer.name))),
+    )
+
+
+def _paragraph(found: Classification) -> str:
+    """``3A090.b.1``; with what Note 2 makes of it where that is not the same, or not settled."""
+    after = NOTE_TWO_SHORT.get(found.note_2, "") if found.by_numbers != NONE else ""
+    after = found.paragraph if found.paragraph != found.by_numbers else after
+    return f"{found.by_numbers} ({after})" if after else found.by_numbers
+
+
+def _density(device: Device) -> str:
+    density = device.performance_density
+    return NOT_KNOWN if density is None else f"{density:.2f}"
+
+
+def _margin(facts: Facts, found: Classification) -> str:
+    if found.margin is None:
+        return "-"
+    return margin_words(found.margin) + (f" {MARK}" if is_near(found.margin, facts) else "")
+
+
+def _review(facts: Facts, device: Device, at: date) -> str:
+    return "; ".join(f"{to}: {policy}" for to, (policy, _) in review_policies(facts, device, at).items())
+
+
+def law_sources(facts: Facts, at: date) -> Iterator[Source]:
+    """What the lines of :func:`law_lines` and the paragraphs of that day rest on."""
+    control = facts.control
+    yield control.parameters_of(at).source
+    yield from (row.source for row in those_of(control.letter, at))
+    yield from (row.source for row in those_of(control.presumption, at))
+    yield from (row.source for row in those_of(control.review_policy, at))
+
+
+def law_lines(facts: Facts, at: date) -> Iterator[str]:
+    """What has to be known beside the table: what the paragraph is not, letters, the presumption, the review."""
+    yield ARITHMETIC
+    yield (
+        f"{MARK} within {facts.control.knife_edge.value * 100:g} % of the threshold: a rounded figure, or one of "
+        "another board, may fall on the other side."
+    )
+    for letter in those_of(facts.control.letter, at):
+        yield _letter_line(letter)
+    for row in those_of(facts.control.presumption, at):
+        yield f"Presumed, by {row.title} ({row.source.evidence}): {row.text} Excepted: {row.exception}."
+    for policy in those_of(facts.control.review_policy, at):
+        to = ", ".join(policy.destinations)
+        yield f"Review of applications for {to} ({policy.source.evidence}): {policy.text}"
+
+
+def _letter_line(letter: Letter) -> str:
+    devices = ", ".join(letter.devices) or "no device of the catalogue"
+    return (
+        f"Letter, {letter.words} ({letter.source.evidence}), about {devices}, to {letter.destinations}: {letter.text}"
+    )
+
+
+def _content(facts: Facts, device: Device, found: Classification, at: date) -> dict[str, object]:
+    density = device.performance_density
+    return {
+        **plain(device),
+        "tpp": plain(device.tpp),
+        "performance_density": density,
+        **_answer(found),
+        "near": is_near(found.margin, facts),
+        "nearest_threshold": None if found.margin is None else margin_words(found.margin),
+        "review": {to: policy for to, (policy, _) in review_policies(facts, device, at).items()},
+    }
+
+
+def _answer(found: Classification) -> dict[str, object]:
+    return {
+        "by_numbers": found.by_numbers,
+        "paragraph": found.paragraph,
+        "note_2": found.note_2,
+        "margin": plain(found.margin),
+        "letter": found.letter,
+        "letters": [letter.id for letter in found.letters],
+        "presumed": found.presumed,
+        "reason": found.reason,
+        "sources": [plain(source) for source in found.sources],
+    }
+
+
+def show_name(facts: Facts, at: date, name: str) -> Sheet:
+    """The whole answer for one accelerator by any of its names; an unknown one is unclassified, never uncontrolled."""
+    found, known = facts.classifier.classify(name, at), facts.product_names.identify(name)
+    match known:
+        case Named():
+            return _show_known(facts, at, known, found)
+        case Unclassified():
+            return _show_unknown(facts, at, known, found)
+
+
+def _show_known(facts: Facts, at: date, known: Named, found: Classification) -> Sheet:
+    device = known.device
+    rows = [
+        ("name", name_words(known)),
+        *_developer(facts, at, known.vendor.id),
+        *_figures(device),
+        *_control(facts, at, device, found),
+        *((("note", device.note),) if device.note else ()),
+        ("in words", found.reason),
+        ("evidence", device.source.evidence),
+        ("sources", ids(*found.sources)),
+    ]
+    content = {
+        "asked": known.name,
+        "part": known.part or None,
+        "name_evidence": known.evidence,
+        **_content(facts, device, found, at),
+        "related": list(_related(facts, found)),
+    }
+    return _answer_sheet(at, found, rows, content)
+
+
+def _answer_sheet(at: date, found: Classification, rows: list[tuple[str, str]], content: dict[str, object]) -> Sheet:
+    title = f"{found.device or found.name} on {at.isoformat()}"
+    blocks: tuple[Block, ...] = (Grid(title=title, columns=LABELLED, rows=tuple(rows)), "", ARITHMETIC)
+    return Sheet(blocks=(*blocks, cited(found.sources, at)), content=content)
+
+
+def name_words(known: Named) -> str:
+    """What the name means, and how well that is known."""
+    what = f"{known.part} of a {known.device.device}" if known.part else known.device.device
+    return f"{known.name}: {what} (name: {known.evidence})"
+
+
+def _developer(facts: Facts, at: date, vendor: str) -> Iterator[tuple[str, str]]:
+    row = facts.accelerators.vendors[vendor]
+    scope = facts.jurisdictions.in_scope(row.headquarters, at)
+    yield (
+        "developer",
+        f"{vendor}, headquartered in {row.headquarters}; in scope: {scope.answer} ({row.source.evidence})",
+    )
+
+
+def _figures(device: Device) -> Iterator[tuple[str, str]]:
+    tpp = f"{device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else NOT_KNOWN
+    rates = [*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()]
+    yield "TPP", tpp
+    yield "density", f"{_density(device)} TPP per mm²"
+    yield (
+        "dense rates",
+        ", ".join(f"{each} {rate:g} ({BITS[each]} bits)" for each, rate in rates) or NOT_KNOWN,
+    )
+    yield "logic dies", NOT_KNOWN if device.die_area_mm2 is None else f"{device.die_area_mm2:g} mm²"
+    yield "memory", _amounts(device.memory_gb, "GB")
+    yield "DRAM bandwidth", _amounts(device.memory_bandwidth_gb_per_second, "GB/s")
+    between = device.interconnect_gb_per_second
+    yield "interconnect", NOT_KNOWN if between is None else f"{between:g} GB/s, both directions"
+    yield "for data centres", device.designed_for_data_centres
+    yield "names", ", ".join(device.names) or "-"
+    yield "names from memory", ", ".join(f"{each} (unverified)" for each in device.unverified_names) or "-"
+    yield "vGPU and PCI", ", ".join((*device.vgpu_names, *device.pci)) or "-"
+
+
+def _amounts(amounts: tuple[float, ...], unit: str) -> str:
+    return f"{', '.join(f'{each:g}' for each in amounts)} {unit}" if amounts else NOT_KNOWN
+
+
+def _control(facts: Facts, at: date, device: Device, found: Classification) -> Iterator[tuple[str, str]]:
+    yield "by numbers", found.by_numbers
+    yield "Note 2", NOTE_TWO[found.note_2]
+    yield "after Note 2", found.paragraph
+    if found.margin is not None:
+        yield "nearest threshold", f"{_margin(facts, found)}; on its other side: {found.margin.beyond}"
+    yield "by letter", "; ".join(map(_letter_line, found.letters)) or found.letter
+    yield "presumed under EAR", PRESUMED[found.presumed]
+    for to, (policy, row) in review_policies(facts, device, at).items():
+        yield f"review to {to}", f"{policy} ({row.source.evidence}). {row.text}"
+    yield "related items", ", ".join(_related(facts, found)) or "-"
+    peak = facts.peak(found.name)
+    yield (
+        "estimates use",
+        f"{peak.training_peak_flop_per_second:.3g} FLOP/s" if isinstance(peak, Peak) else f"no peak: {peak.reason}",
+    )
+
+
+def _related(facts: Facts, found: Classification) -> tuple[str, ...]:
+    return () if found.paragraph in (UNCLASSIFIED, UNDETERMINED) else facts.control.related_to(found.paragraph)
+
+
+def _show_unknown(facts: Facts, at: date, known: Unclassified, found: Classification) -> Sheet:
+    rows = [
+        ("name", f"{known.name}: in no catalogue of ours"),
+        ("paragraph", f"{found.paragraph}; that is not uncontrolled: nothing is known of its numbers"),
+        *(_developer(facts, at, known.vendor.id) if known.vendor else (("developer", "nobody knows"),)),
+        *((("family", _family(known)),) if known.family else ()),
+        ("by letter", Answer.UNKNOWN),
+        ("presumed under EAR", PRESUMED[found.presumed]),
+        ("did you mean", ", ".join(known.suggestions) or "no name looks like it"),
+        ("in words", found.reason),
+        ("sources", ids(*found.sources) or "-"),
+    ]
+    content = {
+        "asked": known.name,
+        "device": None,
+        "vendor": found.vendor or None,
+        "suggestions": list(known.suggestions),
+        **_answer(found),
+    }
+    return _answer_sheet(at, found, rows, content)
+
+
+def _family(known: Unclassified) -> str:
+    family = known.family
+    return "" if family is None else f"{family.vendor} ({family.source.evidence}). {family.note}"

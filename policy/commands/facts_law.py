@@ -1,0 +1,190 @@
+"""``flopwatch facts show``: ECCN 3A090 and what stands beside it, thresholds of law, tiers, red flags, switches."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from policy.commands.facts_devices import law_lines, law_sources
+from policy.commands.facts_sheet import Block, Grid, Sheet, cited, day_words, ids, plain
+from policy.facts.control import Parameters
+from policy.facts.evidence import LayerKind, Source
+from policy.facts.facts import Facts
+from policy.facts.period import holds, those_of
+from policy.facts.red_flags import RedFlag
+from policy.facts.switches import Switch
+from policy.facts.tiers import LegalThreshold, SetByProvider, Tier
+from policy.facts.wording import amount_words, criterion_words
+
+STATEMENT = "bis_policy_statement_2025"
+NOT_YET = "not there yet"
+NO_LIMIT = "no limit: Note 2 was not there"
+
+
+def show_control(facts: Facts, at: date) -> Sheet:
+    """The parameters in force on that day, the versions before and after, and what is controlled in other ways."""
+    control, version = facts.control, facts.control.parameters_of(at)
+    related = tuple(
+        (row.paragraph, ", ".join(row.items), row.source.evidence, ids(row.source)) for row in control.related
+    )
+    notes = those_of(control.note, at)
+    blocks: list[Block] = [
+        Grid(
+            title=f"ECCN 3A090 on {at.isoformat()}; the first that holds names the paragraph",
+            columns=("paragraph", "a device meets it with"),
+            rows=tuple(_criteria(version)),
+            empty="no paragraph names any device",
+        ),
+        f"Note 2: {_note_two(version)}",
+        Grid(
+            title="Versions",
+            columns=("from", "until", "paragraphs", "note", "evidence", "sources"),
+            rows=tuple(_version(each, at) for each in control.parameters),
+        ),
+        Grid(title="Related items", columns=("paragraph", "items", "evidence", "sources"), rows=related),
+        Grid(
+            title="Notes",
+            columns=("paragraph", "since", "text", "evidence", "sources"),
+            rows=tuple(
+                (row.paragraph, day_words(row.valid_from), row.text, row.source.evidence, ids(row.source))
+                for row in notes
+            ),
+        ),
+        "",
+        *law_lines(facts, at),
+    ]
+    sources = [row.source for row in control.parameters] + [row.source for row in control.related]
+    sources += [row.source for row in notes]
+    content = {
+        "parameters": plain(version),
+        "versions": plain(control.parameters),
+        "related": plain(control.related),
+        "notes": plain(notes),
+        "letters": plain(those_of(control.letter, at)),
+        "presumptions": plain(those_of(control.presumption, at)),
+        "review_policies": plain(those_of(control.review_policy, at)),
+        "knife_edge": plain(control.knife_edge),
+    }
+    return Sheet(blocks=(*blocks, cited((*sources, *law_sources(facts, at)), at)), content=content)
+
+
+def _criteria(version: Parameters) -> Iterator[tuple[str, str]]:
+    for each in version.criteria:
+        paragraph, _, bounds = criterion_words(each).partition(": ")
+        yield paragraph, bounds
+
+
+def _note_two(version: Parameters) -> str:
+    limit = version.note_2_tpp
+    if limit is None:
+        return NO_LIMIT
+    return f"below {limit:,.0f} TPP what is not designed or marketed for data centres is outside .a and .b"
+
+
+def _version(row: Parameters, at: date) -> tuple[str, ...]:
+    paragraphs = ", ".join(each.paragraph for each in row.criteria) or "none"
+    first, end = day_words(row.valid_from, "the first"), day_words(row.valid_to, "further notice")
+    return (f"{first}{' *' if holds(row, at) else ''}", end, paragraphs, row.note, row.source.evidence, ids(row.source))
+
+
+def show_thresholds(facts: Facts, at: date) -> Sheet:
+    """The figures of law, for information, as they stood on that day."""
+    rows = facts.tiers.legal.values()
+    grid = Grid(
+        title=f"Thresholds of law on {at.isoformat()}; for information, no rule compares with one",
+        columns=("law", "amount", "state", "since", "until", "condition", "evidence", "sources"),
+        rows=tuple(_threshold(row, at) for row in rows),
+    )
+    content = {
+        "statement": statement_line(facts, at),
+        "thresholds": [{**plain(row), "on_that_day": plain(row.at(at))} for row in rows],
+    }
+    blocks: tuple[Block, ...] = (statement_line(facts, at), grid, cited((row.source for row in rows), at))
+    return Sheet(blocks=blocks, content=content)
+
+
+def statement_line(facts: Facts, at: date) -> str:
+    """What stands first: that the text all this begins with has no amount."""
+    row = facts.tiers.legal.get(STATEMENT)
+    if row is None or row.value != "none":
+        return "What these facts say of BIS's policy statement of 2025-05-13 has been changed by an overlay."
+    if row.at(at) is None:
+        return f"{row.law}: {NOT_YET} on {at.isoformat()}; it names no amount of compute."
+    return f"{row.law} names no amount of compute: {row.condition} ({row.source.evidence})."
+
+
+def _threshold(row: LegalThreshold, at: date) -> tuple[str, ...]:
+    state = row.at(at)
+    said = (NOT_YET, "-", day_words(min(each.valid_from for each in row.state), "-"))
+    if state is not None:
+        words = f"{state.state.replace('_', ' ')}{'. ' + state.note if state.note else ''}"
+        said = (words, day_words(state.valid_from, "the first"), day_words(state.valid_to, "-"))
+    condition = " ".join(filter(None, (f"{row.condition}.", row.note)))
+    return (row.law, amount_words(row), *said, condition, row.source.evidence, ids(row.source))
+
+
+def show_tiers(facts: Facts, at: date) -> Sheet:
+    """The tiers in use, the provider's own among them."""
+    rows = sorted(facts.tiers.by_name.values(), key=lambda tier: tier.flop)
+    grid = Grid(
+        title="Tiers: amounts of training compute at which the provider wants a person to look",
+        columns=("tier", "FLOP", "basis", "same amount as", "note", "evidence"),
+        rows=tuple(
+            (tier.name, f"{tier.flop:g}", tier.basis, ", ".join(tier.compare), tier.note, _set_by(tier))
+            for tier in rows
+        ),
+    )
+    content = {"tiers": [{**plain(tier), "set_by_provider": isinstance(tier.source, SetByProvider)} for tier in rows]}
+    sources = [tier.source for tier in rows if isinstance(tier.source, Source)]
+    return Sheet(blocks=(statement_line(facts, at), grid, cited(sources, at)), content=content)
+
+
+def _set_by(tier: Tier) -> str:
+    if isinstance(tier.source, SetByProvider):
+        return "the provider's"
+    return "; ".join(filter(None, (tier.source.evidence, tier.source.layer.name)))
+
+
+def show_red_flags(facts: Facts, at: date) -> Sheet:
+    """The flags that stood on that day, as a list to go through."""
+    flags = facts.red_flags.at(at)
+    grid = Grid(
+        title=f"Red flags on {at.isoformat()}: {len(flags)}; each a reason to ask, none a verdict",
+        columns=("", "flag", "list", "what to look at", "seen from", "how", "evidence"),
+        rows=tuple(("[ ]", *_flag(flag)) for flag in flags),
+        empty="no flag stood on that day, as far as these facts go",
+    )
+    blocks: tuple[Block, ...] = (grid, cited((flag.source for flag in flags), at))
+    return Sheet(blocks=blocks, content={"red_flags": plain(flags)})
+
+
+def _flag(flag: RedFlag) -> tuple[str, ...]:
+    number = "" if flag.number is None else f", {flag.number}"
+    text = " ".join(filter(None, (flag.text, flag.note)))
+    seen = " and ".join(flag.seen_from) or "neither"
+    evidence = "; ".join(filter(None, (flag.source.evidence, flag.source.layer.name)))
+    return flag.id, f"{flag.list.replace('_', ' ')}{number}", text, seen, flag.how, evidence
+
+
+def show_switches(facts: Facts, at: date) -> Sheet:
+    """Each switch on that day, marked where an override or a scenario sets it."""
+    switches = facts.switches.switch
+    grid = Grid(
+        title=f"Switches on {at.isoformat()}",
+        columns=("switch", "state", "since", "until", "governs", "note", "evidence", "sources"),
+        rows=tuple(_switch(switch, at) for switch in switches),
+    )
+    rows = [{**plain(switch), "on_that_day": plain(switch.at(at))} for switch in switches]
+    sources = [state.source for switch in switches if (state := switch.at(at))]
+    return Sheet(blocks=(grid, cited(sources, at)), content={"switches": rows})
+
+
+def _switch(switch: Switch, at: date) -> tuple[str, ...]:
+    state, name = switch.at(at), f"{switch.title} ({switch.id})"
+    if state is None:
+        first = min(each.valid_from for each in switch.state)
+        return name, "not known", "-", day_words(first, "-"), switch.governs, "the records begin later", "-", "-"
+    since, until = day_words(state.valid_from, "the first"), day_words(state.valid_to, "-")
+    layer = state.source.layer
+    set_by = "" if layer.kind is LayerKind.SHIPPED else f" (set by {layer.kind} {layer.name})"
+    words = f"{state.state.replace('_', ' ')}{set_by}"
+    note = " ".join(filter(None, (state.note, layer.words)))
+    return name, words, since, until, switch.governs, note, state.source.evidence, ids(state.source)

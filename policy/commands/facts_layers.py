@@ -1,0 +1,36 @@
+"""What lies over the shipped facts: the flags that say so, and how it is told beside every answer."""
+
+import argparse
+from collections.abc import Sequence
+
+from policy.facts.evidence import LayerKind
+from policy.facts.facts import Facts
+from policy.facts.layers import Overlay, read_scenario
+
+
+def add_scenarios(parser: argparse.ArgumentParser) -> None:
+    """The flag for what is supposed; the engine has none."""
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="suppose what is not in force: a scenario's file, or one that ships by its name, see 'facts show layers'; "
+        "may be given several times",
+    )
+
+
+def read_scenarios(names: Sequence[str]) -> tuple[Overlay, ...]:
+    """The scenarios in the order given. Raises FactsError, OSError."""
+    return tuple(map(read_scenario, names))
+
+
+def supposed(facts: Facts) -> list[str]:
+    """One line for each scenario."""
+    return [f"supposes {layer.name}: {layer.reason}; not in force" for layer in facts.scenarios]
+
+
+def layer_lines(facts: Facts) -> list[str]:
+    """One line for each layer over the shipped facts, for a table."""
+    overrides = [layer for layer in facts.layers if layer.kind is LayerKind.OVERRIDE]
+    return [*(f"overridden by {layer.name}: {layer.reason}" for layer in overrides), *supposed(facts)]

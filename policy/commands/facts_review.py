@@ -1,0 +1,133 @@
+"""``flopwatch facts check`` and ``diff``: what to look at again, and what changed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from policy.commands.facts_sheet import Block, Grid, Sheet, cited, ids, plain
+from policy.facts.differences import AsOf, Difference, differences
+from policy.facts.facts import Facts
+from policy.facts.reviewing import (
+    Doubtful,
+    Stale,
+    doubtful_accelerators,
+    stale_documents,
+    unverified_rows,
+)
+from policy.facts.rows import FactRow
+from policy.usage.ledger import Ledger
+
+FRESH, STALE = "fresh", "stale"
+LOOK_BACK = timedelta(days=366)
+
+
+def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, bool]:
+    """The answer, and whether a document is past its day. Raises LedgerError."""
+    stale, unverified = stale_documents(facts, at), unverified_rows(facts, at)
+    doubtful = None if ledger is None else doubtful_accelerators(facts, accelerators_of(Ledger.existing(ledger)))
+    state = STALE if stale else FRESH
+    blocks: list[Block] = [
+        f"Facts on {at.isoformat()}: {state}. {len(stale)} of {len(facts.documents)} documents are past their day; "
+        f"{len(unverified)} rows in force are unverified. Digest {facts.digest}.",
+        _stale_grid(stale, at),
+        _unverified_grid(unverified),
+    ]
+    if doubtful is not None:
+        blocks.append(_doubtful_grid(doubtful))
+    content = {
+        "state": state,
+        "stale": [_stale_content(each, at) for each in stale],
+        "unverified": [{"topic": row.topic, "row": row.title, "source": plain(row.source)} for row in unverified],
+        "accelerators": None if doubtful is None else plain(doubtful),
+    }
+    return Sheet(blocks=tuple(blocks), content=content), bool(stale)
+
+
+def accelerators_of(ledger: Ledger) -> list[str]:
+    """Every accelerator that the fleet had in the last year on record, also where nobody held one."""
+    newest = max(ledger.snapshots(), default=None)
+    balance = ledger.read("balance", since=newest and newest - LOOK_BACK)
+    return balance["accelerator"].drop_nulls().unique().sort().to_list()
+
+
+def _stale_grid(stale: Sequence[Stale], at: date) -> Grid:
+    rows = tuple(
+        (each.document.id, each.document.good_through.isoformat(), each.words, _rows_words(each.cited_by, at))
+        for each in stale
+    )
+    columns = ("document", "good through", "why it is past its day", "rows that cite it (* in force)")
+    return Grid(title="Documents past their day", columns=columns, rows=rows, empty="none")
+
+
+def _rows_words(rows: Iterable[FactRow], at: date) -> str:
+    return "; ".join(f"{row.topic} {row.title}{' *' if row.speaks(at) else ''}" for row in rows) or "no row cites it"
+
+
+def _unverified_grid(rows: Sequence[FactRow]) -> Grid:
+    topics: dict[str, list[str]] = {}
+    for row in rows:
+        topics.setdefault(row.topic, []).append(row.title)
+    return Grid(
+        title="Unverified rows in force: from memory, or a choice of ours",
+        columns=("topic", "number", "rows"),
+        rows=tuple((topic, str(len(titles)), "; ".join(titles)) for topic, titles in topics.items()),
+        empty="none",
+    )
+
+
+def _doubtful_grid(doubtful: Sequence[Doubtful]) -> Grid:
+    return Grid(
+        title="Accelerators of the ledger that are unverified, unclassified or without a peak",
+        columns=("accelerator", "device", "what is not settled", "why"),
+        rows=tuple(
+            (each.name, each.device, ", ".join(doubt.replace("_", " ") for doubt in each.doubts), each.reason)
+            for each in doubtful
+        ),
+        empty="none",
+    )
+
+
+def _stale_content(each: Stale, at: date) -> dict[str, object]:
+    return {
+        "document": each.document.id,
+        "citation": each.document.citation,
+        "good_through": each.document.good_through.isoformat(),
+        "why": each.why,
+        "words": each.words,
+        "cited_by": [{"topic": row.topic, "row": row.title, "in_force": row.speaks(at)} for row in each.cited_by],
+    }
+
+
+def diff_sheet(before: AsOf, after: AsOf, title: str) -> Sheet:
+    """Everything that is answered differently."""
+    found = differences(before, after)
+    blocks: list[Block] = [f"{title}: {len(found)} answers differ." if found else f"{title}: nothing differs."]
+    topics = dict.fromkeys(each.topic for each in found)
+    blocks.extend(_diff_grid(topic, [each for each in found if each.topic == topic]) for topic in topics)
+    sources = [source for each in found for source in each.sources]
+    content = {"before": before.day.isoformat(), "after": after.day.isoformat(), "differences": plain(found)}
+    return Sheet(blocks=(*blocks, cited(sources, after.day)), content=content)
+
+
+def _diff_grid(topic: str, found: Sequence[Difference]) -> Grid:
+    """One row for each answer; devices with the same change stand together."""
+    if topic == "accelerators":
+        return Grid(title=topic, columns=("asked", "change", "devices", "sources"), rows=_alike(found))
+    rows = tuple(
+        (each.subject, each.asked, _change(each), each.reason, ids(*each.sources) or "the provider") for each in found
+    )
+    return Grid(title=topic, columns=("about", "asked", "change", "reason", "sources"), rows=rows)
+
+
+def _alike(found: Sequence[Difference]) -> tuple[tuple[str, ...], ...]:
+    alike: dict[tuple[str, str], list[Difference]] = {}
+    for each in found:
+        alike.setdefault((each.asked, _change(each)), []).append(each)
+    return tuple(
+        (*asked, "; ".join(each.subject for each in same), ids(*(source for each in same for source in each.sources)))
+        for asked, same in alike.items()
+    )
+
+
+def _change(each: Difference) -> str:
+    return f"{each.before} -> {each.after}"

@@ -1,0 +1,172 @@
+"""
+How ``flopwatch facts`` prints an answer: blocks of text and tables for people, one JSON document for programs.
+
+A table takes the width that there is and folds what is longer, at words where it can. Where not even its longest words
+fit beside each other, each row becomes a paragraph. Nothing is cut off.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
+from typing import Any
+
+from rich.cells import cell_len
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from policy.commands.options import PlainConsole, print_json, shown
+from policy.facts.evidence import Document, Layer, Source
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID
+
+PLAIN_WIDTH = 140  # where nobody says how wide: neither a terminal nor COLUMNS
+GAPS = (2, 1)  # between columns; the first with which a table fits
+LONGEST_WHOLE = 26  # a longer word, as the id of a document, may be folded within
+
+LABELLED = ("", "")
+"""The columns of an answer about one thing: what is said, and how; the first is never folded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table under a title. ``empty`` stands in its place where it has no row; without it nothing does."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = ""
+
+
+Block = str | Grid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One answer: blocks for people, and the same for programs."""
+
+    blocks: tuple[Block, ...]
+    content: Mapping[str, object]
+
+
+def print_sheet(sheet: Sheet, form: str) -> None:
+    """Print it on standard output; ``form``: table or json."""
+    if form == "json":
+        print_json(sheet.content)
+        return
+    console = PlainConsole()
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console = PlainConsole(width=PLAIN_WIDTH)
+    for number, block in enumerate(sheet.blocks):
+        if isinstance(block, Grid):
+            _print_grid(console, block, first=number == 0)
+        else:
+            console.print(Text(one_line(block), overflow="fold"))
+
+
+def one_line(text: str) -> str:
+    """The text on one line: what a file folds is unfolded, and a terminal obeys nothing of it."""
+    return shown(" ".join(text.split()))
+
+
+def _print_grid(console: PlainConsole, grid: Grid, *, first: bool) -> None:
+    if not grid.rows and not grid.empty:
+        return
+    if not first:
+        console.print()
+    if grid.title:
+        console.print(Text(one_line(grid.title), style="bold", overflow="fold"))
+    if not grid.rows:
+        console.print(Text(one_line(grid.empty), overflow="fold"))
+        return
+    rows = [tuple(one_line(cell) or "-" for cell in row) for row in grid.rows]
+    for gap in GAPS:
+        if widths := _widths(grid.columns, rows, console.width, gap):
+            console.print(_table(grid.columns, rows, widths, gap))
+            return
+    _print_paragraphs(console, grid.columns, rows)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], widths: list[int], gap: int) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    return table
+
+
+def _print_paragraphs(console: PlainConsole, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    for first, *others in rows:
+        console.print(Text(first, style="bold", overflow="fold"))
+        for name, cell in zip(columns[1:], others, strict=True):
+            said = Text(f"{name}: {cell}" if name else cell, overflow="fold")
+            console.print(Padding(said, (0, 0, 0, min(2, console.width // 4))))
+
+
+def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, gap: int) -> list[int]:
+    """Of each column, so that no short word is broken; none where there is no room for that."""
+    cells = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
+    wanted = [max(map(cell_len, column)) for column in cells]
+    widths = [
+        max(min(cell_len(word), LONGEST_WHOLE) for cell in column for word in (cell.split() or [""]))
+        for column in cells
+    ]
+    if columns == LABELLED:
+        widths[0] = wanted[0]
+    left = width - sum(widths) - gap * (len(columns) - 1)
+    if left < 0:
+        return []
+    for _ in range(left):
+        at = max(range(len(widths)), key=lambda each: wanted[each] / widths[each])
+        if wanted[at] <= widths[at]:
+            break
+        widths[at] += 1
+    return widths
+
+
+def plain(value: Any) -> Any:
+    """A row as JSON has it: a day without records or without end is null, a source the ids of its documents."""
+    if isinstance(value, Source):
+        documents = [document.id for document in value.documents]
+        return {"documents": documents, "evidence": value.evidence, "layer": value.layer.words or None}
+    if isinstance(value, date):
+        return None if value in (BEFORE_RECORDS, STILL_VALID) else value.isoformat()
+    if isinstance(value, Layer):
+        return {name: plain(getattr(value, name)) for name in ("kind", "name", "reason", "decided_on", "file")}
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def ids(*sources: Source) -> str:
+    """The ids of the documents, and the layers that are not flopwatch's own: ``fr_86_70015; override our-counsel``."""
+    found = dict.fromkeys(document.id for source in sources for document in source.documents)
+    layers = dict.fromkeys(f"{source.layer.kind} {source.layer.name}" for source in sources if source.layer.words)
+    return "; ".join(filter(None, (", ".join(found), *layers)))
+
+
+def documents_of(sources: Iterable[Source]) -> tuple[Document, ...]:
+    """The documents, each once, in the order in which they are cited."""
+    return tuple({document.id: document for source in sources for document in source.documents}.values())
+
+
+def cited(sources: Iterable[Source], at: date) -> Grid:
+    """What the ids in the tables above stand for."""
+    rows = tuple(
+        (each.id, each.citation, each.evidence, each.read_on.isoformat(), past_words(each, at))
+        for each in documents_of(sources)
+    )
+    return Grid(title="Sources", columns=("id", "document", "evidence", "read on", "good through"), rows=rows)
+
+
+def past_words(document: Document, at: date) -> str:
+    """Its last good day, and whether that is past."""
+    return f"{document.good_through.isoformat()}{' (past)' if document.good_through < at else ''}"
+
+
+def day_words(day: date, otherwise: str = "") -> str:
+    """The day, or ``otherwise`` where there is none: before records, or without an end."""
+    return otherwise if day in (BEFORE_RECORDS, STILL_VALID) else day.isoformat()
