@@ -255,8 +255,8 @@ def _related(facts: Facts, found: Classification) -> tuple[str, ...]:
 
 def _show_unknown(facts: Facts, at: date, known: Unclassified, found: Classification) -> Sheet:
     rows = [
-        ("name", f"{known.name}: in no catalogue of ours"),
-        ("paragraph", f"{found.paragraph}; that is not uncontrolled: nothing is known of its numbers"),
+        ("name", f"{known.name}: not in the catalogue"),
+        ("paragraph", f"{found.paragraph}; that is not uncontrolled: its numbers are in no catalogue of ours"),
         *(_developer(facts, at, known.vendor.id) if known.vendor else (("developer", "nobody knows"),)),
         *((("family", _family(known)),) if known.family else ()),
         ("by letter", Answer.UNKNOWN),

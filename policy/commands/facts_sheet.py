@@ -21,8 +21,8 @@ from policy.facts.evidence import Document, Layer, Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID
 
 PLAIN_WIDTH = 140  # where nobody says how wide: neither a terminal nor COLUMNS
-GAPS = (2, 1)  # between columns; the first with which a table fits
-LONGEST_WHOLE = 26  # a longer word, as the id of a document, may be folded within
+LAYOUTS = ((2, 40), (1, 40), (2, 20), (1, 20))
+"""Gap between columns, and the longest word that is never folded, as the id of a document; the first that fits."""
 
 LABELLED = ("", "")
 """The columns of an answer about one thing: what is said, and how; the first is never folded."""
@@ -80,15 +80,17 @@ def _print_grid(console: PlainConsole, grid: Grid, *, first: bool) -> None:
         console.print(Text(one_line(grid.empty), overflow="fold"))
         return
     rows = [tuple(one_line(cell) or "-" for cell in row) for row in grid.rows]
-    for gap in GAPS:
-        if widths := _widths(grid.columns, rows, console.width, gap):
+    for gap, whole in LAYOUTS:
+        if widths := _widths(grid.columns, rows, console.width - gap * (len(grid.columns) - 1), whole):
             console.print(_table(grid.columns, rows, widths, gap))
             return
     _print_paragraphs(console, grid.columns, rows)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], widths: list[int], gap: int) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    table = Table(
+        box=None, header_style="bold", show_header=columns != LABELLED, pad_edge=False, padding=(0, gap, 0, 0)
+    )
     for name, width in zip(columns, widths, strict=True):
         table.add_column(name, width=width, overflow="fold")
     for row in rows:
@@ -104,17 +106,14 @@ def _print_paragraphs(console: PlainConsole, columns: tuple[str, ...], rows: Ite
             console.print(Padding(said, (0, 0, 0, min(2, console.width // 4))))
 
 
-def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, gap: int) -> list[int]:
-    """Of each column, so that no short word is broken; none where there is no room for that."""
+def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, whole: int) -> list[int]:
+    """Of each column, so that no word of at most ``whole`` is broken; none where there is no room for that."""
     cells = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
     wanted = [max(map(cell_len, column)) for column in cells]
-    widths = [
-        max(min(cell_len(word), LONGEST_WHOLE) for cell in column for word in (cell.split() or [""]))
-        for column in cells
-    ]
+    widths = [max(min(cell_len(word), whole) for cell in column for word in (cell.split() or [""])) for column in cells]
     if columns == LABELLED:
         widths[0] = wanted[0]
-    left = width - sum(widths) - gap * (len(columns) - 1)
+    left = width - sum(widths)
     if left < 0:
         return []
     for _ in range(left):

@@ -226,6 +226,22 @@ def test_the_engine_tells_its_health_at_the_pods_address() -> None:
         assert read_address(listen.replace("$(POD_IP)", address)) == (address, port["containerPort"])
 
 
+def test_overrides_of_the_facts_are_a_folder_that_the_engine_reads() -> None:
+    """The component mounts the guide's ConfigMap read-only where the variable points, and changes nothing else."""
+    plain, ours = (manifests.of_kind(folder, "Deployment") for folder in (FOLDER, "overlays/facts-overrides"))
+    assert plain["flopwatch-api"] == ours["flopwatch-api"]
+    before, after = (each["flopwatch-engine"]["spec"]["template"]["spec"] for each in (plain, ours))
+    assert [each for each in after["volumes"] if each not in before["volumes"]] == [
+        {"name": "facts", "configMap": {"name": "flopwatch-facts"}}
+    ]
+    (before,), (after,) = before["containers"], after["containers"]
+    (mount,) = (each for each in after["volumeMounts"] if each not in before["volumeMounts"])
+    (variable,) = (each for each in after["env"] if each not in before["env"])
+    assert variable == {"name": f"{ENVIRONMENT_PREFIX}FACTS", "value": mount["mountPath"]}
+    assert (mount["name"], mount["readOnly"], "facts" in Settings.model_fields) == ("facts", True, True)
+    assert "create configmap flopwatch-facts " in GUIDE
+
+
 def test_a_drain_is_held_up_by_neither() -> None:
     """The API's budget always lets one replica go, also one that is not well, and chooses the API's pods."""
     (budget,) = of_kind("PodDisruptionBudget").values()

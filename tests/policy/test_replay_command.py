@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from support.commands import flopwatch
 from support.kyc import a_file
+from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 
 from policy.replay import REPLAYED
 
@@ -118,6 +119,36 @@ def test_a_map_file_fills_by_job(jobs: Path, tmp_path: Path) -> None:
     _, runs = replay_json(jobs, "--map", table)
     assert runs["pretraining"]["high_flop"] > 0
     assert runs["notebook"]["high_flop"] is None
+
+
+def test_a_scenario_decides_and_is_said_to_be_none_in_force(jobs: Path, tmp_path: Path) -> None:
+    """What is supposed answers otherwise than the facts do; table, JSON and the words beside Parquet say so."""
+    tenants = a_file(tmp_path, {"tenant_id": "t-1", "headquarters_country": "ET"}, {"tenant_id": "t-2"})
+    arguments = ("--tenants", tenants, "--map", "tenant_id=account", "--accelerator", A100)
+    scenario = ("--scenario", a_scenario(tmp_path, ETHIOPIA))
+    document, runs = replay_json(jobs, *arguments)
+    assert (document["supposes"], runs["pretraining"]["hq_in_scope"]) == ([], "unknown")
+    supposed, runs = replay_json(jobs, *arguments, *scenario)
+    assert runs["pretraining"]["hq_in_scope"] == "yes"
+    assert supposed["supposes"] == ["supposes what-if: somebody proposed it; not in force"]
+    assert supposed["facts_digest"] != document["facts_digest"]
+    line = "Facts: supposes what-if: somebody proposed it; not in force."
+    assert line in flopwatch("replay", jobs, *arguments, *scenario, *START).stdout
+    parquet = ("--format", "parquet", "--output", tmp_path / "runs.parquet")
+    assert line in flopwatch("replay", jobs, *arguments, *scenario, *START, *parquet).stderr
+
+
+def test_an_override_of_the_provider_s_gives_an_estimate(jobs: Path, tmp_path: Path) -> None:
+    """A device that only the provider knows has a peak, by flag and by environment, and the table says so."""
+    arguments = ("--accelerator", "NVIDIA X1")
+    _, runs = replay_json(jobs, *arguments)
+    assert runs["pretraining"]["high_flop"] is None
+    folder = an_overlay(tmp_path / "facts", NEW_PART).parent
+    _, runs = replay_json(jobs, *arguments, "--facts", folder)
+    assert runs["pretraining"]["high_flop"] > 0
+    said = flopwatch("replay", jobs, *arguments, *START, FLOPWATCH_FACTS=str(folder)).stdout
+    assert "Facts: overridden by ours: counsel." in said
+    assert "have no estimate" not in said
 
 
 BAD = {

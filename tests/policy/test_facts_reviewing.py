@@ -1,0 +1,136 @@
+"""Rows, what has to be looked at again, and differences, over the facts that ship."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
+
+from policy.facts.differences import NOT_THERE, AsOf, Difference, differences
+from policy.facts.evidence import Evidence
+from policy.facts.facts import Facts, load_facts
+from policy.facts.layers import read_overrides, read_scenario
+from policy.facts.reviewing import Doubt, Why, doubtful_accelerators, stale_documents, unverified_rows
+from policy.facts.rows import rows_of
+
+FACTS = load_facts()
+TODAY = date(2026, 11, 29)
+
+
+def between(first: date, second: date, facts: Facts = FACTS) -> dict[tuple[str, str], Difference]:
+    """What differs on two days, by subject and question."""
+    found = differences(AsOf(facts=facts, day=first), AsOf(facts=facts, day=second))
+    return {(each.subject, each.asked): each for each in found}
+
+
+def test_the_walk_finds_every_source_once() -> None:
+    """Each source of the facts is that of one row, and every row is called what an error about it calls it."""
+    rows = rows_of(FACTS)
+    assert sorted(row.source.line for row in rows) == sorted(source.line for source in FACTS.sources)
+    assert all(row.title.startswith(f"[{row.table}]") for row in rows)
+    assert {"[membership] D:5 KH", "[switch.state] affiliates_rule 2025-11-10", "[utilisation_low]"} <= {
+        row.title for row in rows
+    }
+
+
+def test_a_provider_s_tier_is_no_row() -> None:
+    """A tier without a source but the provider is left out; the others stay."""
+    facts = FACTS.with_tiers({"review": 1e22}, basis="ours")
+    names = {row.name for row in rows_of(facts) if row.table == "tier"}
+    assert names == set(FACTS.tiers.by_name) - {"review"}
+
+
+def test_a_document_is_past_its_day_only_after_it() -> None:
+    """On its last good day a document is good; on the next it is past, for the reason that came first."""
+    for document in FACTS.documents.values():
+        last = document.good_through
+        assert document.id not in {each.document.id for each in stale_documents(FACTS, last)}
+        (past,) = (each for each in stale_documents(FACTS, last + timedelta(days=1)) if each.document is document)
+        assert (past.why is Why.TERM_ENDED) == (document.term_ends == last)
+
+
+def test_a_term_that_ended_says_so_and_which_rows_cite_it() -> None:
+    """Cyprus' suspension has a last day of its own, and the row that watches Cyprus rests on it."""
+    (cyprus,) = (each for each in stale_documents(FACTS, TODAY) if each.document.id == "state_cyprus_2025")
+    assert cyprus.why is Why.TERM_ENDED
+    assert cyprus.document.term in cyprus.words
+    assert "[watch] CY" in {row.title for row in cyprus.cited_by}
+
+
+def test_unverified_rows_are_those_in_force() -> None:
+    """A row whose time is over, or has not begun, is not among them; one of a later layer is."""
+    on = {row.title for row in unverified_rows(FACTS, TODAY)}
+    before = {row.title for row in unverified_rows(FACTS, date(2026, 11, 9))}
+    assert on - before == {"[switch.state] affiliates_rule 2026-11-10"}
+    assert all(row.source.evidence is Evidence.UNVERIFIED for row in unverified_rows(FACTS, TODAY))
+
+
+def test_accelerators_in_doubt() -> None:
+    """Unknown, unverified and without a peak are told apart, each name once; a settled one is not listed."""
+    names = ["NVIDIA H100 80GB HBM3", "Abacus 9", "NVIDIA A10", "NVIDIA H100 80GB HBM3 MIG 3g.40gb", "Abacus 9"]
+    found = {each.name: each for each in doubtful_accelerators(FACTS, names)}
+    assert found.keys() == {"Abacus 9", "NVIDIA A10", "NVIDIA H100 80GB HBM3 MIG 3g.40gb"}
+    assert found["Abacus 9"].doubts == (Doubt.UNCLASSIFIED, Doubt.WITHOUT_PEAK)
+    assert found["NVIDIA A10"].doubts == (Doubt.UNVERIFIED,)
+    assert found["NVIDIA H100 80GB HBM3 MIG 3g.40gb"].doubts == (Doubt.WITHOUT_PEAK,)
+
+
+@pytest.mark.parametrize("day", [date(2015, 1, 1), date(2021, 12, 9), TODAY])
+def test_equal_days_differ_in_nothing(day: date) -> None:
+    """A day is answered as itself, also before all records."""
+    assert differences(AsOf(facts=FACTS, day=day), AsOf(facts=FACTS, day=day)) == ()
+
+
+def test_there_and_back_is_the_same_with_the_answers_swapped() -> None:
+    """What differs does not depend on which day comes first."""
+    there = between(date(2023, 1, 1), TODAY)
+    back = between(TODAY, date(2023, 1, 1))
+    assert there.keys() == back.keys()
+    assert all((there[key].before, there[key].after) == (back[key].after, back[key].before) for key in there)
+
+
+def test_what_changed_when_cambodia_left() -> None:
+    """The answer follows State's day; each list's own day is told apart; every answer has a source."""
+    first = between(date(2025, 11, 6), date(2025, 11, 7))
+    assert [(key, each.before, each.after) for key, each in first.items()] == [
+        (("KH Cambodia", "in scope"), "yes", "no"),
+        (("KH Cambodia", "in D:5"), "yes", "no"),
+        (("KH Cambodia", "D:5 by State's list"), "yes", "no"),
+    ]
+    second = between(date(2026, 2, 2), date(2026, 2, 3))
+    assert list(second) == [("KH Cambodia", "D:5 by the EAR's table")]
+    assert all(each.sources for each in (*first.values(), *second.values()))
+
+
+def test_control_that_begins() -> None:
+    """The first version of ECCN 3A090, the stay of a switch and a letter are each a difference."""
+    entry = between(date(2022, 10, 6), date(2022, 10, 7))
+    assert entry["NVIDIA A100 SXM 80GB", "paragraph by its numbers"].after == "3A090"
+    assert entry["ECCN 3A090", "paragraphs"].before == "none"
+    letter = between(date(2025, 4, 8), date(2025, 4, 9))
+    assert letter["NVIDIA H20", "controlled by letter"].after == "yes"
+    assert letter["letter h20_2025", "state"].before == NOT_THERE
+    assert between(date(2025, 11, 9), date(2025, 11, 10))["affiliates_rule", "state"].after == "stayed"
+
+
+def test_a_scenario_differs_in_what_it_supposes(tmp_path: Path) -> None:
+    """On one day, with it and without it, only what it says differs, and cites it."""
+    supposed = load_facts([read_scenario(str(a_scenario(tmp_path, ETHIOPIA)))])
+    found = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=supposed, day=TODAY))
+    assert {each.subject for each in found} == {"ET Ethiopia"}
+    (scope,) = (each for each in found if each.asked == "in scope")
+    assert (scope.before, scope.after) == ("unknown", "yes")
+    assert "scenario what-if: somebody proposed it" in scope.sources[0].line
+
+
+def test_a_device_that_an_overlay_adds_was_not_there(tmp_path: Path) -> None:
+    """Also a number that was changed is a difference."""
+    an_overlay(tmp_path, NEW_PART)
+    facts = load_facts(read_overrides(tmp_path))
+    found = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=facts, day=TODAY))
+    assert {(each.subject, each.before) for each in found} == {("NVIDIA X1", NOT_THERE)}
+    lower = replace(FACTS.estimation.utilisation_low, value=0.05)
+    facts = replace(FACTS, estimation=replace(FACTS.estimation, utilisation_low=lower))
+    (number,) = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=facts, day=TODAY))
+    assert (number.subject, number.before, number.after) == ("utilisation_low", "0.1 ratio", "0.05 ratio")
