@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from policy.facts.evidence import LayerKind
+from policy.facts.evidence import Layer, LayerKind
 from policy.facts.facts import Facts
 from policy.facts.layers import Overlay, read_scenario
 
@@ -27,10 +27,15 @@ def read_scenarios(names: Sequence[str]) -> tuple[Overlay, ...]:
 
 def supposed(facts: Facts) -> list[str]:
     """One line for each scenario."""
-    return [f"supposes {layer.name}: {layer.reason}; not in force" for layer in facts.scenarios]
+    return [f"supposes {layer.name}: {_reason(layer)}; not in force" for layer in facts.scenarios]
 
 
 def layer_lines(facts: Facts) -> list[str]:
     """One line for each layer over the shipped facts, for a table."""
     overrides = [layer for layer in facts.layers if layer.kind is LayerKind.OVERRIDE]
-    return [*(f"overridden by {layer.name}: {layer.reason}" for layer in overrides), *supposed(facts)]
+    return [*(f"overridden by {layer.name}: {_reason(layer)}" for layer in overrides), *supposed(facts)]
+
+
+def _reason(layer: Layer) -> str:
+    """Without the full stop that a file may have put there: the sentence goes on."""
+    return " ".join(layer.reason.split()).removesuffix(".")

@@ -101,12 +101,16 @@ def _stale_content(each: Stale, at: date) -> dict[str, object]:
 def diff_sheet(before: AsOf, after: AsOf, title: str) -> Sheet:
     """Everything that is answered differently."""
     found = differences(before, after)
-    blocks: list[Block] = [f"{title}: {len(found)} answers differ." if found else f"{title}: nothing differs."]
+    blocks: list[Block] = [f"{title}: {_count(len(found))}."]
     topics = dict.fromkeys(each.topic for each in found)
     blocks.extend(_diff_grid(topic, [each for each in found if each.topic == topic]) for topic in topics)
     sources = [source for each in found for source in each.sources]
     content = {"before": before.day.isoformat(), "after": after.day.isoformat(), "differences": plain(found)}
     return Sheet(blocks=(*blocks, cited(sources, after.day)), content=content)
+
+
+def _count(answers: int) -> str:
+    return {0: "nothing differs", 1: "one answer differs"}.get(answers, f"{answers} answers differ")
 
 
 def _diff_grid(topic: str, found: Sequence[Difference]) -> Grid:
