@@ -25,6 +25,9 @@ With kubernetes:NAMESPACE it looks for the collectors' pods in every cycle; a no
 cluster has the node no longer. With --health-listen GET /healthz is 200 while cycles end well, and 503 when none has
 for --stale-after-cycles cycles, and at least a minute.
 
+With --facts the provider's own facts lie over those that ship; 'flopwatch facts show layers' tells which.
+It takes no scenario: that is only supposed.
+
 One engine writes a ledger; a second one is refused. Stop it with SIGTERM: it ends after the step it is in. A cycle that
 fails after a good one, as on a full disk, is logged as cycle.failed and tried again.
 
