@@ -24,7 +24,10 @@ EXPOSURES = schema(
             for scope in ("run", "tenant", "group")
             for bound in ("low", "likely", "high")
         },
-        **{f"{scope}_device_hours": pl.Float64 for scope in ("run", "tenant", "group")},
+        **{
+            f"{scope}_device_hours": pl.Float64  # held alone, shared, or perhaps held while nobody watched
+            for scope in ("run", "tenant", "group")
+        },
     }
 )
 
@@ -33,6 +36,8 @@ TOTALS = {"low_flop": total, "likely_flop": known_total, "high_flop": known_tota
 
 is_training = pl.col("verdict") == Verdict.TRAINING
 may_be_training = pl.col("verdict") != Verdict.NOT_TRAINING
+possible_device_hours = (pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")) / 3600
+"""What is held is observed or not; unobserved seconds are also those in which nobody watched."""
 
 
 def accumulate(stints: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
@@ -46,7 +51,9 @@ def accumulate(stints: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame
     so that unlinked runs neither vanish nor add up to something they may not be.
     """
     parts = (
-        stints.select(*KEY, "held_seconds", "shared_seconds", "low_flop", "likely_flop", "high_flop")
+        stints.select(
+            *KEY, "observed_seconds", "unobserved_seconds", "shared_seconds", "low_flop", "likely_flop", "high_flop"
+        )
         .join(verdicts.select(*KEY, "verdict"), on=KEY)
         .join(links.select("run_id", "tenant_id", "group_id"), on="run_id")
         .select(
@@ -56,7 +63,7 @@ def accumulate(stints: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame
             low_flop=pl.when(is_training).then("low_flop").otherwise(0.0),
             likely_flop=pl.when(is_training).then("likely_flop").otherwise(0.0),
             high_flop=pl.when(may_be_training).then("high_flop").otherwise(0.0),
-            device_hours=(pl.col("held_seconds") + pl.col("shared_seconds")) / 3600,
+            device_hours=possible_device_hours,
         )
     )
     sums = [

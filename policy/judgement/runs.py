@@ -27,6 +27,7 @@ RUNS = schema(
         "workload_kind": pl.String,
         "workload_name": pl.String,  # of the pod where its workload is not known
         "accelerators": pl.List(pl.String),
+        "unnamed_accelerator": pl.Boolean,  # of one window or more the accelerator is not known
         "first_seen": UTC_TIME,
         "last_seen": UTC_TIME,
         "peak_devices": pl.Float64,  # held at once, over all pods
@@ -69,6 +70,7 @@ def added_up(windows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
         known_total("likely_flop").alias("likely_flop"),
         known_total("high_flop").alias("high_flop"),
         accelerators=pl.col("accelerator").drop_nulls().unique().sort(),
+        unnamed_accelerator=pl.col("accelerator").is_null().any(),
         first_seen=pl.col("window_start").min(),
         last_seen=pl.col("window_end").max(),
         largest_pod_devices=pl.col("device_count").max(),

@@ -125,9 +125,17 @@ class Ledger:
 
     def read(self, table: str, *, since: datetime | None = None) -> pl.DataFrame:
         """All rows of a table, oldest file first; with ``since`` only files of that day or later."""
+        return _read_frames(self._paths(table, since), TABLES[table])
+
+    def parts(self, table: str, *, since: datetime | None = None) -> Iterator[pl.DataFrame]:
+        """The same rows some files at a time, for whoever need not hold all of them at once."""
+        for group in _groups(self._paths(table, since)):
+            yield _read_frames(group, TABLES[table])
+
+    def _paths(self, table: str, since: datetime | None) -> list[Path]:
         first = f"date={since.astimezone(UTC):%Y-%m-%d}" if since else ""
         paths = sorted((self.folder / table).glob("date=*/*.parquet"))
-        return _read_frames([path for path in paths if path.parent.name >= first], TABLES[table])
+        return [path for path in paths if path.parent.name >= first]
 
     def _counters_path(self, at: datetime) -> Path:
         return self.folder / "counters" / f"{at.astimezone(UTC).strftime(MOMENT)}.parquet"
@@ -193,13 +201,16 @@ def _read_frames(paths: Sequence[Path], declared: pl.Schema) -> pl.DataFrame:
     if not paths:
         return empty(declared)
     try:
-        groups = [list(paths[first : first + FILES_AT_ONCE]) for first in range(0, len(paths), FILES_AT_ONCE)]
-        rows = pl.concat([pl.read_parquet(group, hive_partitioning=False) for group in groups])
+        rows = pl.concat([pl.read_parquet(group, hive_partitioning=False) for group in _groups(paths)])
         return conform(rows, declared, "columns in the ledger")
     except (OSError, pl.exceptions.PolarsError, SchemaMismatch) as error:
         for path in paths if len(paths) > 1 else ():
             _read_frames([path], declared)
         raise LedgerError(f"{paths[0]}: cannot be read ({error}); restore it from a copy") from error
+
+
+def _groups(paths: Sequence[Path]) -> list[list[Path]]:
+    return [list(paths[first : first + FILES_AT_ONCE]) for first in range(0, len(paths), FILES_AT_ONCE)]
 
 
 def _write_frame(path: Path, frame: pl.DataFrame) -> None:

@@ -39,6 +39,17 @@ def test_what_is_written_is_read(ledger: Ledger) -> None:
     assert "windows/date=2026-06-01/20260601T120000.000000Z.parquet" in files_of(ledger)
 
 
+def test_parts_are_the_whole(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table read in parts is the table, no part has more files than are read at once, and none of it is nothing."""
+    monkeypatch.setattr("policy.usage.ledger.FILES_AT_ONCE", 2)
+    assert list(ledger.parts("windows")) == []
+    for number in range(5):
+        ledger.write("windows", NOON + timedelta(days=number), ONE)
+    assert [part.height for part in ledger.parts("windows")] == [2, 2, 1]
+    since = NOON + timedelta(days=3)
+    assert pl.concat(list(ledger.parts("windows", since=since))).equals(ledger.read("windows", since=since))
+
+
 def test_an_empty_ledger_has_empty_tables(ledger: Ledger) -> None:
     """A table nobody has written is empty, in its schema."""
     assert ledger.read("windows").schema == WINDOWS
