@@ -1,7 +1,7 @@
 """
 The whole way of the data, on one screen.
 
-:func:`judge` is pure: windows, tenants, facts and rules in, findings out; replaying a recording is this function alone.
+:func:`judge` is pure: windows, inventory, tenants, facts and rules in, findings out; a replay is this function alone.
 :class:`Engine` puts it between a source and a queue and keeps the ledger. A cycle is a row of steps, each of which
 leaves either everything or nothing behind, so an engine that dies between any two of them is followed by one that
 completes the work and arrives at the same ledger and the same tickets.
@@ -19,13 +19,15 @@ from policy.facts.facts import Facts
 from policy.frames import empty
 from policy.judgement.estimate import estimate_compute
 from policy.judgement.exposure import accumulate
+from policy.judgement.hardware import describe_hardware
+from policy.judgement.inventory import inventory_of
 from policy.judgement.link import link_runs
 from policy.judgement.runs import find_runs
 from policy.judgement.stints import find_stints, judge_stints, most_serious
 from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding
 from policy.rules.pack import Pack
-from policy.rules.subject import describe_subjects
+from policy.rules.subject import describe_fleet, describe_subjects
 from policy.usage.counters import (
     COUNTERS,
     balance_between,
@@ -47,19 +49,25 @@ class Judgement:
 
     estimates: pl.DataFrame
     subjects: pl.DataFrame
+    accelerators: pl.DataFrame
     findings: tuple[Finding, ...]
 
 
-def judge(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> Judgement:
-    """From usage windows to findings, as of ``at``."""
+def judge(
+    windows: pl.DataFrame, inventory: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime
+) -> Judgement:
+    """From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``."""
     estimates = estimate_compute(windows, facts.peaks(windows["accelerator"]), facts.estimation)
     runs, stints = find_runs(estimates), find_stints(estimates)
     stint_verdicts = judge_stints(stints, facts.training_signals)
     verdicts = most_serious(stints, stint_verdicts)
     links = link_runs(runs, tenants, facts.jurisdictions)
+    hardware = describe_hardware(runs, facts.classifier)
     exposures = accumulate(stints, stint_verdicts, links)
-    subjects = describe_subjects(runs, verdicts, links, exposures)
-    return Judgement(estimates=estimates, subjects=subjects, findings=evaluate(pack, subjects, facts, at))
+    subjects = describe_subjects(runs, verdicts, links, hardware, exposures)
+    accelerators = describe_fleet(inventory, facts.classifier)
+    findings = evaluate(pack, subjects, accelerators, facts, at)
+    return Judgement(estimates=estimates, subjects=subjects, accelerators=accelerators, findings=findings)
 
 
 class Source(Protocol):
@@ -136,7 +144,9 @@ class Engine:
         latest = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
         pending = pending_windows(latest, at, self.horizon.stale_after.total_seconds(), since)
         whole = pl.concat([windows, pending])
-        return judge(whole, tenants=self.tenants(), facts=self.facts, pack=self.pack, at=at)
+        balances = (part.filter(pl.col("window_end") > since) for part in self.ledger.parts("balance", since=since))
+        inventory = inventory_of(whole, balances)
+        return judge(whole, inventory, tenants=self.tenants(), facts=self.facts, pack=self.pack, at=at)
 
     def _measure(self, at: datetime) -> None:
         snapshots = self.ledger.snapshots()

@@ -9,7 +9,8 @@ import polars as pl
 from policy.engine import Judgement, judge
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
-from policy.rules.finding import Finding
+from policy.judgement.inventory import inventory_of
+from policy.rules.finding import Finding, SubjectKind
 from policy.rules.pack import Pack
 
 REPLAYED = schema(
@@ -34,7 +35,7 @@ REPLAYED = schema(
 
 def replay(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> pl.DataFrame:
     """One row for each run of the recording, schema REPLAYED, the largest first."""
-    judgement = judge(windows, tenants=tenants, facts=facts, pack=pack, at=at)
+    judgement = judge(windows, inventory_of(windows), tenants=tenants, facts=facts, pack=pack, at=at)
     rows = (
         judgement.subjects.join(_findings(judgement), on="run_id", how="left")
         .with_columns(
@@ -49,9 +50,15 @@ def replay(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: 
 
 
 def _findings(judgement: Judgement) -> pl.DataFrame:
+    """What was found, by run; a finding about an accelerator stands at every run that used it."""
+    of_accelerator = judgement.subjects.select("run_id", accelerator="accelerators").explode("accelerator")
+    users: dict[str, list[str]] = {}
+    for run_id, accelerator in of_accelerator.drop_nulls().iter_rows():
+        users.setdefault(accelerator, []).append(run_id)
     found: dict[str, list[str]] = {}
     for finding in judgement.findings:
-        for run_id in finding.run_ids:
+        about_accelerator = finding.subject_kind is SubjectKind.ACCELERATOR
+        for run_id in users.get(finding.subject_id, []) if about_accelerator else finding.run_ids:
             found.setdefault(run_id, []).append(_short(finding))
     columns = {"run_id": list(found), "findings": list(found.values())}
     return pl.DataFrame(columns, schema={"run_id": pl.String, "findings": pl.List(pl.String)})

@@ -20,7 +20,7 @@ from policy.frames import empty
 from policy.kyc.problems import KycError
 from policy.kyc.tenants import TENANTS, read_tenants
 from policy.latest import Latest
-from policy.rules.evaluate import check_tiers
+from policy.rules.evaluate import check_pack
 from policy.rules.pack import Pack, load_pack
 from policy.settings import Settings, UnusableSettings
 from policy.usage.ledger import Ledger
@@ -97,11 +97,11 @@ def facts_and_rules(settings: Settings, scenarios: Sequence[Overlay] = ()) -> tu
     """The facts and the rule pack, checked against each other."""
     facts, own = facts_of(settings, scenarios), read_tiers(settings.tier)
     pack = load_pack(settings.rules)
-    check_tiers(pack, facts)
-    used = sorted({rule.reaches.tier for rule in pack.rules})
-    idle = sorted(set(own) - set(used))
+    check_pack(pack, facts)
+    idle = sorted(set(own) - set(pack.tiers))
     if idle:
-        raise UnusableSettings(f"--tier {idle[0]}: no rule of {pack.file} compares with it; they use {', '.join(used)}")
+        used = ", ".join(pack.tiers) or "none"
+        raise UnusableSettings(f"--tier {idle[0]}: no rule of {pack.file} compares with it; they use {used}")
     return facts, pack
 
 

@@ -36,6 +36,7 @@ COMPARISON = schema(
 NOTHING = "-"
 REVIEW = "review"
 SAYS = {
+    Strength.PRESENT: REVIEW,
     Strength.CROSSED: REVIEW,
     Strength.MAY_HAVE_CROSSED: "review (may have)",
     Strength.NOT_EVALUABLE: "review (not evaluable)",
@@ -81,7 +82,7 @@ def _countries(tenants: pl.DataFrame) -> pl.DataFrame:
 
 def _answers(judgement: Judgement) -> pl.DataFrame:
     """What flopwatch says, by tenant: its hours, its compute, its findings, and what a reason is made from."""
-    says = {STRENGTH_ORDER.index(strength): word for strength, word in SAYS.items()}
+    says = {STRENGTH_ORDER[strength]: word for strength, word in SAYS.items()}
     found = pl.col("subject_id").replace_strict(_strongest(judgement), default=None, return_dtype=pl.Int8)
     return judgement.subjects.group_by("tenant_id").agg(
         sole_gpu_hours=pl.col("observed_seconds").sum() / 3600,
@@ -95,10 +96,10 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
 
 
 def _strongest(judgement: Judgement) -> dict[str, int]:
-    """By subject, the place in STRENGTH_ORDER of the strongest finding about it, whichever rule found it."""
+    """By subject, how serious in STRENGTH_ORDER the strongest finding about it is, whichever rule found it."""
     places: dict[str, int] = {}
     for finding in judgement.findings:
-        place = STRENGTH_ORDER.index(finding.strength)
+        place = STRENGTH_ORDER[finding.strength]
         places[finding.subject_id] = max(place, places.get(finding.subject_id, place))
     return places
 

@@ -2,8 +2,9 @@
 A ticket: one rule about one subject, waiting for a person to look at it and to decide.
 
 This module believes that a queue which repeats itself is not read. A finding that says nothing new adds nothing to the
-record, and a decided ticket stays decided until a finding names a run that the decision did not know, has become more
-serious, or has grown by an order of magnitude. It leaves out deadlines, second signatures and handing a ticket on.
+record, and a decided ticket stays decided until a finding names a run or a node that the decision did not know, has
+become more serious, or has grown by an order of magnitude. It leaves out deadlines, second signatures and handing a
+ticket on.
 
 Pure: the time arrives as an argument.
 """
@@ -90,7 +91,10 @@ MOVES: Mapping[tuple[TicketState, Action], TicketState] = MappingProxyType(
 )
 """Every move there is. What is not here is refused."""
 
-STRENGTH_ORDER = (Strength.NOT_EVALUABLE, Strength.MAY_HAVE_CROSSED, Strength.CROSSED)
+STRENGTH_ORDER: Mapping[Strength, int] = MappingProxyType(
+    {Strength.NOT_EVALUABLE: 0, Strength.MAY_HAVE_CROSSED: 1, Strength.CROSSED: 2, Strength.PRESENT: 2}
+)
+"""How serious a strength is. What is there is as serious as an amount that was reached: neither is in doubt."""
 SEVERITY_ORDER = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 
 GROWTH_THAT_REOPENS = 10.0
@@ -98,12 +102,14 @@ GROWTH_THAT_REOPENS = 10.0
 
 ENDS_THAT_COUNT: Mapping[Strength, tuple[str, ...]] = MappingProxyType(
     {
+        Strength.PRESENT: (),
         Strength.CROSSED: ("low",),
         Strength.MAY_HAVE_CROSSED: ("high",),
         Strength.NOT_EVALUABLE: ("low", "high"),
     }
 )
-"""The ends of the compared interval that carry a finding of this strength; their growth is what counts."""
+"""The ends of the compared interval that carry a finding of this strength; their growth is what counts. No amount
+decides what is present."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +212,8 @@ def effect_of(finding: Finding, latest: Ticket | None, kept_ids: Collection[str]
     What a finding does, given the latest ticket of its subject key and the ids of the findings kept with that ticket.
 
     ``UPDATE`` is worth an entry in the record; ``REPLACE`` only brings the numbers up to date.
-    A finding as of an earlier moment than the latest is a repetition, unless it is more serious or names another run.
+    A finding as of an earlier moment than the latest is a repetition, unless it is more serious or names another run or
+    node.
     """
     if latest is None:
         return Effect.OPEN
@@ -246,11 +253,12 @@ def _grew(comparison: Comparison, before: Comparison, end: str) -> bool:
 
 
 def adds_to(finding: Finding, known: Finding) -> bool:
-    """Whether a finding names a run that the known one does not, or is more serious than it."""
+    """Whether a finding names a run or a node that the known one does not, or is more serious than it."""
     return (
         not set(finding.run_ids) <= set(known.run_ids)
+        or not set(finding.nodes) <= set(known.nodes)
         or SEVERITY_ORDER.index(finding.severity) > SEVERITY_ORDER.index(known.severity)
-        or STRENGTH_ORDER.index(finding.strength) > STRENGTH_ORDER.index(known.strength)
+        or STRENGTH_ORDER[finding.strength] > STRENGTH_ORDER[known.strength]
     )
 
 
@@ -260,6 +268,7 @@ def changes(finding: Finding, known: Finding) -> tuple[str, ...]:
         "severity": finding.severity != known.severity,
         "strength": finding.strength != known.strength,
         "run_ids": set(finding.run_ids) != set(known.run_ids),
+        "nodes": set(finding.nodes) != set(known.nodes),
     }
     return tuple(name for name, different in differs.items() if different)
 

@@ -1,5 +1,5 @@
 """
-The rule language: a tree of comparisons over the fields of a run, in YAML.
+The rule language: a tree of comparisons over the fields of a run or of an accelerator, in YAML.
 
     all:
       - {field: verdict, equals: training}
@@ -19,19 +19,24 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from policy.facts.evidence import Answer
+from policy.judgement.hardware import ANSWERS
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
 from policy.rules.finding import SubjectKind
 from policy.rules.scalars import Number, Text
-from policy.rules.subject import SUBJECTS
+from policy.rules.subject import VOCABULARY
 
-TEXT_FIELDS = tuple(name for name, dtype in SUBJECTS.items() if dtype == pl.String)
-NUMBER_FIELDS = tuple(name for name, dtype in SUBJECTS.items() if dtype == pl.Float64)
+FIELDS = {name: dtype for columns in VOCABULARY.values() for name, dtype in columns.items()}
+"""Of every vocabulary; that a rule's fields belong to what it is about is the rule's affair."""
+TEXT_FIELDS = tuple(name for name, dtype in FIELDS.items() if dtype == pl.String)
+NUMBER_FIELDS = tuple(name for name, dtype in FIELDS.items() if dtype == pl.Float64)
 WORDS = {
     "verdict": tuple(Verdict),
     "link_state": tuple(LinkState),
     "subject_kind": tuple(SubjectKind),
+    "vendor_known": (Answer.YES, Answer.NO),
     **dict.fromkeys(("hq_in_scope", "hq_own", "hq_parent"), tuple(Answer)),
+    **ANSWERS,
 }
 """Fields that hold one of a few words."""
 

@@ -6,7 +6,7 @@ A comparison that cannot be made is not passed over: it is a finding of strength
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -14,54 +14,86 @@ from typing import Any
 
 import polars as pl
 
+from policy.facts.evidence import Document, Source
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
 from policy.facts.tiers import Tier
 from policy.judgement.totals import TOTAL_DIGITS
 from policy.rules import sentences
 from policy.rules.finding import Comparison, Finding, Strength, SubjectKind
-from policy.rules.pack import Pack, PackError, Rule
+from policy.rules.pack import Pack, PackError, Reaches, Rule
+from policy.rules.subject import About
 
-STRENGTH_ORDER = (Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
+STRENGTH_ORDER = (Strength.PRESENT, Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
 SIGNIFICANT_DIGITS = 6  # far finer than any interval here; keeps the last bits of a sum out of a finding's digest
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Basis:
-    """What all findings of one evaluation rest on; ``outdated`` says which facts should have been read again."""
+    """What all findings of one evaluation rest on."""
 
     pack: Pack
     facts: Facts
     facts_digest: str
     as_of: datetime
-    outdated: tuple[str, ...]
 
 
-def check_tiers(pack: Pack, facts: Facts) -> None:
-    """Raise PackError for a rule whose tier nobody defined, before anything is judged by it."""
-    known = facts.tiers.by_name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grounds:
+    """What one finding rests on: the lines that it cites, and the documents behind them."""
+
+    lines: tuple[str, ...]
+    documents: tuple[Document, ...]
+
+
+def check_pack(pack: Pack, facts: Facts) -> None:
+    """Raise PackError for a rule whose tier nobody defined, or whose source is no document of the facts."""
+    tiers, documents = facts.tiers.by_name, facts.documents
     for rule in pack.rules:
-        if rule.reaches.tier not in known:
-            problem = f"no tier is called {rule.reaches.tier!r}; there are {', '.join(known)}"
-            raise PackError(f"{pack.file}: rule {rule.id}: reaches.tier: {problem}")
+        where = f"{pack.file}: rule {rule.id}"
+        if rule.reaches and rule.reaches.tier not in tiers:
+            problem = f"no tier is called {rule.reaches.tier!r}; there are {', '.join(tiers)}"
+            raise PackError(f"{where}: reaches.tier: {problem}")
+        for each in rule.sources:
+            if each not in documents:
+                what = f"the facts have no document {each!r}"
+                table = f"[sources.{each}] with citation, evidence, read_on and review_by"
+                raise PackError(f"{where}: sources: {what}; give the id of one, or add it in an overlay as {table}")
 
 
-def evaluate(pack: Pack, subjects: pl.DataFrame, facts: Facts, as_of: datetime) -> tuple[Finding, ...]:
-    """Every finding of every rule, one for each rule and subject, in the order of the pack and of the subjects."""
-    basis = _Basis(
-        pack=pack,
-        facts=facts,
-        facts_digest=facts.digest,
-        as_of=as_of,
-        outdated=sentences.overdue(facts.overdue(as_of.date())),
-    )
-    return tuple(finding for rule in pack.rules for finding in _findings(rule, subjects, basis))
+def evaluate(
+    pack: Pack, runs: pl.DataFrame, accelerators: pl.DataFrame, facts: Facts, as_of: datetime
+) -> tuple[Finding, ...]:
+    """
+    Every finding of every rule, one for each rule and subject, in the order of the pack and of the subjects.
+
+    ``runs`` has the schema :data:`policy.rules.subject.SUBJECTS`, ``accelerators`` that of ``ACCELERATORS`` there.
+    """
+    basis = _Basis(pack=pack, facts=facts, facts_digest=facts.digest, as_of=as_of)
+    subjects = {About.RUN: runs, About.ACCELERATOR: accelerators}
+    return tuple(finding for rule in pack.rules for finding in _findings(rule, subjects[rule.about], basis))
 
 
-def strength_of(rule: Rule, tier_flop: float) -> pl.Expr:
-    """How far a run's numbers carry the rule, as text; null where the rule does not speak about the run."""
+def strength_of(rule: Rule, tier_flop: float | None) -> pl.Expr:
+    """How far what is known carries the rule, as text; null where the rule does not speak about the subject."""
+    return _present(rule) if rule.reaches is None else _reaching(rule, rule.reaches, tier_flop)
+
+
+def _present(rule: Rule) -> pl.Expr:
     applies = rule.when.expression()
-    sides = (pl.col(f"{_scope(rule)}_low_flop"), pl.col(f"{_scope(rule)}_high_flop"), pl.lit(tier_flop))
+    return (
+        pl.when(applies.is_null() & (rule.when_unknown == "finding"))
+        .then(pl.lit(Strength.NOT_EVALUABLE.value))
+        .when(applies)
+        .then(pl.lit(Strength.PRESENT.value))
+    )
+
+
+def _reaching(rule: Rule, reaches: Reaches, tier_flop: float | None) -> pl.Expr:
+    applies, scope = rule.when.expression(), _scope(reaches)
+    sides = (pl.col(f"{scope}_low_flop"), pl.col(f"{scope}_high_flop"), pl.lit(tier_flop))
     low, high, tier = (side.round_sig_figs(TOTAL_DIGITS) for side in sides)
     could_reach = high.is_null() | (high >= tier) | (low >= tier)
     unknown = applies.is_null() & could_reach & (rule.when_unknown == "finding")
@@ -78,58 +110,127 @@ def strength_of(rule: Rule, tier_flop: float) -> pl.Expr:
 
 
 def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Finding]:
-    tier_flop = basis.facts.tiers.flop(rule.reaches.tier)
+    tier_flop = basis.facts.tiers.flop(rule.reaches.tier) if rule.reaches else None
     found = subjects.with_columns(strength=strength_of(rule, tier_flop)).filter(pl.col("strength").is_not_null())
+    if rule.about is About.ACCELERATOR:
+        yield from (_of_accelerator(rule, row, basis) for row in found.sort("subject_id").iter_rows(named=True))
+        return
     order = pl.col("strength").replace_strict({each.value: place for place, each in enumerate(STRENGTH_ORDER)})
     compute = pl.col("run_high_flop").fill_null(float("inf"))
     ordered = found.sort("subject_kind", "subject_id", order, -compute, "run_id")  # the largest run is explained
     for _, runs in groupby(ordered.iter_rows(named=True), key=lambda row: (row["subject_kind"], row["subject_id"])):
-        yield _finding(rule, list(runs), basis)
+        yield _of_runs(rule, list(runs), basis)
 
 
-def _finding(rule: Rule, rows: list[dict[str, Any]], basis: _Basis) -> Finding:
-    first = rows[0]
+def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
+    first, facts = rows[0], basis.facts
+    compared, tier = _comparison(rule, first, facts)
+    cited = [*first["hq_sources"], *first["hardware_sources"]]
+    return _finding(
+        rule,
+        rows,
+        basis,
+        _grounds(rule, cited, _measuring_sources(rule, rows, facts), facts),
+        summary=sentences.summary(first, Strength(first["strength"]), compared),
+        reasons=sentences.reasons(
+            first,
+            compared,
+            tier.basis if tier else "",
+            unknown_fields=_unknown(rule, first),
+            further_runs=len(rows) - 1,
+        ),
+        run_ids=tuple(sorted(row["run_id"] for row in rows)),
+        comparisons=(compared,) if compared else (),
+    )
+
+
+def _of_accelerator(rule: Rule, row: Row, basis: _Basis) -> Finding:
+    return _finding(
+        rule,
+        [row],
+        basis,
+        _grounds(rule, row["hardware_sources"], [], basis.facts),
+        summary=sentences.accelerator_summary(row, Strength(row["strength"])),
+        reasons=sentences.accelerator_reasons(row, unknown_fields=_unknown(rule, row)),
+        nodes=tuple(row["nodes"]),
+    )
+
+
+def _finding(
+    rule: Rule,
+    rows: list[Row],
+    basis: _Basis,
+    grounds: _Grounds,
+    *,
+    summary: str,
+    reasons: tuple[str, ...],
+    run_ids: tuple[str, ...] = (),
+    comparisons: tuple[Comparison, ...] = (),
+    nodes: tuple[str, ...] = (),
+) -> Finding:
+    """The finding about the subject of these rows, the first of which is explained."""
+    first, today = rows[0], basis.as_of.date()
     strength = Strength(first["strength"])
-    tier = basis.facts.tiers.by_name[rule.reaches.tier]
-    compared = _comparison(rule, first, tier)
-    unknown = tuple(name for name in rule.when.fields if first[name] is None)
+    overdue = [document for document in grounds.documents if document.good_through < today]
     return Finding(
         rule_id=rule.id,
         rule_version=rule.version,
         title=rule.title,
-        severity=rule.severity.of(strength),
+        severity=rule.severity[strength],
         strength=strength,
         subject_kind=SubjectKind(first["subject_kind"]),
         subject_id=first["subject_id"],
-        run_ids=tuple(sorted(row["run_id"] for row in rows)),
+        run_ids=run_ids,
         as_of=basis.as_of,
         law_at=first["law_at"],
-        summary=sentences.summary(first, strength, compared),
-        reasons=(
-            *sentences.reasons(first, compared, tier.basis, unknown_fields=unknown, further_runs=len(rows) - 1),
-            *basis.outdated,
-        ),
-        comparisons=(compared,),
+        summary=summary,
+        reasons=(*sentences.supposed(basis.facts.scenarios), *reasons, *sentences.overdue(overdue)),
+        comparisons=comparisons,
         asks=rule.asks,
-        sources=(*rule.sources, *first["hq_sources"], *_measuring_sources(rows, basis.facts)),
+        sources=grounds.lines,
         facts_digest=basis.facts_digest,
         rules_digest=basis.pack.digest,
         inputs_digest=_inputs_digest(rows),
+        nodes=nodes,
     )
 
 
-def _measuring_sources(rows: list[dict[str, Any]], facts: Facts) -> tuple[str, ...]:
-    """What the compute and the verdict rest on: the peaks of the devices used, the utilisation, the weights."""
+def _unknown(rule: Rule, row: Row) -> tuple[str, ...]:
+    return tuple(name for name in rule.when.fields if row[name] is None)
+
+
+def _grounds(rule: Rule, cited: Sequence[str], measured: Sequence[tuple[str, Source]], facts: Facts) -> _Grounds:
+    """The rule's own documents, lines of rows of the facts, and what was measured by which source; each line once."""
+    own = [facts.documents[each] for each in rule.sources]
+    known = [facts.source_by_line[line] for line in cited if line in facts.source_by_line]
+    behind = [document for source in (*known, *(each for _, each in measured)) for document in source.documents]
+    lines = [*map(_line, own), *cited, *(f"{what}: {source.line}" for what, source in measured)]
+    documents = {document.id: document for document in (*own, *behind)}
+    return _Grounds(lines=tuple(dict.fromkeys(lines)), documents=tuple(documents.values()))
+
+
+def _line(document: Document) -> str:
+    """One document, cited as a row of the facts cites its own."""
+    return Source(documents=(document,), evidence=document.evidence, layer=document.layer).line
+
+
+def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[str, Source]]:
+    """What the verdict rests on, and where an amount decides the compute: peaks of the devices used, utilisation."""
+    weights = ("weights of the verdict", facts.training_signals.threshold.source)
+    if rule.reaches is None:
+        return [weights]
     names = sorted({name for row in rows for name in row["accelerators"]})
     chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
-    peaks = (f"peaks of {chip.device}: {chip.source.line}" for chip in chips)
-    share, weights = facts.estimation.utilisation_likely.source, facts.training_signals.threshold.source
-    return (*dict.fromkeys(peaks), f"utilisation: {share.line}", f"weights of the verdict: {weights.line}")
+    peaks = [(f"peaks of {chip.device}", chip.source) for chip in chips]
+    return [*peaks, ("utilisation", facts.estimation.utilisation_likely.source), weights]
 
 
-def _comparison(rule: Rule, row: dict[str, Any], tier: Tier) -> Comparison:
-    scope = _scope(rule)
-    return Comparison(
+def _comparison(rule: Rule, row: Row, facts: Facts) -> tuple[Comparison, Tier] | tuple[None, None]:
+    """What is held against which tier; nothing where no amount decides."""
+    if rule.reaches is None:
+        return None, None
+    scope, tier = _scope(rule.reaches), facts.tiers.by_name[rule.reaches.tier]
+    compared = Comparison(
         name=f"the {scope}",
         low=_significant(row[f"{scope}_low_flop"]),
         likely=_rounded(row[f"{scope}_likely_flop"]),
@@ -138,10 +239,11 @@ def _comparison(rule: Rule, row: dict[str, Any], tier: Tier) -> Comparison:
         tier=tier.flop,
         unit="FLOP",
     )
+    return compared, tier
 
 
-def _scope(rule: Rule) -> str:
-    return rule.reaches.measure.removesuffix("_flop")
+def _scope(reaches: Reaches) -> str:
+    return reaches.measure.removesuffix("_flop")
 
 
 def _significant(value: float) -> float:
@@ -152,8 +254,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else _significant(value)
 
 
-def _inputs_digest(rows: list[dict[str, Any]]) -> str:
-    """A digest of all that the rule saw of these runs, numbers to SIGNIFICANT_DIGITS."""
+def _inputs_digest(rows: list[Row]) -> str:
+    """A digest of all that the rule saw of these rows, numbers to SIGNIFICANT_DIGITS."""
     return hashlib.sha256(json.dumps(_plain(rows), sort_keys=True).encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 A finding: what a rule found, with everything needed to check it years later.
 
 A finding says that something should be looked at. It never says that a law was broken, and it holds no name of a party:
-subjects are opaque ids.
+subjects are opaque ids, or names of products.
 """
 
 import hashlib
@@ -14,12 +14,14 @@ from enum import StrEnum
 
 class Strength(StrEnum):
     """
-    How far the numbers carry the rule.
+    How far what is known carries the rule.
 
     ``crossed``: the low end of the interval is at or above the tier. ``may_have_crossed``: only the high end is.
-    ``not_evaluable``: a fact that the rule needs is missing, which is itself a finding.
+    ``present``: what the rule looks for is there; no amount decides. ``not_evaluable``: a fact that the rule needs is
+    missing, which is itself a finding.
     """
 
+    PRESENT = "present"
     CROSSED = "crossed"
     MAY_HAVE_CROSSED = "may_have_crossed"
     NOT_EVALUABLE = "not_evaluable"
@@ -34,10 +36,11 @@ class Severity(StrEnum):
 
 
 class SubjectKind(StrEnum):
-    """Whom or what a finding is about: a tenant, or a workload that no tenant could be found for."""
+    """What a finding is about: a tenant, a workload that no tenant could be found for, or an accelerator."""
 
     TENANT = "tenant"
     WORKLOAD = "workload"
+    ACCELERATOR = "accelerator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,8 @@ class Finding:
 
     ``law_at`` is the day whose law was applied. The digests name the exact facts, rules and inputs that were used;
     ``reasons`` are sentences a reviewer reads, ``asks`` is what the rule wants a person to find out, ``sources`` are
-    the citations behind the rule and behind the answer on headquarters.
+    the citations behind the rule and behind the answers on headquarters and hardware. ``comparisons`` is empty where no
+    amount decides; ``run_ids`` is empty and ``nodes`` says where it stands where it is about an accelerator.
     """
 
     rule_id: str
@@ -85,6 +89,7 @@ class Finding:
     facts_digest: str
     rules_digest: str
     inputs_digest: str
+    nodes: tuple[str, ...] = ()
 
     @property
     def finding_id(self) -> str:

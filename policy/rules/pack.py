@@ -1,22 +1,31 @@
 """
 A rule pack: rules as YAML, with the source of each, its severity, and what it asks the reviewer.
 
-A rule matches a run by its ``when`` and opens a finding when the measured compute reaches a tier: ``crossed`` if the
-low end of the interval does, ``may_have_crossed`` if only the high end does. The tier is the provider's; the policy
-statement behind the first pack names no amount.
+A rule is about runs, or about the accelerators of the fleet whoever uses them, and matches them by its ``when``. With
+``reaches`` it opens a finding when the measured compute of a run reaches a tier: ``crossed`` if the low end of the
+interval does, ``may_have_crossed`` if only the high end does. The tier is the provider's; the policy statement behind
+the first rules names no amount. Without ``reaches`` no amount decides, and what is found is ``present``.
+
+Its sources are ids of documents in the facts, so that law is cited in one place.
 """
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, ValidationInfo, field_validator
 
 from policy.rules.conditions import Condition, Measure
 from policy.rules.finding import Severity, Strength
 from policy.rules.scalars import Text
 from policy.rules.strict_yaml import YamlProblem, read_yaml
+from policy.rules.subject import VOCABULARY, About
+
+WITH_AMOUNT = (Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
+WITHOUT_AMOUNT = (Strength.PRESENT, Strength.NOT_EVALUABLE)
+"""The strengths that findings of a rule can have, with ``reaches`` and without."""
 
 
 class PackError(Exception):
@@ -34,34 +43,66 @@ class Reaches(_Part):
     tier: Text
 
 
-class Severities(_Part):
-    """How soon somebody should look, by how far the numbers carry the rule."""
-
-    crossed: Severity
-    may_have_crossed: Severity
-    not_evaluable: Severity
-
-    def of(self, strength: Strength) -> Severity:
-        """The severity of a finding of this strength."""
-        return {
-            Strength.CROSSED: self.crossed,
-            Strength.MAY_HAVE_CROSSED: self.may_have_crossed,
-            Strength.NOT_EVALUABLE: self.not_evaluable,
-        }[strength]
-
-
 class Rule(_Part):
-    """One rule. ``when_unknown``: whether a run whose ``when`` is not known is a finding of its own."""
+    """
+    One rule. ``severity``: how soon somebody should look, by strength.
+
+    ``when_unknown``: whether a subject for which ``when`` is not known is a finding of its own.
+    """
 
     id: Annotated[Text, Field(pattern=r"^[a-z0-9-]+$")]
     version: Annotated[StrictInt, Field(ge=1)]
     title: Text
+    about: About = About.RUN
     when: Condition
-    reaches: Reaches
-    severity: Severities
+    reaches: Reaches | None = None
+    severity: Mapping[Strength, Severity]
     when_unknown: Literal["finding", "no_finding"]
     asks: Text
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+    @field_validator("when")
+    @classmethod
+    def _of_its_subject(cls, when: Condition, rest: ValidationInfo) -> Condition:
+        about: About | None = rest.data.get("about")
+        if about is None:
+            return when
+        known = VOCABULARY[about]
+        strangers = [name for name in when.fields if name not in known]
+        if strangers:
+            what = f"{strangers[0]!r} is no field of a rule about {_plural(about)}"
+            raise ValueError(f"{what}; there are {', '.join(known)}")
+        return when
+
+    @field_validator("reaches")
+    @classmethod
+    def _only_of_runs(cls, reaches: Reaches | None, rest: ValidationInfo) -> Reaches | None:
+        if reaches is not None and rest.data.get("about") is About.ACCELERATOR:
+            raise ValueError("only runs add up to an amount of compute; leave it out, or let the rule be about run")
+        return reaches
+
+    @field_validator("severity")
+    @classmethod
+    def _of_each_strength(
+        cls, severity: Mapping[Strength, Severity], rest: ValidationInfo
+    ) -> Mapping[Strength, Severity]:
+        if "reaches" not in rest.data:
+            return severity
+        reaches = rest.data["reaches"]
+        strengths = WITHOUT_AMOUNT if reaches is None else WITH_AMOUNT
+        if set(severity) != set(strengths):
+            why = "without reaches" if reaches is None else "with reaches"
+            raise ValueError(f"{why} it names {', '.join(strengths)}, and here {', '.join(severity) or 'nothing'}")
+        return severity
+
+    @property
+    def strengths(self) -> tuple[Strength, ...]:
+        """The strengths that its findings can have."""
+        return WITHOUT_AMOUNT if self.reaches is None else WITH_AMOUNT
+
+
+def _plural(about: About) -> str:
+    return f"{about}s"
 
 
 class _Written(_Part):
@@ -76,6 +117,11 @@ class Pack(_Written):
 
     digest: str
     file: str
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers that its rules compare with, by name."""
+        return tuple(sorted({rule.reaches.tier for rule in self.rules if rule.reaches}))
 
 
 def load_pack(path: Path | None = None) -> Pack:
@@ -131,7 +177,7 @@ def _problems(content: dict[str, Any], error: ValidationError) -> str:
 
 def _place(content: dict[str, Any], where: tuple[int | str, ...]) -> str:
     """The rule by its id, or by its number in the file, and the keys that lead to the field."""
-    keys = [key for key in where if not str(key).startswith("<")]
+    keys = [key for key in where if not str(key).startswith("<") and key != "[key]"]
     if len(keys) < 2 or keys[0] != "rules" or not isinstance(keys[1], int):
         return ".".join(map(str, keys))
     rule = content["rules"][keys[1]]

@@ -7,7 +7,8 @@ They say what was measured and what is asked. They accuse nobody: no word for wr
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policy.facts.evidence import Document
+from policy.facts.classification import Presumed
+from policy.facts.evidence import Document, Layer
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
 from policy.rules.finding import Comparison, Strength
@@ -16,12 +17,24 @@ from policy.usage.window import Metering
 Row = Mapping[str, Any]
 
 LEAST_SHOWN_HOURS = 0.05  # below it the hours would read 0.0
+SHOWN_NODES = 10  # a finding has all of them in a field of its own
 NOT_KNOWN = "not known"
 
 STRENGTHS = {
     Strength.CROSSED: "at or above the tier",
     Strength.MAY_HAVE_CROSSED: "possibly at or above the tier",
     Strength.NOT_EVALUABLE: "not evaluable against the tier",
+}
+STRENGTHS_WITHOUT_AMOUNT = {
+    Strength.PRESENT: "what the rule looks for is there, and no amount decides",
+    Strength.NOT_EVALUABLE: "whether what the rule looks for is there is not known, and no amount decides",
+}
+PRESUMED = {
+    Presumed.NAMED: "named in the guidance",
+    Presumed.PRESUMED: "presumed",
+    Presumed.CLASSIFY: "presumed if its numbers, which are not known, meet ECCN 3A090",
+    Presumed.UNKNOWN: NOT_KNOWN,
+    Presumed.NO: "not presumed",
 }
 VERDICTS = {
     Verdict.TRAINING: "training",
@@ -34,6 +47,10 @@ WHAT_COUNTS = (
 )
 SHARED = "were shared with others, or nobody could tell who held the devices"
 HIGH_END_ONLY = "they count towards the high end only"
+NO_AMOUNT = (
+    "No amount of compute decides this rule. The weights of the verdict are guesses that nobody has measured yet."
+)
+WHOEVER_USES_IT = "This is about the accelerator, whoever uses it, and says nothing of any tenant."
 STANDS_ALONE = "The run has no tenant, so it adds up with no other run."
 
 
@@ -58,30 +75,65 @@ def _ends(low: float | None, high: float | None) -> str:
     return f"{flop_text(low)} to {flop_text(high)} FLOP"
 
 
-def summary(row: Row, strength: Strength, compared: Comparison) -> str:
-    """The finding in one line."""
+def summary(row: Row, strength: Strength, compared: Comparison | None) -> str:
+    """A finding about runs in one line."""
+    begins = f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}"
+    if compared is None:
+        return f"{begins}; {_control(row)}; {STRENGTHS_WITHOUT_AMOUNT[strength]}"
     return (
-        f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}; "
-        f"training compute of {compared.name}: {_ends(compared.low, compared.high)}, "
+        f"{begins}; training compute of {compared.name}: {_ends(compared.low, compared.high)}, "
         f"{STRENGTHS[strength]} {compared.tier_name} of {flop_text(compared.tier)} FLOP"
     )
 
 
 def reasons(
-    row: Row, compared: Comparison, tier_basis: str, *, unknown_fields: tuple[str, ...] = (), further_runs: int = 0
+    row: Row,
+    compared: Comparison | None,
+    tier_basis: str,
+    *,
+    unknown_fields: tuple[str, ...] = (),
+    further_runs: int = 0,
 ) -> tuple[str, ...]:
-    """The finding in full: tenant, headquarters, verdict, compute, and what was not seen or is not known."""
+    """The finding in full: tenant, headquarters, hardware, verdict, compute, and what was not seen or is not known."""
     return (
         f"Headquarters, by the law of {row['law_at'].isoformat()}: {row['hq_reason']}.",
         f"Tenant: {row['link_reason']}.",
+        f"Hardware: {row['hardware_reason'] or NOT_KNOWN + '.'}",
         f"Verdict on {row['run_id']}, from its day {row['day'].isoformat()}: "
         f"{_verdict(row)}, score {row['score']:.1f}: {_evidence(row)}.",
         *_further(further_runs),
-        *_compute(row, compared, tier_basis),
-        *_unseen(row),
-        *_no_estimate(row, compared),
-        *(f"The rule could not be decided: {name} is {NOT_KNOWN}." for name in unknown_fields),
+        *((NO_AMOUNT,) if compared is None else _amount(row, compared, tier_basis)),
+        *_undecided(unknown_fields),
     )
+
+
+def accelerator_summary(row: Row, strength: Strength) -> str:
+    """A finding about an accelerator in one line."""
+    count = int(row["node_count"])
+    presumed = PRESUMED[Presumed(row["presumed"])] if row["presumed"] else NOT_KNOWN
+    where = f"{row['accelerator']} on {count} {'node' if count == 1 else 'nodes'}"
+    return f"{where}; presumed subject to the EAR: {presumed}; {_control(row)}; {STRENGTHS_WITHOUT_AMOUNT[strength]}"
+
+
+def accelerator_reasons(row: Row, *, unknown_fields: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The finding in full: what the law says about the accelerator, where it stands, and since when."""
+    shown = row["nodes"][:SHOWN_NODES]
+    more = f" and {len(row['nodes']) - len(shown)} more" if len(row["nodes"]) > len(shown) else ""
+    first, last = (row[name].date().isoformat() for name in ("first_seen", "last_seen"))
+    return (
+        f"Hardware: {row['hardware_reason']}",
+        f"Seen from {first} to {last} on {', '.join(shown)}{more}: {row['gpu_hours']:,.1f} device-hours.",
+        WHOEVER_USES_IT,
+        *_undecided(unknown_fields),
+    )
+
+
+def supposed(scenarios: Sequence[Layer]) -> tuple[str, ...]:
+    """That a finding rests on what is not so, or not yet; nothing where the facts are in force."""
+    if not scenarios:
+        return ()
+    named = "; ".join(f"{layer.name} ({layer.reason.rstrip('.')})" for layer in scenarios)
+    return (f"This finding is of a scenario and not in force: {named}.",)
 
 
 def overdue(documents: Sequence[Document]) -> tuple[str, ...]:
@@ -93,6 +145,17 @@ def overdue(documents: Sequence[Document]) -> tuple[str, ...]:
         f"{len(documents)} of the documents behind this finding should have been read again by now, the first by "
         f"{first.good_through.isoformat()} ({first.citation}): what they say of law and hardware may be outdated.",
     )
+
+
+def _control(row: Row) -> str:
+    return (
+        f"controlled by letter: {row['controlled_by_letter'] or NOT_KNOWN}; "
+        f"ECCN 3A090 by its numbers: {row['highest_paragraph'] or NOT_KNOWN}"
+    )
+
+
+def _undecided(fields: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"The rule could not be decided: {name} is {NOT_KNOWN}." for name in fields)
 
 
 def _verdict(row: Row) -> str:
@@ -109,6 +172,10 @@ def _further(runs: int) -> tuple[str, ...]:
     if runs == 0:
         return ()
     return (f"The verdict shown is that of the largest run; further runs in this finding: {runs}.",)
+
+
+def _amount(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:
+    return (*_compute(row, compared, tier_basis), *_unseen(row), *_no_estimate(row, compared))
 
 
 def _compute(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:

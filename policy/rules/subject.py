@@ -1,38 +1,83 @@
 """
-What a rule may look at: one row for each run, with its verdict, its tenant's answers, and the sums it is part of.
+What a rule may look at: a run, or an accelerator of the fleet whoever uses it.
 
-This schema is the vocabulary of the rule language. It names no party: whom an opaque id stands for is for the reviewer
-to look up.
+A run comes with its verdict, its tenant's answers, what controls its hardware, and the sums it is part of. These
+schemas are the vocabulary of the rule language. They name no party: whom an opaque id stands for is for the reviewer to
+look up.
 """
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
 
 import polars as pl
 
+from policy.facts.classification import Classifier
+from policy.facts.evidence import Answer
+from policy.facts.product_names import Named, ProductNames
 from policy.frames import conform, schema
 from policy.judgement.exposure import EXPOSURES
+from policy.judgement.hardware import ACCELERATOR_HARDWARE, RUN_HARDWARE, describe_accelerators
 from policy.judgement.link import RUN_LINKS
 from policy.judgement.runs import RUNS
 from policy.judgement.stints import STINT_VERDICTS
+from policy.judgement.totals import total
+from policy.rules.finding import SubjectKind
+from policy.usage.window import UTC_TIME
+
+
+class About(StrEnum):
+    """What a rule is about: each run, or each accelerator of the fleet, whoever uses it."""
+
+    RUN = "run"
+    ACCELERATOR = "accelerator"
+
+
+def _besides(columns: pl.Schema, *left_out: str) -> dict[str, pl.DataType]:
+    return {name: dtype for name, dtype in columns.items() if name not in left_out}
+
 
 SUBJECTS = schema(
     {
         **RUNS,
-        **{name: dtype for name, dtype in STINT_VERDICTS.items() if name != "run_id"},
-        **{name: dtype for name, dtype in RUN_LINKS.items() if name not in ("run_id", "tenant_id")},
-        **{name: dtype for name, dtype in EXPOSURES.items() if name != "run_id"},
+        **_besides(STINT_VERDICTS, "run_id"),
+        **_besides(RUN_LINKS, "run_id", "tenant_id"),
+        **_besides(RUN_HARDWARE, "run_id"),
+        **_besides(EXPOSURES, "run_id"),
         "subject_kind": pl.String,  # tenant, or workload where no tenant was claimed
         "subject_id": pl.String,
     }
 )
+ACCELERATORS = schema(
+    {
+        "accelerator": pl.String,  # as the driver or the bus names it; its subject id
+        "device": pl.String,  # in the catalogue; null: it is not there
+        "vendor": pl.String,  # null: not known
+        "vendor_known": pl.String,  # yes or no
+        **_besides(ACCELERATOR_HARDWARE, "accelerator", "hardware_law_at"),
+        "node_count": pl.Float64,
+        "nodes": pl.List(pl.String),
+        "gpu_hours": pl.Float64,  # that they were there
+        "first_seen": UTC_TIME,  # in the look-back
+        "last_seen": UTC_TIME,
+        "law_at": pl.Date,  # the last of the days whose law decided
+        "subject_kind": pl.String,
+        "subject_id": pl.String,
+    }
+)
+VOCABULARY: Mapping[About, pl.Schema] = MappingProxyType({About.RUN: SUBJECTS, About.ACCELERATOR: ACCELERATORS})
+"""The fields there are, by what a rule is about. A field of both has one type."""
 
 
 def describe_subjects(
-    runs: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame, exposures: pl.DataFrame
+    runs: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame, hardware: pl.DataFrame, exposures: pl.DataFrame
 ) -> pl.DataFrame:
     """Join what is known of every run, schema SUBJECTS; as many rows as runs, sorted by run_id."""
     claimed = pl.col("tenant_id").is_not_null()
     rows = (
         runs.join(verdicts, on="run_id")
         .join(links.drop("tenant_id"), on="run_id")
+        .join(hardware, on="run_id")
         .join(exposures, on="run_id")
         .with_columns(
             subject_kind=pl.when(claimed).then(pl.lit("tenant")).otherwise(pl.lit("workload")),
@@ -40,3 +85,34 @@ def describe_subjects(
         )
     )
     return conform(rows.select(SUBJECTS.names()).sort("run_id"), SUBJECTS, "subjects")
+
+
+def describe_fleet(inventory: pl.DataFrame, classifier: Classifier) -> pl.DataFrame:
+    """What is known of every accelerator of the fleet, schema ACCELERATORS; one row a name, sorted by it."""
+    there = inventory.group_by("accelerator").agg(
+        node_count=pl.col("node").n_unique().cast(pl.Float64),
+        nodes=pl.col("node").unique().sort(),
+        gpu_hours=total("gpu_seconds") / 3600,
+        first_seen=pl.col("first_seen").min(),
+        last_seen=pl.col("last_seen").max(),
+    )
+    named = _named(inventory["accelerator"].unique(), classifier.names)
+    rows = (
+        there.join(named, on="accelerator")
+        .join(describe_accelerators(inventory, classifier), on="accelerator")
+        .rename({"hardware_law_at": "law_at"})
+        .with_columns(subject_kind=pl.lit(SubjectKind.ACCELERATOR.value), subject_id="accelerator")
+    )
+    return conform(rows.select(ACCELERATORS.names()).sort("accelerator"), ACCELERATORS, "accelerators")
+
+
+def _named(accelerators: pl.Series, names: ProductNames) -> pl.DataFrame:
+    """What the names of accelerators tell: device, vendor, and whether the vendor is known."""
+    rows = []
+    for name in accelerators:
+        found = names.identify(name)
+        device = found.device.device if isinstance(found, Named) else None
+        known = Answer.NO if found.vendor is None else Answer.YES
+        rows.append((name, device, found.vendor.id if found.vendor else None, known))
+    columns = ("accelerator", "device", "vendor", "vendor_known")
+    return pl.DataFrame(rows, schema={name: ACCELERATORS[name] for name in columns}, orient="row")

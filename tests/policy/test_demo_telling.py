@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 from support.findings import a_finding
-from support.judgement import FACTS, START, a_subject, a_window, estimates_of, subjects_frame
+from support.judgement import FACTS, START, a_subject, a_window, accelerators_frame, estimates_of, subjects_frame
 
 from policy.demo import telling
 from policy.demo.chain import chain_of
@@ -49,7 +49,9 @@ def a_day(*tickets: Ticket, expected: tuple[TicketKey, ...] = (), explain: str |
         expected=expected,
         explain=explain,
     )
-    judgement = Judgement(estimates=estimates_of(), subjects=subjects_frame(a_subject()), findings=())
+    judgement = Judgement(
+        estimates=estimates_of(), subjects=subjects_frame(a_subject()), accelerators=accelerators_frame(), findings=()
+    )
     # What is asked of the day here asks nothing of its engine.
     return Day(scenario=scenario, engine=cast("Engine", None), judgement=judgement, tickets=tickets)
 
@@ -58,7 +60,9 @@ def compared(*subjects: dict[str, Any], findings: tuple[Finding, ...] = (), **wi
     """The comparison's rows for subjects and findings, over one window for each tenant."""
     tenants = {subject["tenant_id"] for subject in subjects}
     estimates = estimates_of(*(a_window(tenant_id=each, **window) for each in tenants))
-    judgement = Judgement(estimates=estimates, subjects=subjects_frame(*subjects), findings=findings)
+    judgement = Judgement(
+        estimates=estimates, subjects=subjects_frame(*subjects), accelerators=accelerators_frame(), findings=findings
+    )
     return compare(judgement, empty(TENANTS), FACTS, 1e19, START.date()).to_dicts()
 
 
@@ -166,7 +170,9 @@ def test_the_chain_says_why_a_part_has_no_estimate() -> None:
     reason = "the facts have no peak for accelerator NVIDIA X1"
     row = a_subject(no_estimate_reasons=[reason], run_high_flop=None, run_likely_flop=None)
     finding = a_finding(subject_id="t-1", run_ids=(row["run_id"],), as_of=datetime(2026, 6, 2, tzinfo=UTC))
-    judgement = Judgement(estimates=estimates_of(), subjects=subjects_frame(row), findings=(finding,))
+    judgement = Judgement(
+        estimates=estimates_of(), subjects=subjects_frame(row), accelerators=accelerators_frame(), findings=(finding,)
+    )
     console = Console(file=StringIO(), width=200)
     console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
     said = cast("StringIO", console.file).getvalue()

@@ -12,6 +12,7 @@ from support.kyc import a_tenant, tenants_frame
 import policy.rules
 from policy.engine import Judgement, judge
 from policy.judgement.estimate import ESTIMATES
+from policy.judgement.inventory import inventory_of
 from policy.rules.finding import Finding
 from policy.rules.pack import load_pack, parse_pack
 from policy.rules.subject import SUBJECTS
@@ -31,7 +32,7 @@ TENANTS = tenants_frame(
     a_tenant(tenant_id="t-unknown", headquarters_country="SG"),
     a_tenant(tenant_id="t-out", headquarters_country="DE", ultimate_parent_id="self"),
 )
-IN_SCOPE, UNKNOWN, MAY_BE, UNLINKED = (rule.id for rule in PACK.rules)
+IN_SCOPE, UNKNOWN, MAY_BE, UNLINKED, LETTER, LETTER_UNKNOWN = (rule.id for rule in PACK.rules[:6])
 TENANT_IDS = ("t-cn", "t-mo", "t-parent", "t-unknown", "t-out", None, "t-nobody")
 
 
@@ -43,7 +44,8 @@ def large(tenant_id: str | None, **different: Any) -> dict[str, Any]:
 def judged(*windows: dict[str, Any], **different: Any) -> Judgement:
     """Judge windows by the shipped rules and a tier of 1e20 FLOP."""
     given_by = {"tenants": TENANTS, "facts": TIERED, "pack": PACK, "at": START, **different}
-    return judge(windows_frame(*windows), **given_by)
+    whole = windows_frame(*windows)
+    return judge(whole, inventory_of(whole), **given_by)
 
 
 def found(*windows: dict[str, Any]) -> set[tuple[str, str, str]]:
@@ -92,8 +94,9 @@ def test_silent_node() -> None:
 
 def test_unknown_accelerator() -> None:
     """Training on a device that the facts do not know is a finding of its own, and says which device."""
-    (finding,) = judged(large("t-cn", accelerator="NVIDIA X1")).findings
+    finding, of_letter = judged(large("t-cn", accelerator="NVIDIA X1")).findings
     assert (finding.rule_id, finding.strength) == (IN_SCOPE, "not_evaluable")
+    assert (of_letter.rule_id, of_letter.strength) == (LETTER_UNKNOWN, "present")
     assert "No estimate for a part of the run: the facts have no peak for accelerator NVIDIA X1." in finding.reasons
 
 

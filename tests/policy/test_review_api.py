@@ -22,6 +22,7 @@ from policy.review.api.serve import server_of
 from policy.review.errors import RemoteNotAllowed
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import NOTICE, OUTCOME_MEANINGS, Outcome
+from policy.rules.finding import Strength, SubjectKind
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 REASON = "Looked at the job and asked the customer."
@@ -185,6 +186,21 @@ def test_a_detail_holds_everything(alice: Client, ticket_id: str) -> None:
     assert detail["reasons"] == ["The high end of the estimate is above the tier."]
     assert [(event["kind"], event["at"]) for event in detail["events"]] == [("opened", "2026-03-02T09:30:00Z")]
     assert (detail["decisions"], len(detail["findings"])) == ([], 1)
+
+
+def test_an_accelerators_ticket_names_its_nodes(alice: Client, store: TicketStore) -> None:
+    """A ticket about an accelerator has its nodes, in the detail and for each finding, and compares nothing."""
+    about = {
+        "subject_kind": SubjectKind.ACCELERATOR,
+        "subject_id": "Huawei device d802",
+        "strength": Strength.PRESENT,
+    }
+    finding = a_finding(**about, run_ids=(), comparisons=(), nodes=("node-a", "node-b"))
+    (ticket_id,) = store.submit([finding], AT).opened
+    detail = alice.get(f"/v1/tickets/{ticket_id}").json()
+    assert about == {name: detail[name] for name in about}
+    assert (detail["nodes"], detail["run_ids"], detail["comparisons"]) == (["node-a", "node-b"], [], [])
+    assert detail["findings"][0]["nodes"] == ["node-a", "node-b"]
 
 
 def test_a_number_without_bound_is_shown_as_such(alice: Client, store: TicketStore) -> None:

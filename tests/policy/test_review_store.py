@@ -22,7 +22,7 @@ from policy.review.store.documents import document_of, finding_of
 from policy.review.store.engine import engine_of
 from policy.review.store.tables import metadata
 from policy.review.ticket import EventKind, Outcome, TicketRecord, TicketState
-from policy.rules.finding import Finding, Severity, Strength
+from policy.rules.finding import Finding, Severity, Strength, SubjectKind
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 NOTHING = Submission(opened=(), updated=())
@@ -347,3 +347,31 @@ def test_a_finding_is_kept_without_loss() -> None:
     )
     document = document_of(finding)
     assert finding_of(json.loads(json.dumps(document, allow_nan=False))) == finding
+
+
+def test_a_finding_of_an_earlier_version_is_read() -> None:
+    """A document that was kept before findings had nodes is read, and has none."""
+    document = document_of(a_finding())
+    del document["nodes"]
+    assert finding_of(json.loads(json.dumps(document))) == a_finding()
+    assert finding_of(document).nodes == ()
+
+
+def test_a_new_node_is_in_the_record(store: TicketStore) -> None:
+    """A node more on an undecided ticket is an entry of its record; after the decision it opens the next ticket."""
+    about = {
+        "subject_kind": SubjectKind.ACCELERATOR,
+        "subject_id": "Huawei device d802",
+        "strength": Strength.PRESENT,
+        "run_ids": (),
+        "comparisons": (),
+    }
+    ticket_id = opened(store, **about, nodes=("node-a",))
+    store.submit([later(1, **about, nodes=("node-a", "node-b"))], AT)
+    events = store.read(ticket_id).events
+    assert [(event.kind, event.changed) for event in events[1:]] == [(EventKind.FINDING_UPDATED, ("nodes",))]
+    store.take(ticket_id, "alice", AT)
+    store.decide(ticket_id, "alice", Outcome.REFERRED_TO_COUNSEL, REASON, AT)
+    assert store.submit([later(2, **about, nodes=("node-b",))], AT) == NOTHING
+    (next_id,) = store.submit([later(3, **about, nodes=("node-b", "node-c"))], AT).opened
+    assert store.read(next_id).ticket.previous_ticket_id == ticket_id

@@ -17,6 +17,7 @@ from policy.review.ticket import (
     MOVES,
     OUTCOME_MEANINGS,
     REFUSALS,
+    STRENGTH_ORDER,
     Action,
     Effect,
     Outcome,
@@ -29,7 +30,7 @@ from policy.review.ticket import (
     taken,
     ticket_id_of,
 )
-from policy.rules.finding import Finding, Severity, Strength
+from policy.rules.finding import Finding, Severity, Strength, SubjectKind
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 LATER = a_finding().as_of + timedelta(hours=1)
@@ -106,6 +107,7 @@ def test_a_first_finding_opens() -> None:
         ({"strength": Strength.NOT_EVALUABLE}, Effect.UPDATE),
         ({"run_ids": ("run-1", "run-2")}, Effect.UPDATE),
         ({"run_ids": ()}, Effect.UPDATE),
+        ({"nodes": ("node-a",)}, Effect.UPDATE),
     ],
 )
 def test_an_undecided_ticket_notes_what_a_reviewer_cares_about(
@@ -114,6 +116,41 @@ def test_an_undecided_ticket_notes_what_a_reviewer_cares_about(
     """Severity, strength and the set of runs are worth an entry; other numbers are only brought up to date."""
     ticket = a_ticket(state, "alice")
     assert effect_of(a_finding(as_of=LATER, **new), ticket, {ticket.finding_id}) is effect
+
+
+AN_ACCELERATOR: dict[str, object] = {
+    "subject_kind": SubjectKind.ACCELERATOR,
+    "subject_id": "Huawei device d802",
+    "strength": Strength.PRESENT,
+    "severity": Severity.HIGH,
+    "run_ids": (),
+    "comparisons": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "undecided", "decided_then"),
+    [
+        (("node-a", "node-b"), Effect.REPLACE, Effect.NOTHING),
+        (("node-b", "node-a"), Effect.REPLACE, Effect.NOTHING),
+        (("node-a",), Effect.UPDATE, Effect.NOTHING),
+        (("node-a", "node-b", "node-c"), Effect.UPDATE, Effect.OPEN),
+        (("node-c",), Effect.UPDATE, Effect.OPEN),
+    ],
+)
+def test_a_new_node_is_what_a_new_run_is(nodes: tuple[str, ...], undecided: Effect, decided_then: Effect) -> None:
+    """An accelerator on a node that was not decided on is a new question; one that is gone from a node is none."""
+    known = {**AN_ACCELERATOR, "nodes": ("node-a", "node-b")}
+    finding = a_finding(**{**known, "nodes": nodes}, as_of=LATER)
+    for state, effect in ((TicketState.OPEN, undecided), (TicketState.DECIDED, decided_then)):
+        ticket = a_ticket(state, **known)
+        assert effect_of(finding, ticket, {ticket.finding_id}) is effect
+
+
+def test_what_is_present_is_as_serious_as_what_was_reached() -> None:
+    """Whether an amount was reached or something is there, neither is in doubt, and neither outdoes the other."""
+    assert STRENGTH_ORDER[Strength.PRESENT] == STRENGTH_ORDER[Strength.CROSSED] == max(STRENGTH_ORDER.values())
+    assert set(STRENGTH_ORDER) == set(Strength)
 
 
 def test_the_order_of_runs_is_no_change() -> None:
@@ -140,6 +177,8 @@ def test_an_earlier_moment_that_adds_nothing_is_a_repetition() -> None:
         ({"strength": Strength.CROSSED}, Effect.OPEN),
         ({"run_ids": ()}, Effect.NOTHING),
         ({"run_ids": ("run-1", "run-2")}, Effect.OPEN),
+        ({"nodes": ("node-a",)}, Effect.OPEN),
+        ({"strength": Strength.PRESENT}, Effect.OPEN),
     ],
 )
 def test_a_decided_ticket_stays_decided_until_there_is_more(new: dict[str, object], effect: Effect) -> None:

@@ -2,18 +2,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.judgement import FACTS, START, a_subject, subjects_frame
+from support.judgement import FACTS, START, a_subject, accelerators_frame, an_accelerator, subjects_frame
 
 import policy.rules
 from policy.rules.evaluate import evaluate
-from policy.rules.finding import Strength
+from policy.rules.finding import Finding
 from policy.rules.pack import load_pack
 from policy.rules.strict_yaml import read_yaml
-from policy.rules.subject import SUBJECTS
+from policy.rules.subject import VOCABULARY, About
 
 FOLDER = Path(policy.rules.__file__).parent / "cases"
 PACK = load_pack()
-RULES = [rule.id for rule in PACK.rules]
+RULES = {rule.id: rule for rule in PACK.rules}
 NOTHING = "nothing"
 
 
@@ -35,31 +35,65 @@ def test_every_rule_has_cases() -> None:
 
 @pytest.mark.parametrize("rule_id", RULES)
 def test_both_ways(rule_id: str) -> None:
-    """Every rule has a case of each strength, and one that finds nothing."""
-    assert {case["finds"] for case in cases_of(rule_id)} == {*map(str, Strength), NOTHING}
+    """Every rule has a case of each strength that its findings can have, and one that finds nothing."""
+    assert {case["finds"] for case in cases_of(rule_id)} == {*map(str, RULES[rule_id].strengths), NOTHING}
+
+
+def found_in(about: About, given: dict[str, Any]) -> tuple[Finding, ...]:
+    """Evaluate the shipped rules over one run or one accelerator, and nothing else."""
+    runs = subjects_frame(a_subject(**given)) if about is About.RUN else subjects_frame()
+    accelerators = accelerators_frame() if about is About.RUN else accelerators_frame(an_accelerator(**given))
+    return evaluate(PACK, runs, accelerators, FACTS, START)
 
 
 @pytest.mark.parametrize(("rule_id", "case"), CASES)
 def test_case(rule_id: str, case: dict[str, Any]) -> None:
-    """A case finds what it says under its own rule, and nothing under any other."""
-    found = evaluate(PACK, subjects_frame(a_subject(**case["given"])), FACTS, START)
-    expected = {} if case["finds"] == NOTHING else {rule_id: case["finds"]}
+    """A case finds what it says under its own rule, and under others what it names besides and nothing more."""
+    found = found_in(RULES[rule_id].about, case["given"])
+    expected = case.get("also", {}) | ({} if case["finds"] == NOTHING else {rule_id: case["finds"]})
     assert {finding.rule_id: str(finding.strength) for finding in found} == expected
 
 
 @pytest.mark.parametrize(("rule_id", "case"), CASES)
 def test_case_is_readable(rule_id: str, case: dict[str, Any]) -> None:
     """A case says why in a sentence, and changes only fields that there are."""
-    assert set(case) == {"because", "given", "finds"}
+    assert set(case) - {"also"} == {"because", "given", "finds"}
     assert case["because"].endswith(".")
-    assert set(case["given"]) <= set(SUBJECTS)
+    assert set(case["given"]) <= set(VOCABULARY[RULES[rule_id].about])
+    assert rule_id not in case.get("also", {})
+
+
+def head_of(about: About) -> str:
+    """The one head of all files about runs, or about accelerators."""
+    ids = [rule.id for rule in PACK.rules if rule.about is about]
+    (head,) = {(FOLDER / f"{each}.yaml").read_text(encoding="utf-8").partition("rule:")[0] for each in ids}
+    return head
 
 
 def test_head_is_true() -> None:
     """The head of every file describes the run that its cases change."""
-    heads = {(FOLDER / f"{rule}.yaml").read_text(encoding="utf-8").partition("rule:")[0] for rule in RULES}
-    subject = a_subject()
-    assert len(heads) == 1
-    assert "2e23 to 3e24 FLOP, against a tier of 1e23 FLOP" in heads.pop()
+    head, subject = head_of(About.RUN), a_subject()
+    assert "2e23 to 3e24 FLOP, against a tier of 1e23 FLOP" in head
+    assert "no accelerator of it controlled by letter; 244,444 device-hours of its group" in head
+    assert (subject["controlled_by_letter"], int(subject["group_device_hours"])) == ("no", 244_444)
     assert (subject["group_low_flop"], subject["group_high_flop"], FACTS.tiers.flop("review")) == (2e23, 3e24, 1e23)
     assert (subject["verdict"], subject["link_state"], subject["hq_in_scope"]) == ("training", "linked", "no")
+
+
+def test_head_about_accelerators_is_true() -> None:
+    """The head of every file about accelerators describes the one that its cases change."""
+    head, accelerator = head_of(About.ACCELERATOR), an_accelerator()
+    assert "developer known and out of scope; not presumed to be subject to the EAR; not controlled by" in head
+    told = [accelerator[name] for name in ("vendor_known", "presumed", "controlled_by_letter", "highest_paragraph")]
+    assert told == ["yes", "no", "no", "3A090.a"]
+    assert (accelerator["device"], accelerator["nodes"]) == ("NVIDIA H100 SXM", ["node-a"])
+
+
+@pytest.mark.parametrize("rule_id", ["training-at-systemic-tier", "training-at-frontier-tier"])
+def test_hours_leave_nothing_known_out(rule_id: str) -> None:
+    """In fewer device-hours than the rule asks for no accelerator of the facts reaches half of its tier."""
+    rule: Any = RULES[rule_id]
+    (hours,) = (part.at_least for part in rule.when.all if part.fields == ("group_device_hours",))
+    rates = [rate for each in FACTS.accelerators.accelerator for rate in each.dense_tflop_per_second.values()]
+    most_flop = hours * 3600 * max(rates) * 1e12 * FACTS.estimation.utilisation_high.value
+    assert most_flop < FACTS.tiers.flop(rule.reaches.tier) / 2

@@ -95,6 +95,13 @@ def test_fields() -> None:
             "verdict is never 'trainning'; it is one of training, not_training",
         ),
         ({"field": "hq_in_scope", "in": ["yes", "Yes"]}, "hq_in_scope is never 'Yes'; it is one of yes, no, unknown"),
+        (
+            {"field": "presumed", "equals": "yes"},
+            "presumed is never 'yes'; it is one of named, presumed, classify, unknown",
+        ),
+        ({"field": "highest_paragraph", "equals": "3A090.a.1"}, "it is one of 3A090.a, 3A090, 3A090.b, unclassified, "),
+        ({"field": "controlled_by_letter", "equals": "maybe"}, "it is one of yes, unknown, no"),
+        ({"field": "vendor_known", "equals": "unknown"}, "it is one of yes, no"),
         ({"field": "link_state", "equals": "link"}, "it is one of linked, unlinked, unknown_tenant"),
         ({"field": "hq_in_scope", "equals": True}, "YAML reads an unquoted yes, no, on, off"),
         ({"field": "hq_in_scope", "in": ["unknown", False]}, "YAML reads an unquoted yes, no, on, off"),

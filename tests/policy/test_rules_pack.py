@@ -4,8 +4,11 @@ import pytest
 from support.judgement import FACTS
 
 import policy.rules
-from policy.rules.evaluate import check_tiers
+from policy.facts.facts import load_facts
+from policy.facts.layers import read_overlay
+from policy.rules.evaluate import check_pack
 from policy.rules.pack import PackError, load_pack, parse_pack
+from policy.rules.subject import VOCABULARY
 
 TEXT = (Path(policy.rules.__file__).parent / "packs" / "default.yaml").read_text(encoding="utf-8")
 FIRST = "rule training-in-scope-headquarters: "
@@ -20,7 +23,21 @@ rules:
     severity: {crossed: high, may_have_crossed: low, not_evaluable: low}
     when_unknown: finding
     asks: Who?
-    sources: [somewhere]
+    sources: [cfr_744_6]
+"""
+
+CONTRACT = """
+[overlay]
+kind = "override"
+name = "contract"
+reason = "our customers promise more than the law asks"
+decided_on = 2026-05-01
+
+[sources.our_contract]
+citation = "Our terms of use, version 3"
+evidence = "official"
+read_on = 2026-05-01
+review_by = 2027-05-01
 """
 
 
@@ -40,8 +57,8 @@ def changed(old: str, new: str, text: str = PACK) -> str:
 def test_shipped_pack() -> None:
     """The shipped pack loads, compares with tiers that there are, and each of its rules says what a gap means."""
     pack = load_pack()
-    check_tiers(pack, FACTS)
-    assert (pack.pack, pack.file, len(pack.rules)) == ("default", "default.yaml", 4)
+    check_pack(pack, FACTS)
+    assert (pack.pack, pack.file, len(pack.rules)) == ("default", "default.yaml", 10)
     assert {rule.when_unknown for rule in pack.rules} == {"finding"}
 
 
@@ -57,6 +74,19 @@ def test_shipped_pack() -> None:
         ("measure: group_flop", "measure: flop", "reaches.measure: Input should be 'run_flop', 'tenant_flop'"),
         ("tier: review", "tier: 1.0e+23", "reaches.tier: 1e+23 is not a text; put it in quotes"),
         ("crossed: high", "crossed: urgent", "severity.crossed: Input should be 'high', 'medium' or 'low'"),
+        ("crossed: high", "crosed: high", "severity.crosed: Input should be 'present', 'crossed'"),
+        (
+            "crossed: high, ",
+            "",
+            "severity: with reaches it names crossed, may_have_crossed, not_evaluable, and here may_",
+        ),
+        (
+            "    reaches: {measure: group_flop, tier: review}\n",
+            "",
+            "severity: without reaches it names present, not_evalu",
+        ),
+        ("    when:", "    about: node\n    when:", "about: Input should be 'run' or 'accelerator'"),
+        ("field: verdict", "field: vendor", "when: 'vendor' is no field of a rule about runs; there are run_id, "),
         ("when_unknown: finding", "when_unknown: ignore", "when_unknown: Input should be 'finding' or 'no_finding'"),
         ("    when_unknown: finding\n", "", "when_unknown: missing; add it"),
         ("version: 1", "version: one", "version: Input should be a valid integer"),
@@ -78,7 +108,7 @@ def test_error_names_the_place(old: str, new: str, problem: str) -> None:
         ("id: one", "id: 7", "own.yaml: rule number 1: id: 7 is not a text; put it in quotes"),
         ("id: one", "name: one", "own.yaml: rule number 1: id: missing; add it"),
         ("title: One", "title: ''", "own.yaml: rule one: title: the text is empty; write one"),
-        ("sources: [somewhere]", "sources: []", "own.yaml: rule one: sources: Tuple should have at least 1 item"),
+        ("sources: [cfr_744_6]", "sources: []", "own.yaml: rule one: sources: Tuple should have at least 1 item"),
         ("pack: own", "pack: own\ndigest: x", "own.yaml: digest: not a key of this place"),
         ("pack: own", "pack: own\nfile: x", "own.yaml: file: not a key of this place"),
         ("pack: own", "", "own.yaml: pack: missing; add it"),
@@ -123,7 +153,7 @@ def test_many_problems() -> None:
     """An error tells the first five problems in the order of the file, and how many there are besides."""
     error = error_of("pack: own\nrules: [{id: one}]")
     assert error.startswith("own.yaml: rule one: version: missing; add it; rule one: title: missing; add it; ")
-    assert error.endswith("; and 4 more")
+    assert error.endswith("; and 3 more")
 
 
 def test_same_id_twice() -> None:
@@ -138,8 +168,61 @@ def test_unknown_tier() -> None:
     with pytest.raises(
         PackError, match=r"^own\.yaml: rule one: reaches\.tier: no tier is called 'revue'; there are re"
     ):
-        check_tiers(pack, FACTS)
-    check_tiers(pack, FACTS.with_tiers({"revue": 1e22}, basis="a test"))
+        check_pack(pack, FACTS)
+    check_pack(pack, FACTS.with_tiers({"revue": 1e22}, basis="a test"))
+
+
+ABOUT_ACCELERATORS = """
+pack: own
+rules:
+  - id: one
+    version: 1
+    title: One
+    about: accelerator
+    when: {field: node_count, at_least: 2}
+    severity: {present: low, not_evaluable: low}
+    when_unknown: no_finding
+    asks: Which?
+    sources: [cfr_744_6]
+"""
+
+
+def test_about_accelerators() -> None:
+    """A rule may be about accelerators, and then compares no amount of compute."""
+    pack = parse_pack(ABOUT_ACCELERATORS, "own.yaml")
+    check_pack(pack, FACTS)
+    assert (pack.rules[0].about, pack.rules[0].reaches, pack.tiers) == ("accelerator", None, ())
+    of_runs = changed("field: node_count", "field: peak_devices", ABOUT_ACCELERATORS)
+    strange = "when: 'peak_devices' is no field of a rule about accelerators; there are accelerator, device, vendor, "
+    assert error_of(of_runs).startswith(f"own.yaml: rule one: {strange}")
+    reaching = changed(
+        "    severity:", "    reaches: {measure: run_flop, tier: review}\n    severity:", ABOUT_ACCELERATORS
+    )
+    assert error_of(reaching).startswith("own.yaml: rule one: reaches: only runs add up to an amount of compute; leave")
+
+
+def test_a_field_of_both_has_one_type() -> None:
+    """What a field of runs and of accelerators holds does not depend on what the rule is about."""
+    runs, accelerators = VOCABULARY.values()
+    assert [name for name in runs if name in accelerators and runs[name] != accelerators[name]] == []
+
+
+def test_tiers() -> None:
+    """A pack tells the tiers that its rules compare with."""
+    assert load_pack().tiers == ("frontier", "review", "systemic")
+
+
+def test_unknown_source() -> None:
+    """A source that is no document of the facts is refused, with what to add where; an overlay's document will do."""
+    pack = parse_pack(changed("cfr_744_6", "our_contract"), "own.yaml")
+    how = (
+        r"give the id of one, or add it in an overlay as \[sources\.our_contract\] with citation, evidence, read_on and"
+    )
+    with pytest.raises(
+        PackError, match=rf"^own\.yaml: rule one: sources: the facts have no document 'our_contract'; {how}"
+    ):
+        check_pack(pack, FACTS)
+    check_pack(pack, load_facts([read_overlay(CONTRACT, "own.toml")]))
 
 
 def test_unreadable(tmp_path: Path) -> None:

@@ -7,21 +7,26 @@ fails once, so that nothing is approved without having been read.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.judgement import FACTS, START, a_subject, subjects_frame
+from support.judgement import FACTS, START, a_subject, accelerators_frame, an_accelerator, subjects_frame
 
 import policy.judgement
 import policy.rules
+from policy.facts.classification import Presumed
+from policy.facts.evidence import Layer, LayerKind
+from policy.facts.facts import Facts
 from policy.judgement.verdict import Verdict
 from policy.rules import sentences
 from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding, Strength
-from policy.rules.pack import load_pack, parse_pack
+from policy.rules.pack import WITH_AMOUNT, WITHOUT_AMOUNT, load_pack, parse_pack
 from policy.rules.strict_yaml import read_yaml
-from policy.rules.subject import SUBJECTS
+from policy.rules.subject import ACCELERATORS, SUBJECTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "findings"
 PACK = load_pack()
@@ -36,7 +41,12 @@ IN_SCOPE = {
     "hq_own": "yes",
     "hq_reason": "headquartered in CN: member of Country Group D:5; the party is its own ultimate parent",
 }
-NO_HIGH = {"group_low_flop": 0.0, "group_likely_flop": None, "group_high_flop": None}
+NO_HIGH = {
+    "group_low_flop": 0.0,
+    "group_likely_flop": None,
+    "group_high_flop": None,
+    "group_device_hours": 90_000.0,
+}
 UNLINKED = {
     "tenant_id": None,
     "group_id": None,
@@ -82,12 +92,54 @@ SUBJECTS_OF: dict[str, list[dict[str, Any]]] = {
         )
     ],
 }  # fmt: skip
+H20 = {
+    "verdict": "not_training",
+    "controlled_by_letter": "yes",
+    "highest_paragraph": "none",
+    "hardware_reason": "By the law of 2026-06-20, NVIDIA H20: ECCN 3A090 none by its numbers (TPP 2,368 at fp16_bf16, "
+    "2.91 per mm²); controlled by letter, addressed to NVIDIA from 2025-04-09 on; ask counsel whether it reaches you.",
+}
+NOT_NAMED = "One accelerator or more is not named, so what controls it is not known."
+SUBJECTS_OF |= {
+    "letter-controlled": [a_subject(**IN_SCOPE, **H20)],
+    "letter-controlled-headquarters-unknown": [
+        a_subject(**H20, hq_in_scope="unknown", hq_reason="headquarters not known, which does not clear it")
+    ],
+    "accelerator-not-named-in-scope": [
+        a_subject(**IN_SCOPE, verdict="not_training", controlled_by_letter="unknown", hardware_reason=NOT_NAMED)
+    ],
+    "letter-undecided": [a_subject(**H20, hq_in_scope=None, hq_reason="not looked up")],
+}
+ACCELERATORS_OF = {
+    "accelerator-named": an_accelerator(
+        accelerator="Huawei device d802",
+        subject_id="Huawei device d802",
+        presumed="named",
+        highest_paragraph="undetermined",
+        hardware_reason="By the law of 2026-06-20, Huawei Ascend 910B: ECCN 3A090 undetermined by its numbers (TPP not "
+        "known, density not known); named in BIS's guidance of 13 May 2025 on General Prohibition Ten.",
+        nodes=[f"node-{number:02}" for number in range(12)],
+        node_count=12.0,
+        gpu_hours=2304.0,
+    ),
+    "accelerator-developer-unknown": an_accelerator(
+        accelerator="X 1",
+        subject_id="X 1",
+        presumed="unknown",
+        controlled_by_letter="unknown",
+        highest_paragraph="unclassified",
+        hardware_reason="By the law of 2026-06-20, X 1: unclassified, of a developer that nobody knows, and not in the "
+        "catalogue; who developed it is not known, so neither is whether BIS's guidance of 13 May 2025 on General "
+        "Prohibition Ten reaches it.",
+    ),
+}
 
 
-def finding_of(rows: list[dict[str, Any]]) -> Finding:
-    """Give the one finding that the shipped pack makes of one subject."""
-    (finding,) = evaluate(PACK, subjects_frame(*rows), FACTS, START)
-    return finding
+def findings_of(name: str) -> tuple[Finding, ...]:
+    """Give the findings that the shipped pack makes of one subject."""
+    runs = subjects_frame(*SUBJECTS_OF.get(name, []))
+    accelerators = accelerators_frame(*(ACCELERATORS_OF[each] for each in [name] if each in ACCELERATORS_OF))
+    return evaluate(PACK, runs, accelerators, FACTS, START)
 
 
 def text_of(finding: Finding) -> str:
@@ -96,10 +148,10 @@ def text_of(finding: Finding) -> str:
     return "\n".join([*head, *(f"- {reason}" for reason in finding.reasons), f"? {finding.asks}", ""])
 
 
-@pytest.mark.parametrize("name", SUBJECTS_OF)
+@pytest.mark.parametrize("name", [*SUBJECTS_OF, *ACCELERATORS_OF])
 def test_golden(name: str) -> None:
     """Every sentence of a finding equals its approved text."""
-    said, approved = text_of(finding_of(SUBJECTS_OF[name])), GOLDEN / f"{name}.txt"
+    said, approved = "\n".join(map(text_of, findings_of(name))), GOLDEN / f"{name}.txt"
     if not approved.exists():
         approved.parent.mkdir(exist_ok=True)
         approved.write_text(said, encoding="utf-8")
@@ -109,18 +161,23 @@ def test_golden(name: str) -> None:
 
 def test_no_other_golden() -> None:
     """There is no approved text that nothing says any more."""
-    assert sorted(path.stem for path in GOLDEN.iterdir()) == sorted(SUBJECTS_OF)
+    assert sorted(path.stem for path in GOLDEN.iterdir()) == sorted([*SUBJECTS_OF, *ACCELERATORS_OF])
 
 
 def test_every_strength_and_verdict() -> None:
     """Every strength, and every verdict, has words."""
-    assert (set(sentences.STRENGTHS), set(sentences.VERDICTS)) == (set(Strength), set(Verdict))
+    assert {*sentences.STRENGTHS, *sentences.STRENGTHS_WITHOUT_AMOUNT} == set(Strength)
+    assert (set(sentences.VERDICTS), set(sentences.PRESUMED)) == (set(Verdict), set(Presumed))
+    assert (set(sentences.STRENGTHS), set(sentences.STRENGTHS_WITHOUT_AMOUNT)) == (
+        set(WITH_AMOUNT),
+        set(WITHOUT_AMOUNT),
+    )
 
 
 def said() -> Iterator[tuple[str, str]]:
     """Everything shipped that a person reads about a finding, with its place."""
-    for name, rows in SUBJECTS_OF.items():
-        yield name, text_of(finding_of(rows))
+    for name in (*SUBJECTS_OF, *ACCELERATORS_OF):
+        yield from ((name, text_of(finding)) for finding in findings_of(name))
     for rule in PACK.rules:
         yield rule.id, f"{rule.title}\n{rule.asks}"
     for folder in SHIPPED:
@@ -145,7 +202,7 @@ def test_word_list(word: str) -> None:
 
 def test_no_party_names() -> None:
     """The subjects, which are all that a sentence is made of, have no column for the name of a party."""
-    assert not {name for name in SUBJECTS if "party" in name or "parent_name" in name}
+    assert not {name for name in (*SUBJECTS, *ACCELERATORS) if "party" in name or "parent_name" in name}
 
 
 @pytest.mark.parametrize(
@@ -167,14 +224,14 @@ rules:
     severity: {crossed: high, may_have_crossed: low, not_evaluable: low}
     when_unknown: finding
     asks: Who?
-    sources: [somewhere]
+    sources: [cfr_744_6]
 """
 
 
 def findings_by_kind(text: str, **different: Any) -> tuple[Finding, ...]:
     """Evaluate a rule on the workload's kind over a run whose kind is not known."""
     rows = subjects_frame(a_subject(workload_kind=None, **different))
-    return evaluate(parse_pack(text, "own.yaml"), rows, FACTS, START)
+    return evaluate(parse_pack(text, "own.yaml"), rows, accelerators_frame(), FACTS, START)
 
 
 def test_undecided_rule() -> None:
@@ -189,3 +246,89 @@ def test_undecided_rule_that_does_not_matter() -> None:
     assert findings_by_kind(BY_KIND.replace("when_unknown: finding", "when_unknown: no_finding")) == ()
     assert findings_by_kind(BY_KIND, run_low_flop=1e20, run_high_flop=1e22) == ()
     assert findings_by_kind(BY_KIND, verdict="not_training") == ()
+
+
+SUPPOSED = Layer(file="x.toml", kind=LayerKind.SCENARIO, name="no-letter", reason="what if the letter ended")
+
+
+def first_finding(facts: Facts = FACTS, at: datetime = START, **different: Any) -> Finding:
+    """Give the first finding about a run of a party in scope that uses an accelerator controlled by letter."""
+    runs = subjects_frame(a_subject(**IN_SCOPE, **{**H20, **different}))
+    return evaluate(PACK, runs, accelerators_frame(), facts, at)[0]
+
+
+def test_scenario_comes_first() -> None:
+    """A finding of facts that are supposed says so before anything else, with the scenario's name and reason."""
+    supposed = first_finding(replace(FACTS, layers=(SUPPOSED,)))
+    said = "This finding is of a scenario and not in force: no-letter (what if the letter ended)."
+    assert supposed.reasons == (said, *first_finding().reasons)
+
+
+def outdated(finding: Finding) -> list[str]:
+    """Give what a finding says about documents past their day."""
+    return [reason for reason in finding.reasons if "should have been read again" in reason]
+
+
+def with_review(facts: Facts, last: date, *ids: str) -> Facts:
+    """Let documents be good until a day only, wherever they are cited."""
+    documents = {key: replace(each, review_by=last) if key in ids else each for key, each in facts.documents.items()}
+    return replace(facts, documents=documents)
+
+
+def test_only_what_a_finding_rests_on_can_make_it_outdated() -> None:
+    """A document past its day is told by the findings that rest on it, and by no others."""
+    past = START.date() - timedelta(days=1)
+    assert outdated(first_finding(with_review(FACTS, past, "state_cyprus_2025", "gp10_guidance_2025_05_13"))) == []
+    (said,) = outdated(first_finding(with_review(FACTS, past, "amd_8k_2025_04", "state_cyprus_2025")))
+    assert said.startswith(
+        "1 of the documents behind this finding should have been read again by now, the first by 2026-"
+    )
+    assert FACTS.documents["amd_8k_2025_04"].citation in said
+
+
+def test_a_document_is_good_through_its_last_day() -> None:
+    """On the last day of a document a finding says nothing of it, on the day after it does."""
+    facts = with_review(FACTS, START.date(), "amd_8k_2025_04")
+    assert outdated(first_finding(facts)) == []
+    assert len(outdated(first_finding(facts, START + timedelta(days=1)))) == 1
+
+
+def test_outdated_lines_are_those_of_hardware_and_headquarters() -> None:
+    """Rows of the facts that a run's answers cite count, by their lines, with all documents behind them."""
+    far = max(document.good_through for document in FACTS.documents.values()) + timedelta(days=1)
+    late = datetime(far.year, far.month, far.day, tzinfo=UTC)
+    without = first_finding(at=late, hardware_sources=[], hq_sources=[])
+    for field in ("hardware_sources", "hq_sources"):
+        source = FACTS.accelerators.devices["NVIDIA H20"].source
+        finding = first_finding(at=late, **{"hardware_sources": [], "hq_sources": [], field: [source.line]})
+        assert source.line in finding.sources
+        assert count_of(finding) == count_of(without) + len(source.documents)
+
+
+def count_of(finding: Finding) -> int:
+    """Give how many documents a finding says are past their day."""
+    (said,) = outdated(finding)
+    return int(said.partition(" of the documents")[0])
+
+
+def test_sources_are_cited_as_in_the_facts() -> None:
+    """A rule's documents are cited with how well each is known and when it was read; each line once."""
+    finding = first_finding()
+    document = FACTS.documents["nvidia_8k_2025_04"]
+    assert f"{document.citation} ({document.evidence}; read {document.read_on.isoformat()})" == finding.sources[0]
+    assert len(finding.sources) == len(set(finding.sources))
+
+
+def test_without_an_amount_nothing_is_compared() -> None:
+    """A rule that compares no amount cites no peaks and no utilisation, and its finding has no comparison."""
+    finding = first_finding()
+    assert (finding.strength, finding.comparisons) == (Strength.PRESENT, ())
+    assert not any(line.startswith(("peaks of", "utilisation")) for line in finding.sources)
+
+
+def test_a_finding_about_an_accelerator_names_nodes_and_nobody() -> None:
+    """It has all nodes, no run, and no word about a tenant but that it says nothing of any."""
+    (finding,) = findings_of("accelerator-named")
+    assert (len(finding.nodes), finding.run_ids, finding.comparisons) == (12, (), ())
+    assert "and 2 more" in text_of(finding)
+    assert text_of(finding).count("tenant") == 1

@@ -8,6 +8,7 @@ from support.judgement import FACTS, START, a_window, estimates_of, unhurried, u
 from support.kyc import a_tenant, tenants_frame
 
 from policy.engine import Judgement, judge
+from policy.judgement.inventory import inventory_of
 from policy.judgement.stints import STINTS, find_stints, judge_stints, most_serious
 from policy.rules.pack import load_pack
 
@@ -24,7 +25,8 @@ def on_day(day: int, **different: Any) -> dict[str, Any]:
 def judged(*windows: dict[str, Any]) -> Judgement:
     """Judge windows by the shipped rules and a small tier."""
     at = START + timedelta(days=60)
-    return judge(windows_frame(*windows), tenants=TENANTS, facts=TIERS, pack=load_pack(), at=at)
+    whole = windows_frame(*windows)
+    return judge(whole, inventory_of(whole), tenants=TENANTS, facts=TIERS, pack=load_pack(), at=at)
 
 
 def high_of(judgement: Judgement) -> float:

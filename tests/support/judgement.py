@@ -11,7 +11,7 @@ from policy.facts.facts import Facts, load_facts
 from policy.frames import empty
 from policy.judgement.estimate import estimate_compute
 from policy.judgement.runs import RUNS, find_runs
-from policy.rules.subject import SUBJECTS
+from policy.rules.subject import ACCELERATORS, SUBJECTS
 from policy.usage.window import WINDOWS
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -126,8 +126,14 @@ SUBJECT: dict[str, Any] = {
     "hq_reason": "headquartered in SG: not a member of Country Group D:5 and not named beside it; "
     "ultimate parent headquartered in DE: not a member of Country Group D:5 and not named beside it",
     "hq_sources": ["Supplement No. 1 to 15 CFR Part 740 (official; read 2026-10-03)"],
+    "controlled_by_letter": "no",
+    "highest_paragraph": "3A090.a",
+    "hardware_reason": "By the law of 2026-06-20, NVIDIA H100 SXM: ECCN 3A090.a.1 by its numbers "
+    "(TPP 15,832 at fp16_bf16, 19.45 per mm²).",
+    "hardware_sources": ["15 CFR Part 774, Supplement No. 1, ECCN 3A090 (official; read 2026-11-29)"],
     "subject_kind": "tenant",
     "subject_id": "t-1",
+    **dict.fromkeys(("run_device_hours", "tenant_device_hours", "group_device_hours"), 244_444.4),
     **dict.fromkeys(("low_flop", "run_low_flop", "tenant_low_flop", "group_low_flop"), 2e23),
     **dict.fromkeys(("likely_flop", "run_likely_flop", "tenant_likely_flop", "group_likely_flop"), 8e23),
     **dict.fromkeys(("high_flop", "run_high_flop", "tenant_high_flop", "group_high_flop"), 3e24),
@@ -141,6 +147,40 @@ def a_subject(**different: Any) -> dict[str, Any]:
     assert not unknown, f"a subject has no {unknown}"
     numbers = {name: 0.0 for name, dtype in SUBJECTS.items() if dtype == pl.Float64}
     return {**numbers, **SUBJECT, **different}
+
+
+ACCELERATOR: dict[str, Any] = {
+    "accelerator": H100,
+    "device": "NVIDIA H100 SXM",
+    "vendor": "NVIDIA",
+    "vendor_known": "yes",
+    "controlled_by_letter": "no",
+    "highest_paragraph": "3A090.a",
+    "presumed": "no",
+    "hardware_reason": SUBJECT["hardware_reason"],
+    "hardware_sources": SUBJECT["hardware_sources"],
+    "node_count": 1.0,
+    "nodes": ["node-a"],
+    "gpu_hours": 192.0,
+    "first_seen": START,
+    "last_seen": START + timedelta(days=20),
+    "law_at": date(2026, 6, 20),
+    "subject_kind": "accelerator",
+    "subject_id": H100,
+}
+"""A known accelerator of a developer out of scope, on one node."""
+
+
+def an_accelerator(**different: Any) -> dict[str, Any]:
+    """One row of the fleet's accelerators: one that no rule asks about."""
+    unknown = set(different) - set(ACCELERATORS)
+    assert not unknown, f"an accelerator has no {unknown}"
+    return {**ACCELERATOR, **different}
+
+
+def accelerators_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Put accelerators into a frame."""
+    return pl.DataFrame(list(rows), schema=ACCELERATORS)
 
 
 def subjects_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:

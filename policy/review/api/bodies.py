@@ -2,7 +2,7 @@
 What the API takes and gives, as JSON.
 
 Requests with a key that is not here are refused. Times are UTC and end in Z; a number without bound is the text "inf".
-Subjects are opaque ids: no name of a party is in any of these.
+Subjects are opaque ids or names of products: no name of a party is in any of these.
 """
 
 from datetime import UTC, date, datetime
@@ -117,6 +117,7 @@ class FindingLine(_Answer):
     severity: Severity
     strength: Strength
     run_ids: tuple[str, ...]
+    nodes: tuple[str, ...]
 
     @classmethod
     def of(cls, kept: KeptFinding) -> Self:
@@ -129,6 +130,7 @@ class FindingLine(_Answer):
             severity=found.severity,
             strength=found.strength,
             run_ids=found.run_ids,
+            nodes=found.nodes,
         )
 
 
@@ -174,6 +176,7 @@ class TicketDetail(TicketLine):
     finding_id: str
     rule_version: int
     run_ids: tuple[str, ...]
+    nodes: tuple[str, ...]
     as_of: Utc
     law_at: date
     reasons: tuple[str, ...]
@@ -195,6 +198,7 @@ class TicketDetail(TicketLine):
             finding_id=ticket.finding_id,
             rule_version=found.rule_version,
             run_ids=found.run_ids,
+            nodes=found.nodes,
             as_of=found.as_of,
             law_at=found.law_at,
             reasons=found.reasons,
