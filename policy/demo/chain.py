@@ -10,7 +10,7 @@ from rich.tree import Tree
 from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
-from policy.rules.finding import Finding
+from policy.rules.finding import Finding, SubjectKind
 from policy.rules.sentences import flop_text, interval_text
 
 
@@ -23,10 +23,13 @@ def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, tenants: pl
     for source in finding.sources:
         rule.add(f"source: {source}")
     rule.add(f"asks: {finding.asks}")
-    _add_headquarters(tree, finding, tenants)
-    compared = finding.comparisons[0]
-    compute = tree.add(f"compute of {compared.name}: {interval_text(compared.low, compared.likely, compared.high)}")
-    compute.add(f"against the tier {compared.tier_name}: {flop_text(compared.tier)} FLOP")
+    _add_law(tree, finding, tenants)
+    for compared in finding.comparisons:
+        compute = tree.add(f"compute of {compared.name}: {interval_text(compared.low, compared.likely, compared.high)}")
+        compute.add(f"against the tier {compared.tier_name}: {flop_text(compared.tier)} FLOP")
+    if not finding.comparisons:
+        tree.add("no amount of compute decides")
+    _add_nodes(tree, finding, judgement.accelerators)
     for row in judgement.subjects.filter(pl.col("run_id").is_in(finding.run_ids)).to_dicts():
         _add_run(tree, row, facts)
     digests = tree.add("checkable by digest")
@@ -35,7 +38,17 @@ def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, tenants: pl
     return tree
 
 
-def _add_headquarters(tree: Tree, finding: Finding, tenants: pl.DataFrame) -> None:
+def _add_nodes(tree: Tree, finding: Finding, accelerators: pl.DataFrame) -> None:
+    """Where the accelerator stands that a finding is about; nothing for a finding about runs."""
+    if finding.subject_kind is not SubjectKind.ACCELERATOR:
+        return
+    for row in accelerators.filter(pl.col("accelerator") == finding.subject_id).to_dicts():
+        branch = tree.add(f"{row['accelerator']}: {row['gpu_hours']:.1f} device-hours, whoever used them")
+        for node in row["nodes"]:
+            branch.add(f"on {node}")
+
+
+def _add_law(tree: Tree, finding: Finding, tenants: pl.DataFrame) -> None:
     branch = tree.add(finding.reasons[0])
     for row in tenants.filter(pl.col("tenant_id") == finding.subject_id).to_dicts():
         country = row["headquarters_country"] or "not known"

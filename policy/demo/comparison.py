@@ -15,7 +15,6 @@ from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
 from policy.judgement.totals import known_total, total
-from policy.review.ticket import STRENGTH_ORDER
 from policy.rules.finding import Strength
 
 COMPARISON = schema(
@@ -36,11 +35,13 @@ COMPARISON = schema(
 NOTHING = "-"
 REVIEW = "review"
 SAYS = {
-    Strength.PRESENT: REVIEW,
-    Strength.CROSSED: REVIEW,
-    Strength.MAY_HAVE_CROSSED: "review (may have)",
     Strength.NOT_EVALUABLE: "review (not evaluable)",
+    Strength.MAY_HAVE_CROSSED: "review (may have)",
+    Strength.PRESENT: "review (no amount)",
+    Strength.CROSSED: REVIEW,
 }
+"""The weakest first. Of two that are as serious the one with an amount is shown: amounts are what is compared here."""
+PLACES = {strength: place for place, strength in enumerate(SAYS)}
 AGREE = "both agree"
 NOTABLE_HOURS = 1.0
 
@@ -82,7 +83,7 @@ def _countries(tenants: pl.DataFrame) -> pl.DataFrame:
 
 def _answers(judgement: Judgement) -> pl.DataFrame:
     """What flopwatch says, by tenant: its hours, its compute, its findings, and what a reason is made from."""
-    says = {STRENGTH_ORDER[strength]: word for strength, word in SAYS.items()}
+    says = dict(enumerate(SAYS.values()))
     found = pl.col("subject_id").replace_strict(_strongest(judgement), default=None, return_dtype=pl.Int8)
     return judgement.subjects.group_by("tenant_id").agg(
         sole_gpu_hours=pl.col("observed_seconds").sum() / 3600,
@@ -96,10 +97,10 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
 
 
 def _strongest(judgement: Judgement) -> dict[str, int]:
-    """By subject, how serious in STRENGTH_ORDER the strongest finding about it is, whichever rule found it."""
+    """By subject, the place in SAYS of the strongest finding about it, whichever rule found it."""
     places: dict[str, int] = {}
     for finding in judgement.findings:
-        place = STRENGTH_ORDER[finding.strength]
+        place = PLACES[finding.strength]
         places[finding.subject_id] = max(place, places.get(finding.subject_id, place))
     return places
 
@@ -111,6 +112,8 @@ def _because() -> pl.Expr:
     return (
         pl.when(shared >= NOTABLE_HOURS)
         .then(pl.format("shared GPU: its {} hours are counted whole for each sharer", shared.round(1)))
+        .when(only_flopwatch & (pl.col("flopwatch_says") == SAYS[Strength.PRESENT]))
+        .then(pl.lit("no amount decides: what it uses is controlled by letter, or may be"))
         .when(only_flopwatch & (pl.col("link_state") != "linked"))
         .then(pl.lit("no tenant to look up: nobody's row in a table of tenants"))
         .when(only_flopwatch & ~large & (unseen >= NOTABLE_HOURS))

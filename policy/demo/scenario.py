@@ -38,7 +38,11 @@ class ScenarioUnusable(DemoFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class TicketKey:
-    """What is compared: which rule, about whom (a tenant, or ``namespace/name`` of a workload), how strongly."""
+    """
+    What is compared: which rule, about what, how strongly.
+
+    The subject is a tenant, ``namespace/name`` of a workload, or the name of an accelerator.
+    """
 
     rule: str
     subject: str

@@ -19,6 +19,7 @@ from policy.demo.comparison import AGREE, compare
 from policy.demo.scenario import DemoScenario, TicketKey, key_of
 from policy.engine import Engine, Judgement
 from policy.review.ticket import Outcome, Ticket
+from policy.rules.finding import SubjectKind
 from policy.rules.sentences import flop_text
 
 NOBODY = "(none)"
@@ -124,7 +125,15 @@ def _tell_comparison(console: Console, day: Day) -> None:
     console.print(table)
     for row in rows.filter(pl.col("because") != AGREE).to_dicts():
         console.print(f"{row['tenant_id'] or NOBODY}: {row['because']}", highlight=False, markup=False)
+    for row in day.judgement.accelerators.filter(pl.col("accelerator").is_in(_found_accelerators(day))).to_dicts():
+        line = f"{row['accelerator']}: on {', '.join(row['nodes'])}; a table of tenants has no row for what nobody uses"
+        console.print(line, highlight=False, markup=False)
     _tell_sums(console, rows)
+
+
+def _found_accelerators(day: Day) -> list[str]:
+    findings = day.judgement.findings
+    return [each.subject_id for each in findings if each.subject_kind is SubjectKind.ACCELERATOR]
 
 
 def _comparison_cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,16 @@ import polars as pl
 import pytest
 from rich.console import Console
 from support.findings import a_finding
-from support.judgement import FACTS, START, a_subject, a_window, accelerators_frame, estimates_of, subjects_frame
+from support.judgement import (
+    FACTS,
+    START,
+    a_subject,
+    a_window,
+    accelerators_frame,
+    an_accelerator,
+    estimates_of,
+    subjects_frame,
+)
 
 from policy.demo import telling
 from policy.demo.chain import chain_of
@@ -177,3 +186,41 @@ def test_the_chain_says_why_a_part_has_no_estimate() -> None:
     console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
     said = cast("StringIO", console.file).getvalue()
     assert re.search(rf"high end not known.*\n.*measured.*\n.*no estimate for a part: {reason}", said)
+
+
+def test_the_chain_of_an_accelerator_leads_to_its_nodes() -> None:
+    """An answer about an accelerator has the law, its hours and its nodes, and neither an amount nor a run."""
+    row = an_accelerator(accelerator="Huawei device d802", subject_id="Huawei device d802", nodes=["node-f", "node-g"])
+    finding = a_finding(
+        subject_kind=SubjectKind.ACCELERATOR,
+        subject_id="Huawei device d802",
+        strength=Strength.PRESENT,
+        run_ids=(),
+        comparisons=(),
+        nodes=("node-f", "node-g"),
+        reasons=("Hardware: By the law of 2026-06-01, it is named.",),
+    )
+    judgement = Judgement(
+        estimates=estimates_of(),
+        subjects=subjects_frame(a_subject()),
+        accelerators=accelerators_frame(row),
+        findings=(finding,),
+    )
+    console = Console(file=StringIO(), width=200)
+    console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
+    said = cast("StringIO", console.file).getvalue()
+    assert re.search(r"it is named(.*\n)+.*no amount(.*\n)+.*192.0 device-hours(.*\n)+.*on node-f\n.*on node-g\n", said)
+    assert "acct" not in said
+    assert f"run {a_subject()['workload_namespace']}" not in said
+
+
+def test_an_answer_without_an_amount_is_said_to_be_so() -> None:
+    """A tenant that only a rule without an amount asks about has its own word, and a stronger amount outdoes it."""
+    subject = a_subject(**IN_SCOPE, controlled_by_letter="yes")
+    present = a_finding(subject_id="t-1", strength=Strength.PRESENT, comparisons=())
+    (row,) = compared(subject, findings=(present,), busy=0.0)
+    assert row["flopwatch_says"] == "review (no amount)"
+    assert row["because"] == "no amount decides: what it uses is controlled by letter, or may be"
+    crossed = a_finding(subject_id="t-1", rule_id="another", strength=Strength.CROSSED)
+    (row,) = compared(subject, findings=(crossed, present), busy=0.0)
+    assert row["flopwatch_says"] == "review"

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
+from policy.facts.facts import load_facts
 from policy.review.ticket import Outcome
+from policy.rules.evaluate import check_pack
+from policy.rules.pack import load_pack, parse_pack
 from policy.settings import ENVIRONMENT_PREFIX
 from policy.settings import Settings as PolicySettings
 
@@ -40,6 +43,21 @@ def test_the_readme_lists_the_outcomes() -> None:
     """The closed set of outcomes in the README is the one in the code."""
     listed = README.split("Outcomes: ")[1].split(". ")[0]
     assert re.findall(r"`([a-z_]+)`", listed) == [outcome.value for outcome in Outcome]
+
+
+def test_the_readme_lists_the_rules_that_ship() -> None:
+    """The table of rules in the README has every rule of the shipped pack, and no other."""
+    table = README.split("| rule | looks for |\n")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE)) == sorted(
+        rule.id for rule in load_pack().rules
+    )
+
+
+def test_the_rule_in_the_readme_is_a_rule() -> None:
+    """The rule that the README shows can be loaded, by the facts that ship."""
+    shown = README.split("    - id: letter-controlled-used-in-scope\n")[1].split("\n\n")[0]
+    text = f"pack: own\nrules:\n    - id: letter-controlled-used-in-scope\n{shown}\n"
+    check_pack(parse_pack(text, "README.md"), load_facts())
 
 
 def test_the_makefile_has_the_commands_that_the_readme_says_to_type() -> None:
