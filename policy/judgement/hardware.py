@@ -8,7 +8,7 @@ known yes. A device that nobody names is not known.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -53,22 +53,21 @@ CLASSIFIED = schema(
         "sources": pl.List(pl.String),  # what it rests on, in one line each
     }
 )
-FOUND: dict[str, DataType] = {
-    **dict.fromkeys(ANSWERS, pl.String),
-    "hardware_law_at": pl.Date,  # the last of the days whose law decided
+OF_RUNS = ("controlled_by_letter", "highest_paragraph")
+"""The questions that are asked of runs; a presumption is about the device, whoever uses it."""
+REASONS: dict[str, DataType] = {
     "hardware_reason": pl.String,  # a sentence for each accelerator that decides
     "hardware_sources": pl.List(pl.String),  # what the sentences rest on
 }
-RUN_HARDWARE = schema(
+RUN_HARDWARE = schema({"run_id": pl.String, **dict.fromkeys(OF_RUNS, pl.String), **REASONS})
+ACCELERATOR_HARDWARE = schema(
     {
-        "run_id": pl.String,
-        "controlled_by_letter": pl.String,  # yes, no or unknown
-        "highest_paragraph": pl.String,  # of Paragraph
-        "hardware_reason": pl.String,
-        "hardware_sources": pl.List(pl.String),
+        "accelerator": pl.String,
+        **dict.fromkeys(ANSWERS, pl.String),
+        "hardware_law_at": pl.Date,  # the last of the days whose law decided
+        **REASONS,
     }
 )
-ACCELERATOR_HARDWARE = schema({"accelerator": pl.String, **FOUND})
 
 NOT_NAMED = "One accelerator or more is not named, so what controls it is not known."
 
@@ -80,14 +79,15 @@ def describe_hardware(runs: pl.DataFrame, classifier: Classifier) -> pl.DataFram
     named = used.explode("accelerators").drop_nulls("accelerators")
     without_name = used.filter("unnamed").with_columns(accelerators=pl.lit(None, pl.String))
     seen = pl.concat([named, without_name]).rename({"accelerators": "accelerator"}).drop("unnamed")
-    found = _most_serious("run_id", seen, classifier)
+    found = _most_serious("run_id", seen, classifier, OF_RUNS)
     return conform(found.select(RUN_HARDWARE.names()), RUN_HARDWARE, "hardware of runs")
 
 
 def describe_accelerators(inventory: pl.DataFrame, classifier: Classifier) -> pl.DataFrame:
     """What controls each accelerator of an inventory, schema ACCELERATOR_HARDWARE; one row a name, sorted."""
     seen = inventory.group_by("accelerator").agg(first=pl.col("first_seen").min(), last=last_moment.max())
-    found = _most_serious("name", seen.with_columns(name="accelerator"), classifier).rename({"name": "accelerator"})
+    found = _most_serious("name", seen.with_columns(name="accelerator"), classifier, tuple(ANSWERS))
+    found = found.rename({"name": "accelerator"})
     return conform(found.select(ACCELERATOR_HARDWARE.names()), ACCELERATOR_HARDWARE, "accelerators")
 
 
@@ -96,7 +96,7 @@ def law_changes(classifier: Classifier) -> tuple[date, ...]:
     return tuple(sorted({*classifier.control.changes, *classifier.jurisdictions.changes}))
 
 
-def _most_serious(key: str, seen: pl.DataFrame, classifier: Classifier) -> pl.DataFrame:
+def _most_serious(key: str, seen: pl.DataFrame, classifier: Classifier, questions: Sequence[str]) -> pl.DataFrame:
     """
     The most serious answers of each key over its accelerators and days, with the sentences that decide.
 
@@ -105,23 +105,28 @@ def _most_serious(key: str, seen: pl.DataFrame, classifier: Classifier) -> pl.Da
     changes = law_changes(classifier)
     days = _law_days(key, seen, changes)
     answers = _classified(days.select("accelerator", "law_at").unique().iter_rows(), classifier, changes)
-    rows = days.join(answers, on=("accelerator", "law_at"), how="left", nulls_equal=True).with_columns(
-        pl.col(name).replace_strict({str(each): rank for rank, each in enumerate(words)}, return_dtype=pl.Int8)
-        for name, words in ANSWERS.items()
-    )
-    ranked = rows.with_columns(pl.col(name).min().over(key).alias(f"{name}_found") for name in ANSWERS)
-    deciding = [_last_of(key, ranked.filter(pl.col(name) == pl.col(f"{name}_found"))) for name in ANSWERS]
+    rows = days.join(answers, on=("accelerator", "law_at"), how="left", nulls_equal=True)
+    ranked = rows.with_columns(_rank(name).min().over(key).alias(f"{name}_found") for name in questions)
+    deciding = [_last_of(key, ranked.filter(_rank(name) == pl.col(f"{name}_found"))) for name in questions]
     decided = pl.concat(deciding).unique(subset=(key, "accelerator", "law_at")).sort(key, "accelerator", "law_at")
-    found = decided.group_by(key, maintain_order=True).agg(
-        *(pl.col(f"{name}_found").first().alias(name) for name in ANSWERS),
+    return decided.group_by(key, maintain_order=True).agg(
+        *(_answer(name).first().alias(name) for name in questions),
         hardware_law_at=pl.col("law_at").max(),
         hardware_reason=pl.col("sentence").str.join(" "),
         hardware_sources=pl.col("sources").explode().drop_nulls().unique(maintain_order=True),
     )
-    return found.with_columns(
-        pl.col(name).replace_strict({rank: str(each) for rank, each in enumerate(words)}, return_dtype=pl.String)
-        for name, words in ANSWERS.items()
-    )
+
+
+def _rank(question: str) -> pl.Expr:
+    """How serious an answer is: 0 is the most serious."""
+    ranks = {str(each): rank for rank, each in enumerate(ANSWERS[question])}
+    return pl.col(question).replace_strict(ranks, return_dtype=pl.Int8)
+
+
+def _answer(question: str) -> pl.Expr:
+    """The most serious answer, from its rank."""
+    words = {rank: str(each) for rank, each in enumerate(ANSWERS[question])}
+    return pl.col(f"{question}_found").replace_strict(words, return_dtype=pl.String)
 
 
 def _last_of(key: str, rows: pl.DataFrame) -> pl.DataFrame:

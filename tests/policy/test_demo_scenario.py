@@ -82,7 +82,11 @@ def test_a_bad_scenario_file_is_one_line(
         ("tier_flop = 2e19", 'tier_flop = "2e19"', "expected, tier_flop: '2e19'"),
         ('explain = "t-1004"', "explain = 1004", "expected, explain: 1004"),
         ("tickets = [", "tickets = [1,", "expected, tickets: .* a list of tables"),
-        ('"may_have_crossed" }', '"maybe" }', r"tickets\[5\], strength: 'maybe' .* one of present, crossed, may_have_crossed"),
+        (
+            '"may_have_crossed" }',
+            '"maybe" }',
+            r"tickets\[5\], strength: 'maybe' .* one of present, crossed, may_have_crossed",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(written: str, instead: str, says: str, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ import policy.judgement
 import policy.rules
 from policy.facts.classification import Presumed
 from policy.facts.evidence import Layer, LayerKind
-from policy.facts.facts import Facts
+from policy.facts.facts import Facts, load_facts
+from policy.facts.layers import read_overlay
 from policy.judgement.verdict import Verdict
 from policy.rules import sentences
 from policy.rules.evaluate import evaluate
@@ -317,6 +318,30 @@ def test_sources_are_cited_as_in_the_facts() -> None:
     document = FACTS.documents["nvidia_8k_2025_04"]
     assert f"{document.citation} ({document.evidence}; read {document.read_on.isoformat()})" == finding.sources[0]
     assert len(finding.sources) == len(set(finding.sources))
+
+
+OWN_TERMS = """
+[overlay]
+kind = "override"
+name = "own-terms"
+reason = "our terms ask for more"
+decided_on = 2026-05-01
+
+[sources.own_terms]
+citation = "Terms of use, version 3"
+evidence = "official"
+read_on = 2026-05-01
+review_by = 2027-05-01
+"""
+
+
+def test_a_source_of_an_override_says_so() -> None:
+    """A document that the provider added is cited with the override's name and reason."""
+    facts = load_facts([read_overlay(OWN_TERMS, "own.toml")])
+    pack = parse_pack(BY_KIND.replace("cfr_744_6", "own_terms"), "own.yaml")
+    (finding,) = evaluate(pack, subjects_frame(a_subject(workload_kind="Job")), accelerators_frame(), facts, START)
+    said = "Terms of use, version 3 (official; read 2026-05-01; override own-terms: our terms ask for more)"
+    assert finding.sources[0] == said
 
 
 def test_without_an_amount_nothing_is_compared() -> None:
