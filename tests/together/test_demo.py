@@ -83,7 +83,7 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
     tickets_told = re.findall(r"^T-[0-9a-f]{12}  (?:high|medium|low) .*$", said, flags=re.MULTILINE)
     assert len(tickets_told) == 9, "one line each"
     assert len([line for line in tickets_told if "tier review" in line and "Headquarters, by the law of" in line]) == 7
-    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line]) == 2
+    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line.lower()]) == 2
     token, listing, reading, deciding = [line for line in said.splitlines() if line.startswith(("TOKEN=", "curl "))]
 
     def typed(line: str) -> str:
