@@ -86,8 +86,13 @@ class Checker:
         self._page = page
 
     def glance(self, at: int, page: Page) -> None:
-        """The page of a collector that has not ticked yet."""
+        """
+        The page of a collector that has not ticked yet.
+
+        A newcomer's 0 that its predecessor had not saved is not on it: with it nothing is lost.
+        """
         self._at_zero.clear()  # what was saved when a series stood at 0 has it at 0 once more
+        self._page = {key: value for key, value in self._page.items() if value or key in page}
         self._never_wrong(at, page)
         self._stands_still(at, page)
         self._page = page
