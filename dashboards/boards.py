@@ -16,6 +16,7 @@ from grafana import board_file
 from recording_rules import rules_file
 
 from policy.facts.facts import Facts, load_facts
+from policy.facts.layers import read_overrides
 
 FOLDER = Path(__file__).parent
 
@@ -30,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write the Grafana board and its recording rules.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files are [beside this script]")
+    parser.add_argument("--facts", type=Path, help="folder of overrides over the shipped facts [none]")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
-    texts = generated(load_facts())
+    texts = generated(load_facts(read_overrides(options.facts) if options.facts else ()))
     differing = [name for name, text in texts.items() if _on_disk(folder / name) != text]
     if options.check and differing:
         remedy = "run python dashboards/boards.py"

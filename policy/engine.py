@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -20,7 +21,7 @@ from policy.frames import empty
 from policy.judgement.estimate import estimate_compute
 from policy.judgement.exposure import accumulate
 from policy.judgement.hardware import describe_hardware
-from policy.judgement.inventory import inventory_of
+from policy.judgement.inventory import inventory_of, stood_in
 from policy.judgement.link import link_runs
 from policy.judgement.runs import find_runs
 from policy.judgement.stints import find_stints, judge_stints, most_serious
@@ -124,6 +125,7 @@ class Engine:
     horizon: Horizon
     observe: Observer = lambda _: None
     _states: dict[str, TargetState] = field(default_factory=dict)
+    _days: dict[tuple[Path, ...], pl.DataFrame] = field(default_factory=dict)
 
     def cycle(self, at: datetime) -> Judgement:
         """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
@@ -144,9 +146,16 @@ class Engine:
         latest = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
         pending = pending_windows(latest, at, self.horizon.stale_after.total_seconds(), since)
         whole = pl.concat([windows, pending])
-        balances = (part.filter(pl.col("window_end") > since) for part in self.ledger.parts("balance", since=since))
-        inventory = inventory_of(whole, balances)
+        inventory = inventory_of(whole, self._stood(since))
         return judge(whole, inventory, tenants=self.tenants(), facts=self.facts, pack=self.pack, at=at)
+
+    def _stood(self, since: datetime) -> list[pl.DataFrame]:
+        """What stood on the nodes on every day of the look-back. A day whose files are the same is not read again."""
+        known, self._days = self._days, {}
+        for paths in self.ledger.by_day("balance", since=since):
+            day = known.get(paths)
+            self._days[paths] = self.ledger.reduce("balance", paths, stood_in) if day is None else day
+        return list(self._days.values())
 
     def _measure(self, at: datetime) -> None:
         snapshots = self.ledger.snapshots()

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from collector.contract import Provenance
 from policy.engine import Engine, Horizon, Observer, Queue
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import Overlay, read_overrides
+from policy.facts.reviewing import check_readings
 from policy.frames import empty
 from policy.kyc.problems import KycError
 from policy.kyc.tenants import TENANTS, read_tenants
@@ -90,6 +91,7 @@ def read_overlays(settings: Settings) -> tuple[Overlay, ...]:
 def facts_of(settings: Settings, scenarios: Sequence[Overlay] = ()) -> Facts:
     """The facts with the provider's overrides, then the scenarios, over them, and its own tiers."""
     facts, own = load_facts((*read_overlays(settings), *scenarios)), read_tiers(settings.tier)
+    check_readings(facts, datetime.now(UTC).date())
     return facts.with_tiers(own, basis="the provider's choice, set with --tier") if own else facts
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from policy.commands.facts_layers import add_scenarios, read_scenarios
-from policy.commands.options import OK, Parsers, add_parser, add_settings, errors, settings_of
+from policy.commands.layers import add_scenarios, read_scenarios, unread
+from policy.commands.options import OK, Parsers, add_parser, add_settings, errors, settings_of, shown
 from policy.commands.replay_source import add_source, read_fill, read_source, refuse_source, warn_unknown
 from policy.commands.replay_table import SHOWN_ROWS, print_replayed
 from policy.frames import empty
@@ -58,7 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _refuse_output(arguments.output)
     settings = settings_of(arguments)
-    facts, pack = facts_and_rules(settings, read_scenarios(arguments.scenario))
+    scenarios = read_scenarios(arguments.scenario)
+    facts, pack = facts_and_rules(settings, scenarios)
+    for line in unread(facts, scenarios):
+        errors.print(shown(f"--scenario: {line}"), soft_wrap=True)
     tenants = read_tenants(settings.tenants).frame if settings.tenants else empty(TENANTS)
     fill = read_fill(arguments.map, arguments.accelerator)
     warn_unknown(arguments.accelerator, facts)

@@ -1,6 +1,7 @@
 """How ``flopwatch replay`` says what it found: a table for people, JSON and Parquet for programs."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -8,10 +9,10 @@ from typing import Any
 import polars as pl
 from rich.table import Table
 
-from policy.commands.facts_layers import layer_lines, supposed
-from policy.commands.facts_sheet import one_line
+from policy.commands.layers import layer_lines, overridden, supposed
 from policy.commands.options import PlainConsole, errors, print_json, shown
 from policy.commands.replay_source import Source
+from policy.commands.sheet import one_line
 from policy.facts.facts import Facts
 from policy.rules.sentences import flop_text
 
@@ -24,10 +25,12 @@ def print_replayed(arguments: argparse.Namespace, replayed: pl.DataFrame, source
     match arguments.format:
         case "json":
             about = {"source": dict(source.about)} if source.about else {}
-            law_from = {"law_from": law, "facts_digest": facts.digest, "supposes": supposed(facts)}
-            print_json({**law_from, "totals": _totals(replayed), **about, "runs": replayed.to_dicts()})
+            print_json(
+                {"law_from": law, **_beside(facts), "totals": _totals(replayed), **about, "runs": replayed.to_dicts()}
+            )
         case "parquet":
-            replayed.write_parquet(arguments.output or sys.stdout.buffer)
+            beside = {f"flopwatch.{key}": json.dumps(value) for key, value in _beside(facts).items()}
+            replayed.write_parquet(arguments.output or sys.stdout.buffer, metadata=beside)
             for line in (*source.lines, *_of_facts(facts)):
                 errors.print(shown(line), soft_wrap=True)
         case _:
@@ -35,6 +38,11 @@ def print_replayed(arguments: argparse.Namespace, replayed: pl.DataFrame, source
             console = PlainConsole(width=None if PlainConsole().is_terminal else 200)
             console.print(_table(largest))
             _print_totals(console, replayed, largest.height, law, (*source.lines, *_of_facts(facts)))
+
+
+def _beside(facts: Facts) -> dict[str, object]:
+    """Which facts the rows rest on: what is overridden in them, and what is only supposed."""
+    return {"facts_digest": facts.digest, "overridden": overridden(facts), "supposes": supposed(facts)}
 
 
 def _of_facts(facts: Facts) -> list[str]:

@@ -6,6 +6,7 @@ the sparse figure). Left out: what share of the peak a run reaches (:mod:`policy
 which device (:mod:`policy.facts.product_names`), and which control paragraph it meets (:mod:`policy.facts.control`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,6 +61,17 @@ class ForDataCentres(StrEnum):
     DISPUTED = "disputed"
 
 
+class Rates(StrEnum):
+    """
+    Whether a row has the rates of all formats that the device computes in.
+
+    Where it is ``open``, TPP is the least that it can be: it may meet a threshold and can never lie below one.
+    """
+
+    COMPLETE = "complete"
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """Who develops accelerators. ``headquarters``: alpha-2; ``pci``: its number, in hex; ``words``: as in names."""
@@ -97,19 +109,21 @@ class Device:
 
     Memory in 1e9 bytes and its bandwidth in 1e9 bytes per second: those of the variants sold, or the ends of the range
     that the sources give. ``die_area_mm2``: logic dies together. ``interconnect_gb_per_second``: between devices, both
-    directions.
+    directions. ``source`` is of the figures, ``name_source`` of the names and numbers; None: the same documents.
     """
 
     device: str
     vendor: str
     designed_for_data_centres: ForDataCentres
     source: Source
+    name_source: Source | None = None
     names: tuple[str, ...] = ()
     unverified_names: tuple[str, ...] = ()
     vgpu_names: tuple[str, ...] = ()
     pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
     dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
+    rates: Rates = Rates.OPEN
     memory_gb: tuple[float, ...] = ()
     memory_bandwidth_gb_per_second: tuple[float, ...] = ()
     die_area_mm2: float | None = None
@@ -163,6 +177,7 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
         if not is_code(vendor.headquarters):
             problem = f"{vendor.headquarters!r} is no alpha-2 code"
             raise _wrong(vendor, f"[vendor] {vendor.id}", "headquarters", problem, "use two capital letters")
+    _check_words(accelerators)
     of_vendors: tuple[Family | Device, ...] = (*accelerators.family, *accelerators.accelerator)
     for row in of_vendors:
         if row.vendor not in accelerators.vendors:
@@ -171,6 +186,35 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
     for device in accelerators.accelerator:
         _check_amounts(device)
     return accelerators
+
+
+_A_WORD = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_A_VENDOR_NUMBER = re.compile(r"[0-9a-f]{4}")
+_A_NUMBER = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+
+
+def _check_words(accelerators: Accelerators) -> None:
+    """Raise FactsError for a word or number that no name could hold, and for one that two vendors claim."""
+    owner: dict[str, str] = {}
+    for vendor in accelerators.vendor:
+        own = [("words", word, _A_WORD) for word in vendor.words]
+        own += [("pci", vendor.pci, _A_VENDOR_NUMBER)] if vendor.pci else []
+        for field_name, text, form in own:
+            _check_form(vendor, f"[vendor] {vendor.id}", field_name, text, form)
+            if owner.setdefault(text, vendor.id) != vendor.id:
+                problem = f"{text!r} already tells {owner[text]}"
+                raise _wrong(vendor, f"[vendor] {vendor.id}", field_name, problem, "leave it with one vendor")
+    for family in accelerators.family:
+        for word in family.words:
+            _check_form(family, _table(family), "words", word, _A_WORD)
+    for device in accelerators.accelerator:
+        for number in device.pci:
+            _check_form(device, _table(device), "pci", number, _A_NUMBER)
+
+
+def _check_form(row: Vendor | Family | Device, table: str, name: str, text: str, form: re.Pattern[str]) -> None:
+    if not form.fullmatch(text):
+        raise _wrong(row, table, name, f"{text!r} will not do", "give small letters and digits, as in the other rows")
 
 
 def _check_amounts(device: Device) -> None:

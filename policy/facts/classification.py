@@ -10,12 +10,14 @@ from datetime import date
 from enum import StrEnum
 
 from policy.facts.accelerators import Device, ForDataCentres, Vendor
-from policy.facts.control import UNCLASSIFIED, Control, Letter, Presumption, nearest_threshold
-from policy.facts.eccn import NONE, UNDETERMINED, Margin, Parameters, figures_of
-from policy.facts.evidence import Answer, Source
+from policy.facts.control import UNCLASSIFIED, Control, Presumption, nearest_threshold
+from policy.facts.eccn import ENTRY, NONE, UNDETERMINED, Margin, Parameters, figures_of, least_of
+from policy.facts.evidence import Answer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
+from policy.facts.letters import Letter
 from policy.facts.period import those_of
 from policy.facts.product_names import Named, ProductNames, Unclassified
+from policy.facts.switches import State, Switches
 
 
 class Presumed(StrEnum):
@@ -77,6 +79,7 @@ class Classifier:
     names: ProductNames
     control: Control
     jurisdictions: Jurisdictions
+    switches: Switches
 
     def classify(self, name: str, at: date) -> Classification:
         """Classify an accelerator by any of its names, by what was in force on that day."""
@@ -88,15 +91,15 @@ class Classifier:
 
     def _known(self, named: Named, at: date) -> Classification:
         device, parameters = named.device, self.control.parameters_of(at)
-        by_numbers = parameters.paragraph(figures_of(device))
+        by_numbers = parameters.paragraph(figures_of(device), least_of(device))
         note_2 = _note_2(device, parameters)
-        letters = self.control.letters_about(device, at)
-        presumption = self._presumption(at)
-        presumed = self._presumed(device, by_numbers, named.vendor, at)
+        letter, letters = self.control.by_letter(device, by_numbers, at)
+        presumed, presumption = self._presumed(device, by_numbers, named.vendor, at)
         said = [
             _by_numbers(named, by_numbers, note_2),
-            *(f"controlled by letter, {letter.words}" for letter in letters),
+            *(f"controlled by letter, {each.words}" for each in letters),
             *_of_presumption(presumed, presumption, named.vendor),
+            *(removed.words for removed in self.control.removed if removed.is_about(device.device)),
         ]
         of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
         return Classification(
@@ -107,16 +110,21 @@ class Classifier:
             paragraph=NONE if note_2 is NoteTwo.OUTSIDE and by_numbers != UNDETERMINED else by_numbers,
             note_2=note_2,
             margin=nearest_threshold(device, self.control, at),
-            letter=Answer.YES if letters else Answer.NO,
+            letter=letter,
             letters=letters,
             presumed=presumed,
             reason="; ".join(said),
-            sources=(device.source, parameters.source, *(letter.source for letter in letters), *of_presumption),
+            sources=(
+                device.source,
+                parameters.source,
+                *(each.source for each in letters),
+                *of_presumption,
+                *_of_vendor(named.vendor, presumed),
+            ),
         )
 
     def _unknown(self, unknown: Unclassified, at: date) -> Classification:
-        presumption = self._presumption(at)
-        presumed = self._presumed(None, UNCLASSIFIED, unknown.vendor, at)
+        presumed, presumption = self._presumed(None, UNCLASSIFIED, unknown.vendor, at)
         of_vendor = [] if unknown.vendor is None else [unknown.vendor.source]
         of_family = [] if unknown.family is None else [unknown.family.source]
         of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
@@ -137,13 +145,27 @@ class Classifier:
             sources=(*of_vendor, *of_family, *of_presumption),
         )
 
-    def _presumption(self, at: date) -> Presumption | None:
-        return next(iter(those_of(self.control.presumption, at)), None)
+    @property
+    def changes(self) -> tuple[date, ...]:
+        """Every day on which a classification may change, oldest first."""
+        return tuple(sorted({*self.control.changes, *self.jurisdictions.changes, *self.switches.changes}))
 
-    def _presumed(self, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date) -> Presumed:
-        presumption = self._presumption(at)
-        if presumption is None:
-            return Presumed.NO
+    def _presumed(
+        self, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date
+    ) -> tuple[Presumed, Presumption | None]:
+        """The most serious answer of all presumptions in force, and whose it is; no where none is in force."""
+        order = list(Presumed)
+        in_force = [each for each in those_of(self.control.presumption, at) if self._is_on(each.switch, at)]
+        answers = [(self._by(each, device, by_numbers, vendor, at), each) for each in in_force]
+        return min(answers, key=lambda answer: order.index(answer[0]), default=(Presumed.NO, None))
+
+    def _is_on(self, switch: str, at: date) -> bool:
+        state = self.switches.by_id[switch].at(at)
+        return state is not None and state.state is State.ON
+
+    def _by(
+        self, presumption: Presumption, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date
+    ) -> Presumed:
         if device and device.device in presumption.named_devices:
             return Presumed.NAMED
         if vendor is None:
@@ -153,9 +175,15 @@ class Classifier:
                 return Presumed.NO
             case Answer.UNKNOWN:
                 return Presumed.UNKNOWN
-        if by_numbers == NONE:
-            return Presumed.NO
-        return Presumed.CLASSIFY if by_numbers in (UNDETERMINED, UNCLASSIFIED) else Presumed.PRESUMED
+        if by_numbers in (UNDETERMINED, UNCLASSIFIED):
+            return Presumed.CLASSIFY
+        return Presumed.PRESUMED if by_numbers.startswith(ENTRY) else Presumed.NO
+
+
+def _of_vendor(vendor: Vendor, presumed: Presumed) -> tuple[Source, ...]:
+    """What the developer's seat rests on, where it decides or is not as we ship it."""
+    decides = presumed is not Presumed.NO or vendor.source.layer.kind is not LayerKind.SHIPPED
+    return (vendor.source,) if decides else ()
 
 
 def _note_2(device: Device, parameters: Parameters) -> NoteTwo:
@@ -201,6 +229,8 @@ def _of_presumption(presumed: Presumed, presumption: Presumption | None, vendor:
             return (f"{who}, and its numbers meet ECCN 3A090, so {presumption.title} reaches it",)
         case Presumed.CLASSIFY:
             return (f"{who}, and its numbers are not known; if they meet ECCN 3A090, {presumption.title} reaches it",)
+        case Presumed.UNKNOWN if vendor:
+            return (f"{who}, which is not settled, so neither is whether {presumption.title} reaches it",)
         case Presumed.UNKNOWN:
             return (f"who developed it is not known, so neither is whether {presumption.title} reaches it",)
         case Presumed.NO:

@@ -14,9 +14,27 @@ from itertools import chain
 
 from policy.facts.accelerators import Accelerators, Device
 from policy.facts.countries import is_code
-from policy.facts.eccn import Margin, Parameters, ReviewPolicy, figures_of, margins_to, margins_to_policy
-from policy.facts.evidence import Constant, Source
-from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, check_seamless, days_of_change, those_of
+from policy.facts.eccn import (
+    NONE,
+    UNDETERMINED,
+    Margin,
+    Parameters,
+    ReviewPolicy,
+    figures_of,
+    margins_to,
+    margins_to_policy,
+)
+from policy.facts.evidence import Answer, Constant, Removed, Source, of_the_overlay
+from policy.facts.letters import Letter
+from policy.facts.period import (
+    BEFORE_RECORDS,
+    STILL_VALID,
+    check_apart,
+    check_order,
+    check_seamless,
+    days_of_change,
+    those_of,
+)
 from policy.facts.tables import FactsError, Reader, Written
 
 FILE = "control.toml"
@@ -55,30 +73,12 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A letter by which BIS told one company that it needs a licence for its devices. It binds the addressee."""
-
-    id: str
-    addressee: str
-    devices: tuple[str, ...]
-    destinations: str
-    text: str
-    source: Source
-    valid_from: date = BEFORE_RECORDS
-    valid_to: date = STILL_VALID
-    note: str = ""
-
-    @property
-    def words(self) -> str:
-        """For a reviewer."""
-        return (
-            f"addressed to {self.addressee} from {self.valid_from.isoformat()} on; ask counsel whether it reaches you"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Presumption:
-    """Devices of developers in scope that BIS presumes to be subject to the EAR, and those that it names."""
+    """
+    Devices of developers in scope that BIS presumes to be subject to the EAR, and those that it names.
+
+    ``switch``: the id of the switch that must be on for it.
+    """
 
     id: str
     title: str
@@ -86,6 +86,7 @@ class Presumption:
     developer_scope: str
     text: str
     exception: str
+    switch: str
     source: Source
     note: str = ""
     valid_from: date = BEFORE_RECORDS
@@ -103,6 +104,7 @@ class Control:
     letter: tuple[Letter, ...]
     presumption: tuple[Presumption, ...]
     knife_edge: Constant
+    removed: tuple[Removed, ...] = ()
 
     @property
     def changes(self) -> tuple[date, ...]:
@@ -113,9 +115,24 @@ class Control:
         """The version in force on a day."""
         return those_of(self.parameters, at)[0]
 
-    def letters_about(self, device: Device, at: date) -> tuple[Letter, ...]:
-        """The letters in force that name the device."""
-        return tuple(each for each in those_of(self.letter, at) if device.device in each.devices)
+    def by_letter(self, device: Device, paragraph: str, at: date) -> tuple[Answer, tuple[Letter, ...]]:
+        """
+        Whether a letter in force is about a device, and which.
+
+        Of a device that a paragraph of 3A090 controls anyway only a letter that names it counts: what letters say of
+        "any other circuit" adds nothing there.
+        """
+        letters = those_of(self.letter, at)
+        if paragraph not in (NONE, UNDETERMINED):
+            letters = tuple(each for each in letters if device.device in each.devices)
+        answers = {each.id: each.about(device) for each in letters}
+        about = tuple(each for each in letters if answers[each.id] is Answer.YES)
+        unknown = Answer.UNKNOWN in answers.values()
+        return Answer.YES if about else Answer.UNKNOWN if unknown else Answer.NO, about
+
+    def is_edge(self, margin: Margin) -> bool:
+        """Whether the threshold is so near that a rounded figure may lie beyond it, and would change the answer."""
+        return margin.decides and abs(margin.ratio) <= self.knife_edge.value
 
     def related_to(self, paragraph: str) -> tuple[str, ...]:
         """What contains a device of this paragraph falls under these."""
@@ -123,11 +140,15 @@ class Control:
 
 
 def nearest_threshold(device: Device, control: Control, at: date) -> Margin | None:
-    """The margin to the nearest threshold in force; None: no threshold, or none of the figures is known."""
+    """
+    The margin to the nearest threshold in force, of those on whose edge the device is if there are any.
+
+    None: no threshold, or none of the figures is known.
+    """
     figures = figures_of(device)
     of_policies = (margins_to_policy(policy, figures) for policy in those_of(control.review_policy, at))
     margins = chain(margins_to(control.parameters_of(at), figures), *of_policies)
-    return min(margins, key=lambda margin: abs(margin.ratio), default=None)
+    return min(margins, key=lambda margin: (not control.is_edge(margin), abs(margin.ratio)), default=None)
 
 
 def read_control(reader: Reader, written: Written, accelerators: Accelerators) -> Control:
@@ -135,10 +156,15 @@ def read_control(reader: Reader, written: Written, accelerators: Accelerators) -
     control = reader.row(Control, "whole file", written)
     if not control.parameters or min(each.valid_from for each in control.parameters) != BEFORE_RECORDS:
         raise written.wrong("[parameters]", "valid_from", "there is no first version", "give one without a first day")
-    layer = control.parameters[-1].source.layer
+    layer = of_the_overlay(*(version.source.layer for version in control.parameters))
     for version in control.parameters:
         check_order(version, version.source.layer, f"[parameters] {version.valid_from.isoformat()}")
     check_seamless(control.parameters, layer, "[parameters]")
+    _check_versions(control)
+    for note in control.note:
+        check_order(note, note.source.layer, f"[note] {note.paragraph}")
+    if not 0 <= control.knife_edge.value < 1:
+        raise _wrong(control.knife_edge.source, "[knife_edge]", "value", "not in 0 to 1", "give a ratio")
     about_devices: tuple[Letter | Presumption, ...] = (*control.letter, *control.presumption)
     for row in about_devices:
         check_order(row, row.source.layer, _table(row))
@@ -146,7 +172,19 @@ def read_control(reader: Reader, written: Written, accelerators: Accelerators) -
         _check_devices(row, names, accelerators)
     for policy in control.review_policy:
         _check_destinations(policy)
+    for code in {code for policy in control.review_policy for code in policy.destinations}:
+        about = [policy for policy in control.review_policy if code in policy.destinations]
+        check_apart(about, of_the_overlay(*(each.source.layer for each in about)), f"[review_policy] {code}")
     return control
+
+
+def _check_versions(control: Control) -> None:
+    """Raise FactsError for a criterion that cannot be meant."""
+    for version in control.parameters:
+        table = f"[parameters] {version.valid_from.isoformat()}"
+        for criterion in version.criteria:
+            if fault := criterion.fault():
+                raise _wrong(version.source, table, "criteria", f"{criterion.paragraph}: {fault}", "correct it")
 
 
 def _check_devices(row: Letter | Presumption, names: Sequence[str], accelerators: Accelerators) -> None:

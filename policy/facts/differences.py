@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from policy.facts.control import NONE
 from policy.facts.countries import country_name
+from policy.facts.country_groups import Membership
+from policy.facts.eccn import NONE
 from policy.facts.evidence import Constant, Source
 from policy.facts.facts import Facts
 from policy.facts.jurisdictions import D5, Jurisdictions
@@ -114,13 +115,24 @@ def _jurisdictions(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
 
 def _clocks(jurisdictions: Jurisdictions, day: date) -> Iterator[tuple[Key, _Answer]]:
     """By each of the two lists that D:5 is kept by, where its days are known: they may differ for months."""
-    for row in sorted((row for row in jurisdictions.membership if row.group == D5), key=lambda row: row.valid_from):
-        clocks = (("State's list", row.state_from, row.state_to), ("the EAR's table", row.ear_from, row.ear_to))
-        for whose, first, end in clocks:
-            if (first, end) == (BEFORE_RECORDS, STILL_VALID):
-                continue
-            key = ("jurisdictions", f"{row.country} {country_name(row.country)}", f"{D5} by {whose}")
-            yield key, _Answer(text="yes" if first <= day < end else "no", sources=(row.source,), reason=row.note)
+    rows = [row for row in jurisdictions.membership if row.group == D5]
+    for code in sorted({row.country for row in rows}):
+        own = [row for row in rows if row.country == code]
+        for whose, days in (("State's list", _days_of_state), ("the EAR's table", _days_of_ear)):
+            known = [(row, *days(row)) for row in own if days(row) != (BEFORE_RECORDS, STILL_VALID)]
+            if known:
+                there = any(first <= day < end for _, first, end in known)
+                key = ("jurisdictions", f"{code} {country_name(code)}", f"{D5} by {whose}")
+                sources = tuple(row.source for row, _, _ in known)
+                yield key, _Answer(text="yes" if there else "no", sources=sources, reason=known[-1][0].note)
+
+
+def _days_of_state(row: Membership) -> tuple[date, date]:
+    return row.state_from, row.state_to
+
+
+def _days_of_ear(row: Membership) -> tuple[date, date]:
+    return row.ear_from, row.ear_to
 
 
 def _switches(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:

@@ -8,7 +8,7 @@ document's review later without a later reading is refused.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from policy.facts.evidence import Document
+from policy.facts.evidence import Document, weakest
 from policy.facts.tables import Reader, Written
 
 FILE = "sources.toml"
@@ -34,7 +34,11 @@ def _document(key: str, table: object, whole: Written) -> Document:
 
 
 def check_newer(old: Document, new: Document, written: Written) -> None:
-    """Raise FactsError where a document's review was moved without reading it again."""
+    """Raise FactsError where a document's review was moved, or it became better known, without reading it again."""
+    if weakest(old.evidence, new.evidence) is not new.evidence and new.read_on <= old.read_on:
+        problem = f"is {new.evidence} and was {old.evidence}, without a newer reading"
+        remedy = f"read the document again; it was last read on {old.read_on.isoformat()}"
+        raise written.wrong(f"[{new.id}]", "evidence", problem, remedy)
     if new.good_through > old.good_through and new.read_on <= old.read_on:
         raise written.wrong(
             f"[{new.id}]",

@@ -3,16 +3,16 @@ ECCN 3A090 as arithmetic: a device's figures against parameters, and how near it
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from policy.facts.accelerators import Device
+from policy.facts.accelerators import Device, Rates
 from policy.facts.evidence import Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID
 
-NONE, UNDETERMINED = "none", "undetermined"
+ENTRY, NONE, UNDETERMINED = "3A090", "none", "undetermined"
 
 
 class Quantity(StrEnum):
@@ -26,6 +26,8 @@ class Quantity(StrEnum):
 
 Figures = Mapping[Quantity, float | None]
 """Of one device; None: not known."""
+BY_PERFORMANCE = frozenset({Quantity.TPP, Quantity.DENSITY})
+"""What grows when a rate that is not known is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +50,30 @@ class Criterion:
                 if bound is not None:
                     yield quantity, bound, above
 
-    def met(self, figures: Figures) -> bool | None:
-        """Whether the device meets it; None: a figure that would decide is not known."""
-        answers = [_side(figures[quantity], bound, above) for quantity, bound, above in self.bounds()]
+    def fault(self) -> str:
+        """Why the criterion cannot be meant; nothing if it can."""
+        if self.paragraph in (NONE, UNDETERMINED, "unclassified"):
+            return "is no paragraph"
+        bounds = tuple(self.bounds())
+        if not bounds:
+            return "has no bound, so that everything would meet it"
+        least = {quantity: bound for quantity, bound, above in bounds if above}
+        for quantity, bound, above in bounds:
+            if bound <= 0 or (not above and bound <= least.get(quantity, 0)):
+                return f"nothing has {quantity} within {bound:g}"
+        return ""
+
+    def met(self, figures: Figures, least: Collection[Quantity] = ()) -> bool | None:
+        """Whether the device meets it; None: a figure that would decide is not known. ``least``: as of Parameters."""
+        answers = [_side(figures[each], bound, above, each in least) for each, bound, above in self.bounds()]
         return False if False in answers else None if None in answers else True
 
 
-def _side(figure: float | None, bound: float, above: bool) -> bool | None:
-    return None if figure is None else (figure >= bound) is above
+def _side(figure: float | None, bound: float, above: bool, least: bool) -> bool | None:
+    """Whether a figure lies on the side asked for; one that is the least it can be may still lie above any bound."""
+    if figure is None or (least and figure < bound):
+        return None
+    return (figure >= bound) is above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +91,14 @@ class Parameters:
     valid_to: date = STILL_VALID
     note_2_tpp: float | None = None
 
-    def paragraph(self, figures: Figures) -> str:
-        """The paragraph that the figures meet, ``none``, or ``undetermined``."""
+    def paragraph(self, figures: Figures, least: Collection[Quantity] = ()) -> str:
+        """
+        The paragraph that the figures meet, ``none``, or ``undetermined``.
+
+        ``least``: quantities of which the figure is the least that it can be, because not all of its parts are known.
+        """
         for criterion in self.criteria:
-            match criterion.met(figures):
+            match criterion.met(figures, least):
                 case True:
                     return criterion.paragraph
                 case None:
@@ -117,7 +139,7 @@ class Margin:
     The threshold that a device is nearest to.
 
     ``ratio``: the distance over the threshold, below 0 where the device is below it. ``beyond``: the paragraph or the
-    policy that would follow if this one figure lay on the other side.
+    policy that would follow if this one figure lay on the other side; ``decides``: whether that is another one.
     """
 
     quantity: Quantity
@@ -125,6 +147,7 @@ class Margin:
     threshold: float
     ratio: float
     beyond: str
+    decides: bool
 
 
 def figures_of(device: Device) -> Figures:
@@ -137,14 +160,20 @@ def figures_of(device: Device) -> Figures:
     }
 
 
+def least_of(device: Device) -> frozenset[Quantity]:
+    """The quantities of which the figure may be too low, because a format's rate may be missing."""
+    return frozenset() if device.rates is Rates.COMPLETE else BY_PERFORMANCE
+
+
 def margins_to(parameters: Parameters, figures: Figures) -> Iterator[Margin]:
     """The margin to every bound of every criterion whose figure is known."""
+    here = parameters.paragraph(figures)
     for criterion in parameters.criteria:
         for quantity, bound, _ in criterion.bounds():
             figure = figures[quantity]
             if figure is not None:
                 beyond = parameters.paragraph({**figures, quantity: _other_side(figure, bound)})
-                yield _margin(quantity, figure, bound, beyond)
+                yield _margin(quantity, figure, bound, here, beyond)
 
 
 def margins_to_policy(policy: ReviewPolicy, figures: Figures) -> Iterator[Margin]:
@@ -156,12 +185,14 @@ def margins_to_policy(policy: ReviewPolicy, figures: Figures) -> Iterator[Margin
     for quantity, bound in limits.items():
         figure = figures[quantity]
         if bound is not None and figure is not None:
-            yield _margin(quantity, figure, bound, policy.of({**figures, quantity: _other_side(figure, bound)}))
+            beyond = policy.of({**figures, quantity: _other_side(figure, bound)})
+            yield _margin(quantity, figure, bound, policy.of(figures), beyond)
 
 
-def _margin(quantity: Quantity, value: float, threshold: float, beyond: str) -> Margin:
+def _margin(quantity: Quantity, value: float, threshold: float, here: str, beyond: str) -> Margin:
+    ratio = (value - threshold) / threshold
     return Margin(
-        quantity=quantity, value=value, threshold=threshold, ratio=(value - threshold) / threshold, beyond=beyond
+        quantity=quantity, value=value, threshold=threshold, ratio=ratio, beyond=beyond, decides=beyond != here
     )
 
 

@@ -63,6 +63,12 @@ class Layer:
         return "" if self.kind is LayerKind.SHIPPED else f"{self.kind} {self.name}: {self.reason}"
 
 
+def of_the_overlay(*layers: Layer) -> Layer:
+    """The last of these layers that is not ours, else the last: of two rows that contradict, the newer is wrong."""
+    overlays = [layer for layer in layers if layer.kind is not LayerKind.SHIPPED]
+    return (overlays or list(layers))[-1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """
@@ -105,8 +111,34 @@ class Source:
     def line(self) -> str:
         """The source in one line, for a reviewer."""
         read_on = min(document.read_on for document in self.documents).isoformat()
-        said_by = f"; {self.layer.words}" if self.layer.words else ""
+        layers = dict.fromkeys(filter(None, (self.layer.words, *(each.layer.words for each in self.documents))))
+        said_by = "".join(f"; {words}" for words in layers)
         return f"{self.citation} ({self.evidence}; read {read_on}{said_by})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """
+    That an overlay took a shipped row away, or put another in its place: which table, the row's key, and why.
+
+    ``about``: the countries and devices that the row named; none: it was about all.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    reason: str
+    done: str
+    layer: Layer
+    about: tuple[str, ...] = ()
+
+    def is_about(self, subject: str) -> bool:
+        """Whether the row named the country or device, or spoke of all."""
+        return not self.about or subject in self.about
+
+    @property
+    def words(self) -> str:
+        """For a reviewer of an answer that might be another with the row."""
+        return f"{self.layer.kind} {self.layer.name} {self.done} {self.table} {' '.join(self.key)}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,11 @@ value, an overlay or a tier set by the provider does.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
 
 import polars as pl
 
@@ -34,12 +33,13 @@ from policy.facts.control import Control
 from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
-from policy.facts.layers import DOCUMENTS, Overlay, key_of, lay_over
+from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over
 from policy.facts.peaks import NoPeak, Peak, peak_of, peaks_frame
 from policy.facts.product_names import ProductNames, check_product_names
 from policy.facts.red_flags import RedFlags
+from policy.facts.rows import rows_of
 from policy.facts.switches import Switches
-from policy.facts.tables import Reader, Written, parse
+from policy.facts.tables import FactsError, Reader, Written, parse
 from policy.facts.tiers import Tiers
 from policy.facts.training_signals import TrainingSignals
 
@@ -91,12 +91,17 @@ class Facts:
     @cached_property
     def classifier(self) -> Classifier:
         """What classifies accelerators by these facts."""
-        return Classifier(names=self.product_names, control=self.control, jurisdictions=self.jurisdictions)
+        return Classifier(
+            names=self.product_names,
+            control=self.control,
+            jurisdictions=self.jurisdictions,
+            switches=self.switches,
+        )
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """Every source of every row."""
-        return tuple(_sources(self))
+        return tuple(row.source for row in rows_of(self))
 
     @cached_property
     def source_by_line(self) -> Mapping[str, Source]:
@@ -152,7 +157,7 @@ def read_facts(texts: Mapping[str, str], overlays: Sequence[Overlay] = ()) -> Fa
 def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names: Written) -> Facts:
     catalogue = accelerators.read_accelerators(reader, content["accelerators"])
     check_product_names(catalogue)
-    return Facts(
+    facts = Facts(
         documents=reader.documents,
         jurisdictions=jurisdictions.read_jurisdictions(reader, content["jurisdictions"]),
         accelerators=catalogue,
@@ -167,39 +172,38 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
             {
                 "facts": content,
                 "names": names,
-                "layers": [(layer.kind, layer.name, layer.reason) for layer in (each.layer for each in overlays)],
+                "layers": [
+                    (layer.kind, layer.name, layer.reason, layer.decided_on) for layer in (o.layer for o in overlays)
+                ],
             }
         ),
     )
+    _check_switches(facts.control, facts.switches)
+    return facts
+
+
+def _check_switches(rules: Control, known: Switches) -> None:
+    """Raise FactsError for a presumption whose switch there is not."""
+    for each in rules.presumption:
+        if each.switch not in known.by_id:
+            raise FactsError(
+                file=each.source.layer.file,
+                table=f"[presumption] {each.id}",
+                field="switch",
+                problem=f"there is no switch {each.switch!r}",
+                remedy=f"use one of: {', '.join(known.by_id)}",
+            )
 
 
 def _check_keys(tables: Written, keys: Mapping[str, tuple[str, ...]]) -> None:
     """Raise FactsError for two rows that cannot be told from each other."""
     for table, key in keys.items():
         rows = tables.get(table, [])
-        written = [row for row in rows if isinstance(row, Written)] if isinstance(rows, list) else []
-        seen: set[str] = set()
-        for row in written:
-            if (own := key_of(row, key)) in seen:
-                raise row.wrong(f"[{table}]", key[0], f"two rows have the same {', '.join(key)}: {own}", "keep one")
-            seen.add(own)
+        if isinstance(rows, list):  # what is none is said by the row's own class
+            check_told_apart((row for row in rows if isinstance(row, Written)), key, table)
 
 
 def _digest(content: object) -> str:
     """SHA-256 over one canonical JSON text; a date is written as an object, so that no text equals it."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=lambda value: {"date": str(value)})
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sources(value: Any) -> Iterator[Source]:
-    """Walk through rows, tuples and mappings."""
-    if isinstance(value, Source):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _sources(item)
-    elif isinstance(value, Mapping):
-        yield from _sources(tuple(value.values()))
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _sources(getattr(value, field.name))

@@ -7,14 +7,14 @@ D:5 follows State's dates where State's and BIS's differ, as the note to the tab
 740 asks; both are kept and shown. Left out: embargoes on parts of a country (15 CFR Part 746).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 from policy.facts.countries import CountryError, normalise_country, note_on, resolve_country
 from policy.facts.country_groups import Beside, Group, Membership, NamedBeside, TreatedAs, Watch
-from policy.facts.evidence import Answer, Source
+from policy.facts.evidence import Answer, Removed, Source, of_the_overlay
 from policy.facts.period import check_apart, check_order, days_of_change, holds
 from policy.facts.tables import FactsError, Reader, Written
 
@@ -47,6 +47,7 @@ class Jurisdictions:
     named_beside: tuple[NamedBeside, ...]
     treated_as: tuple[TreatedAs, ...]
     watch: tuple[Watch, ...]
+    removed: tuple[Removed, ...] = ()
 
     @cached_property
     def groups(self) -> Mapping[str, Group]:
@@ -77,24 +78,32 @@ class Jurisdictions:
         that is no name of one country.
         """
         code = resolve_country(country)
+        return self._as_asked(self._through(code, at, self._scope_of), country, code)
+
+    def _scope_of(self, code: str, at: date) -> Scope:
         rows: tuple[NamedBeside | Watch, ...] = (*self.named_beside, *self.watch)
         row = next((row for row in rows if _speaks(row, code, at)), None)
         otherwise = "not a member of Country Group D:5 and not named beside it"
-        scope = self._in_group(code, D5, at, otherwise=otherwise) if row is None else _beside(row)
-        return _as_asked(scope, country, code)
+        return self._in_group(code, D5, at, otherwise=otherwise) if row is None else _beside(row)
+
+    def _through(self, code: str, at: date, answer: Callable[[str, date], Scope]) -> Scope:
+        """The answer for a country, or for the one that it is treated as."""
+        treated = next((row for row in self.treated_as if _speaks(row, code, at)), None)
+        if treated is None:
+            return answer(code, at)
+        other = answer(treated.counts_as, at)
+        reason = f"{code}: treated as {other.reason}"
+        return Scope(answer=other.answer, reason=reason, sources=(treated.source, *other.sources))
 
     def in_group(self, country: str, group: str, at: date) -> Scope:
         """Whether a country belongs to a group on a day; raises as :meth:`in_scope`, KeyError for an unknown group."""
         code = resolve_country(country)
-        scope = self._in_group(code, group, at, otherwise=f"not a member of {_title(group)}")
-        return _as_asked(scope, country, code)
+        otherwise = f"not a member of {_title(group)}"
+        scope = self._through(code, at, lambda code, at: self._in_group(code, group, at, otherwise=otherwise))
+        return self._as_asked(scope, country, code)
 
     def _in_group(self, code: str, group: str, at: date, *, otherwise: str) -> Scope:
         about = self.groups[group]
-        if treated := next((row for row in self.treated_as if _speaks(row, code, at)), None):
-            other = self._in_group(treated.counts_as, group, at, otherwise=otherwise)
-            reason = f"{code}: treated as {other.reason}"
-            return Scope(answer=other.answer, reason=reason, sources=(treated.source, *other.sources))
         if at < about.begins:
             reason = f"{code}: the records begin on {about.begins.isoformat()}, after {at.isoformat()}"
             return Scope(answer=Answer.UNKNOWN, reason=reason, sources=(about.source,))
@@ -110,13 +119,12 @@ class Jurisdictions:
             reason = f"{code}: left {_title(group)} on {last.both_days('to')}"
         return Scope(answer=Answer.NO, reason=reason, sources=(about.source, *(row.source for row in left)))
 
-
-def _as_asked(scope: Scope, asked: str, code: str) -> Scope:
-    """The same answer, with how a name was read and what has to be known about that."""
-    if asked == code:
-        return scope
-    said = [scope.reason, f"{asked!r} was read as {code}", *filter(None, [note_on(code)])]
-    return replace(scope, reason="; ".join(said))
+    def _as_asked(self, scope: Scope, asked: str, code: str) -> Scope:
+        """The same answer, with who took a row about the country away, how a name was read, and what to know then."""
+        read = [] if asked == code else [f"{asked!r} was read as {code}", *filter(None, [note_on(code)])]
+        about = {code, *(row.counts_as for row in self.treated_as if row.country == code)}
+        removed = [row.words for row in self.removed if any(map(row.is_about, about))]
+        return replace(scope, reason="; ".join([scope.reason, *removed, *read]))
 
 
 def _title(group: str) -> str:
@@ -216,12 +224,10 @@ def _check_one_speaks(jurisdictions: Jurisdictions) -> None:
         histories.setdefault((D5, beside.country), []).append(beside)
     standing = jurisdictions.groups[D5].members
     for (group, country), rows in histories.items():
-        layer = rows[-1].source.layer
-        check_apart(rows, layer, f"[{group}] {country}")
+        layer, table = of_the_overlay(*(row.source.layer for row in rows)), f"[{group}] {country}"
+        check_apart(rows, layer, table)
         if group == D5 and country in standing:
-            raise _wrong(
-                rows[-1], f"[{group}] {country}", "country", "is a member on every day", "keep it in one place"
-            )
+            raise _wrong(rows[-1], table, "country", "is a member on every day", "keep it in one place")
 
 
 def _wrong(row: Row, table: str, field: str, problem: str, remedy: str) -> FactsError:

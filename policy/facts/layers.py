@@ -8,7 +8,7 @@ overlays lie over earlier ones, in the order of their file names.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
@@ -21,6 +21,23 @@ from policy.facts.tables import FactsError, Reader, Written, parse
 
 A_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 HEADER, REMOVE, DOCUMENTS = "overlay", "remove", "sources"
+REMOVED = "removed"
+REMEMBERED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "jurisdictions": {
+        "group": ("members",),
+        "membership": ("country",),
+        "named_beside": ("country",),
+        "treated_as": ("country",),
+        "watch": ("country",),
+    },
+    "control": {"letter": ("devices",), "presumption": ()},
+}
+"""
+Rows that may turn an answer into a no when they are gone, or other than they ship, without being cited by it.
+
+By topic and table, with the fields that name whom they are about: answers about those say whose overlay it was. With no
+fields all answers do.
+"""
 
 Keys = Mapping[str, Mapping[str, tuple[str, ...]]]
 """By topic and table: the fields by which one row is told from another. Tables that are not rows have none."""
@@ -70,11 +87,7 @@ def read_overlay(text: str, file: str) -> Overlay:
 
 def read_overrides(folder: Path) -> tuple[Overlay, ...]:
     """Every ``*.toml`` of a provider's folder, in the order of their names. Raises :class:`FactsError`, OSError."""
-    if not folder.is_dir():
-        raise FactsError(
-            file=str(folder), table="whole folder", field="name", problem="is no folder", remedy="give one, or none"
-        )
-    overlays = tuple(_read_file(path) for path in sorted(folder.glob("*.toml")))
+    overlays = tuple(_read_file(path) for path in sorted(folder.iterdir()) if path.suffix.lower() == ".toml")
     for each in overlays:
         if each.layer.kind is not LayerKind.OVERRIDE:
             problem = "a scenario is never in force"
@@ -125,7 +138,59 @@ def lay_over(base: Written, overlays: Sequence[Overlay], keys: Keys) -> Written:
     merged = base
     for overlay in overlays:
         merged = _with_rows(_without(merged, overlay, keys), overlay, keys)
-    return merged
+    changed = {topic: dict(tables) for topic, tables in merged.items()}
+    for topic, tables in REMEMBERED.items():
+        fates = (_fates(topic, table, base, merged, overlays, keys) for table in tables)
+        changed[topic][REMOVED] = [fate for of_table in fates for fate in of_table]
+    return _put_together(base, changed)
+
+
+def _fates(
+    topic: str, table: str, base: Written, merged: Written, overlays: Sequence[Overlay], keys: Keys
+) -> Iterator[Written]:
+    """What became of a table's shipped rows that are gone, or other than they ship."""
+    key = keys[topic][table]
+    now = {key_of(row, key): row for row in merged[topic].get(table, []) if isinstance(row, Written)}
+    for row in base[topic].get(table, []):
+        other = now.get(key_of(row, key)) if isinstance(row, Written) else row
+        if other is row:
+            continue
+        layer, reason = _who(f"{topic}.{table}", key_of(row, key), overlays) if other is None else _whose(other)
+        note = {
+            "table": f"{topic}.{table}",
+            "key": [str(row.get(name, "-")) for name in key],
+            "reason": reason,
+            "done": "took away" if other is None else "put another row in place of",
+            "about": _about(row, other, REMEMBERED[topic][table]),
+        }
+        yield Written(note, layer)
+
+
+def _whose(row: Written) -> tuple[Layer, str]:
+    return row.layer, row.layer.reason
+
+
+def _who(table: str, key: str, overlays: Sequence[Overlay]) -> tuple[Layer, str]:
+    """The last overlay that took the row away, and why."""
+    return next(
+        (removal.layer, removal["reason"])
+        for overlay in reversed(overlays)
+        for removal in overlay.content.get(REMOVE, [])
+        if removal["table"] == table and repr(list(removal["key"])) == key
+    )
+
+
+def _about(row: Written, other: Written | None, fields: tuple[str, ...]) -> list[str]:
+    """Whom the row named, or where both name several, whom only one of both does."""
+    named = [_listed(row.get(field, "")) for field in fields]
+    others = [_listed(other.get(field, "")) for field in fields] if other is not None else [set() for _ in fields]
+    return sorted(
+        each for mine, theirs in zip(named, others, strict=True) for each in (mine ^ theirs or mine) if each != ""
+    )
+
+
+def _listed(value: object) -> set[str]:
+    return {str(each) for each in value} if isinstance(value, list) else {str(value)}
 
 
 def _check_names(overlays: Sequence[Overlay]) -> None:
@@ -148,6 +213,9 @@ def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
             _check_documents(base[DOCUMENTS], tables)
         for table, value in tables.items():
             key = keys.get(topic, {}).get(table)
+            if key is None and topic != DOCUMENTS and table not in base[topic]:
+                known = ", ".join({**base[topic], **keys.get(topic, {})})
+                raise tables.wrong(f"[{topic}]", table, "no such table", f"use one of: {known}")
             changed[topic][table] = _merged(base[topic].get(table, []), value, key, tables, table) if key else value
     return _put_together(base, changed)
 
@@ -162,10 +230,20 @@ def _check_documents(old: Written, new: Written) -> None:
 def _merged(rows: list[Written], added: Any, key: tuple[str, ...], at: Written, table: str) -> list[Written]:
     if not isinstance(added, list) or not all(isinstance(row, Written) for row in added):
         raise at.wrong(f"[{table}]", "rows", "is no list of tables", f"write [[{table}]] with the topic in front")
+    check_told_apart(added, key, table)
     by_key = {key_of(row, key): row for row in rows}
-    for row in added:
-        by_key[key_of(row, key)] = row
+    by_key |= {key_of(row, key): row for row in added}
     return list(by_key.values())
+
+
+def check_told_apart(rows: Iterable[Written], key: tuple[str, ...], table: str) -> None:
+    """Raise :class:`FactsError` for two rows that cannot be told from each other."""
+    seen: set[str] = set()
+    for row in rows:
+        own = key_of(row, key)
+        if own in seen:
+            raise row.wrong(f"[{table}]", key[0], f"two rows have the same {', '.join(key)}: {own}", "keep one")
+        seen.add(own)
 
 
 def key_of(row: Mapping[str, Any], key: tuple[str, ...]) -> str:

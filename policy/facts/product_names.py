@@ -13,12 +13,12 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from policy.facts.accelerators import Accelerators, Device, Family, Vendor
-from policy.facts.evidence import Evidence
+from policy.facts.evidence import Evidence, weakest
 from policy.facts.tables import FactsError
 
 SUGGESTIONS = 3
 
-_WORD = re.compile(r"[a-z0-9.]+")
+_SIGNS = re.compile(r"[^a-z0-9.]+")
 _INSTANCE = re.compile(r"[ -]MIG[ -]((\d+c\.)?\d+g\.\d+gb(\+\w+)*)$", re.IGNORECASE)
 """As NVML names a MIG instance, ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``, and a node's label with hyphens."""
 _SHARED = re.compile(r"-SHARED$")
@@ -73,6 +73,11 @@ class ProductNames:
         return {word: vendor for vendor in self.accelerators.vendor for word in vendor.words}
 
     @cached_property
+    def _a_vendor_word(self) -> re.Pattern[str]:
+        words = sorted(self._vendor_words, key=len, reverse=True)
+        return re.compile(rf"(?<![a-z0-9])({'|'.join(map(re.escape, words))})(?![a-z0-9])")
+
+    @cached_property
     def known(self) -> tuple[tuple[str, Evidence, Device], ...]:
         """Every name once, with what is known of name and figures together, and its device."""
         return tuple(_names_of(self.accelerators))
@@ -92,13 +97,15 @@ class ProductNames:
         return self._unclassified(name)
 
     def _named(self, name: str, device: Device, part: str = "") -> Named:
-        evidence = device.source.evidence
+        evidence = _evidence_of(device)
         return Named(name=name, device=device, vendor=self._vendor_of(device), evidence=evidence, part=part)
 
     def _fits(self, name: str, device: Device) -> bool:
         """Whether no word of another vendor stands in the name: ``AMD 910B1`` is not Huawei's."""
-        vendors = {self._vendor_words[word].id for word in _WORD.findall(name.casefold()) if word in self._vendor_words}
-        return vendors <= {device.vendor}
+        return {vendor.id for vendor in self._vendors_in(name)} <= {device.vendor}
+
+    def _vendors_in(self, name: str) -> list[Vendor]:
+        return [self._vendor_words[word] for word in self._a_vendor_word.findall(name.casefold())]
 
     def _part_of(self, name: str, parent: Named | Unclassified, part: str) -> Named | Unclassified:
         if isinstance(parent, Unclassified):
@@ -124,19 +131,19 @@ class ProductNames:
         return Unclassified(name=name, vendor=vendor, family=family, suggestions=similar)
 
     def _vendor_and_family(self, name: str) -> tuple[Vendor | None, Family | None]:
-        words = _WORD.findall(name.casefold())
-        of_vendor = next((self._vendor_words[word] for word in words if word in self._vendor_words), None)
-        of_number = next((vendor for vendor in self.accelerators.vendor if vendor.pci and vendor.pci in words), None)
-        vendor = of_vendor or of_number
+        folded = name.casefold()
+        of_number = next((each for each in self.accelerators.vendor if each.pci and f"{each.pci}:" in folded), None)
+        vendor = next(iter(self._vendors_in(name)), of_number)
         for family in self.accelerators.family:
-            if vendor in (None, self.accelerators.vendors[family.vendor]) and _begins(words, family.words):
+            if vendor in (None, self.accelerators.vendors[family.vendor]) and _begins(folded, family.words):
                 return self.accelerators.vendors[family.vendor], family
         return vendor, None
 
     def key(self, name: str) -> str:
         """The name without case, punctuation, spaces and words of vendors."""
-        words = _WORD.findall(name.casefold())
-        return "".join(word for word in words if word not in self._vendor_words) or "".join(words)
+        folded = name.casefold()
+        without = _SIGNS.sub("", self._a_vendor_word.sub(" ", folded))
+        return without or _SIGNS.sub("", folded)
 
 
 def check_product_names(accelerators: Accelerators) -> None:
@@ -164,8 +171,14 @@ def _names_of(accelerators: Accelerators) -> Iterator[tuple[str, Evidence, Devic
             yield name, Evidence.UNVERIFIED, device
         for name in dict.fromkeys((device.device, *device.names)):
             if name not in device.unverified_names:
-                yield name, device.source.evidence, device
+                yield name, _evidence_of(device), device
 
 
-def _begins(words: list[str], beginnings: tuple[str, ...]) -> bool:
-    return any(word.startswith(beginning) for word in words for beginning in beginnings)
+def _evidence_of(device: Device) -> Evidence:
+    """How well the figures and the names are known together."""
+    return weakest(device.source.evidence, *([device.name_source.evidence] if device.name_source else []))
+
+
+def _begins(name: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a word of the name, in small letters, begins so."""
+    return re.search(rf"(?<![a-z0-9])({'|'.join(map(re.escape, beginnings))})", name) is not None

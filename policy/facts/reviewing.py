@@ -14,6 +14,7 @@ from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
 from policy.facts.product_names import Named
 from policy.facts.rows import FactRow, rows_of
+from policy.facts.tables import FactsError
 
 
 class Why(StrEnum):
@@ -30,6 +31,10 @@ class Stale:
     document: Document
     why: Why
     cited_by: tuple[FactRow, ...]
+
+    def matters(self, at: date) -> bool:
+        """Whether something rests on it that day: a row that speaks of it, or rules, where no row cites it."""
+        return not self.cited_by or any(row.speaks(at) for row in self.cited_by)
 
     @property
     def words(self) -> str:
@@ -63,6 +68,19 @@ def stale_documents(facts: Facts, at: date) -> tuple[Stale, ...]:
     rows = rows_of(facts)
     past = sorted(facts.overdue(at), key=lambda each: (each.good_through, each.id))
     return tuple(_stale(document, rows, at) for document in past)
+
+
+def check_readings(facts: Facts, today: date) -> None:
+    """Raise :class:`FactsError` for a document that was read on a day yet to come: nobody has read it."""
+    for document in facts.documents.values():
+        if document.read_on > today:
+            raise FactsError(
+                file=document.layer.file,
+                table=f"[{document.id}]",
+                field="read_on",
+                problem=f"{document.read_on.isoformat()} is yet to come",
+                remedy="give the day on which it was read",
+            )
 
 
 def _stale(document: Document, rows: Iterable[FactRow], at: date) -> Stale:

@@ -61,11 +61,11 @@ def _rows(topic: str, table: str, around: str, row: Any) -> Iterator[FactRow]:
     if not is_dataclass(row):
         return
     name = " ".join(filter(None, (around, _called(row))))
-    source = getattr(row, "source", None)
-    if isinstance(source, Source):
-        yield FactRow(topic=topic, table=table, name=name, row=row, source=source)
     for each in fields(row):
         value = getattr(row, each.name)
+        if isinstance(value, Source):
+            part = each.name.removesuffix("source").replace("_", " ")  # "name " where it is of the names alone
+            yield FactRow(topic=topic, table=table, name=f"{name} {part}".strip(), row=row, source=value)
         for item in value if isinstance(value, tuple) else ():
             yield from _rows(topic, f"{table}.{each.name}", name, item)
 

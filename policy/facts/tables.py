@@ -1,9 +1,10 @@
 """
 TOML into frozen dataclasses, strictly: the fields of the class are the keys of the table.
 
-A field without a default is a required key; a key without a field is an error. A field of type :class:`Source` stands
-for ``sources``, the ids of one document or more, and ``evidence``, which may be left out and only ever lowers what the
-documents are. Types are never converted, except that a whole number may stand for a float.
+A field without a default is a required key; a key without a field is an error. A field ``source`` stands for
+``sources``, the ids of one document or more, and ``evidence``, which may be left out and only ever lowers what the
+documents are; so does ``name_source`` for ``name_sources`` and ``name_evidence``. Types are never converted, except
+that a whole number may stand for a float.
 """
 
 import tomllib
@@ -85,8 +86,8 @@ class Reader:
             hint = hints[each.name]
             if hint is Layer:
                 values[each.name] = content.layer
-            elif hint is Source or Source in get_args(hint):
-                values[each.name] = self._source(table, left)
+            elif hint is Source or (Source in get_args(hint) and f"{each.name}s" in left):
+                values[each.name] = self._source(table, each.name, left)
             elif each.name in left:
                 values[each.name] = self._value(hint, left, table, each.name, left.pop(each.name))
             elif each.default is MISSING and each.default_factory is MISSING:
@@ -95,23 +96,25 @@ class Reader:
             raise left.wrong(table, key, "unknown key", f"remove it, or use one of: {_known_keys(hints)}")
         return kind(**values)
 
-    def _source(self, table: str, left: Written) -> Source:
-        if "sources" not in left:
-            raise left.wrong(table, "sources", "missing", "add the id of a document")
-        ids = self._value(tuple[str, ...], left, table, "sources", left.pop("sources"))
+    def _source(self, table: str, name: str, left: Written) -> Source:
+        """From the keys that a field ``x_source`` stands for: ``x_sources``, and ``x_evidence`` where it is there."""
+        key, evidence_key = f"{name}s", name.removesuffix("source") + "evidence"
+        if key not in left:
+            raise left.wrong(table, key, "missing", "add the id of a document")
+        ids = self._value(tuple[str, ...], left, table, key, left.pop(key))
         if not ids:
-            raise left.wrong(table, "sources", "is empty", "add the id of a document")
+            raise left.wrong(table, key, "is empty", "add the id of a document")
         for each in ids:
             if each not in self.documents:
-                raise left.wrong(table, "sources", f"there is no document {each!r}", "add it to the sources")
+                raise left.wrong(table, key, f"there is no document {each!r}", "add it to the sources")
         documents = tuple(self.documents[each] for each in ids)
         known = weakest(*(document.evidence for document in documents))
         evidence = known
-        if "evidence" in left:
-            evidence = self._value(Evidence, left, table, "evidence", left.pop("evidence"))
+        if evidence_key in left:
+            evidence = self._value(Evidence, left, table, evidence_key, left.pop(evidence_key))
         if weakest(evidence, known) is not evidence:
             raise left.wrong(
-                table, "evidence", f"{evidence} is better than its documents, which are {known}", "lower it"
+                table, evidence_key, f"{evidence} is better than its documents, which are {known}", "lower it"
             )
         return Source(documents=documents, evidence=evidence, layer=left.layer)
 
@@ -148,8 +151,13 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 
 def _known_keys(hints: Mapping[str, Any]) -> str:
-    keys = {name for name, hint in hints.items() if hint not in (Source, Layer)}
-    return ", ".join(sorted(keys | ({"sources", "evidence"} if Source in hints.values() else set())))
+    keys: set[str] = set()
+    for name, hint in hints.items():
+        if hint is Source or Source in get_args(hint):
+            keys |= {f"{name}s", name.removesuffix("source") + "evidence"}
+        elif hint is not Layer:
+            keys.add(name)
+    return ", ".join(sorted(keys))
 
 
 def _is_word(alternatives: list[Any], value: Any) -> bool:

@@ -14,6 +14,15 @@ FILE = "training_signals.toml"
 KEYS: dict[str, tuple[str, ...]] = {}
 
 
+RANGES = {
+    "min_observed_seconds": (0.0, 1e9),
+    "min_observed_ratio": (0.0, 1.0),
+    **dict.fromkeys(("w_sustained", "w_batch_kind", "w_gang_8", "w_gang_16", "w_gang_64"), (0.0, 100.0)),
+    **dict.fromkeys(("w_mostly_idle", "w_service_kind", "w_single_device"), (-100.0, 0.0)),
+}
+"""On which side of 0 each number may lie: a sign of training that speaks against it is a slip, not a choice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
     """Kubernetes kinds that speak for one side."""
@@ -57,6 +66,10 @@ def read_training_signals(reader: Reader, written: Written) -> TrainingSignals:
             "not below duty_busy_ratio, or not in 0 to 1",
             "put both in order",
         )
+    for name, (least, most) in RANGES.items():
+        row = getattr(signals, name)
+        if not least <= row.value <= most:
+            raise _wrong(row.source, name, "value", f"{row.value:g} is not in {least:g} to {most:g}", "correct it")
     if signals.threshold.value <= 0:
         raise _wrong(signals.threshold.source, "threshold", "value", "not above 0", "give a score above 0")
     both = sorted(set(signals.batch_kinds.kinds) & set(signals.service_kinds.kinds))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 
 from policy.facts.accelerators import Device
-from policy.facts.control import NONE, Criterion, Margin, Quantity, ReviewPolicy, figures_of
+from policy.facts.classification import Presumed
+from policy.facts.eccn import NONE, Criterion, Margin, Quantity, ReviewPolicy, figures_of
 from policy.facts.facts import Facts
 from policy.facts.period import those_of
 from policy.facts.tiers import LegalThreshold
@@ -42,8 +43,8 @@ def margin_words(margin: Margin) -> str:
 
 
 def is_near(margin: Margin | None, facts: Facts) -> bool:
-    """Whether the nearest threshold is so near that a rounded figure may lie on its other side."""
-    return margin is not None and abs(margin.ratio) <= facts.control.knife_edge.value
+    """Whether the nearest threshold is so near that a rounded figure may lie beyond it, and change the answer."""
+    return margin is not None and facts.control.is_edge(margin)
 
 
 def amount_words(threshold: LegalThreshold) -> str:
@@ -55,9 +56,11 @@ def review_policies(facts: Facts, device: Device, day: date) -> Mapping[str, tup
     """
     How an application for a device that meets ECCN 3A090 is looked at, and by which row; by destinations.
 
-    Empty for a device that meets no paragraph, and while no policy is in force.
+    Empty for a device that meets no paragraph, for one that is presumed to be subject to the EAR because of who
+    developed it, and while no policy is in force.
     """
-    if facts.classifier.classify(device.device, day).paragraph == NONE:
+    found = facts.classifier.classify(device.device, day)
+    if found.paragraph == NONE or found.presumed is not Presumed.NO:
         return {}
     figures, rows = figures_of(device), those_of(facts.control.review_policy, day)
     return {", ".join(row.destinations): (row.of(figures), row) for row in rows}

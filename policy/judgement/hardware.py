@@ -15,7 +15,8 @@ from enum import StrEnum
 import polars as pl
 
 from policy.facts.classification import Classification, Classifier, Presumed
-from policy.facts.control import NONE, UNCLASSIFIED, UNDETERMINED
+from policy.facts.control import UNCLASSIFIED
+from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer
 from policy.frames import DataType, conform, schema
 from policy.judgement.link import last_moment
@@ -25,13 +26,15 @@ class Paragraph(StrEnum):
     """
     Which part of ECCN 3A090 the numbers meet, the most serious first.
 
-    ``undivided``: the entry as it stood until it was divided, whose devices meet .a today, or any other paragraph.
+    ``undivided``: the entry as it stood until it was divided, whose devices meet .a today. ``other``: what a scenario
+    or an overlay calls by a label of its own.
     ``unclassified``: the name is not in the catalogue. ``undetermined``: figures that decide are not known.
     """
 
     A = "3A090.a"
     UNDIVIDED = "3A090"
     B = "3A090.b"
+    OTHER = "other"
     UNCLASSIFIED = UNCLASSIFIED
     UNDETERMINED = UNDETERMINED
     NONE = NONE
@@ -91,18 +94,13 @@ def describe_accelerators(inventory: pl.DataFrame, classifier: Classifier) -> pl
     return conform(found.select(ACCELERATOR_HARDWARE.names()), ACCELERATOR_HARDWARE, "accelerators")
 
 
-def law_changes(classifier: Classifier) -> tuple[date, ...]:
-    """Every day on which a classification may change, oldest first."""
-    return tuple(sorted({*classifier.control.changes, *classifier.jurisdictions.changes}))
-
-
 def _most_serious(key: str, seen: pl.DataFrame, classifier: Classifier, questions: Sequence[str]) -> pl.DataFrame:
     """
     The most serious answers of each key over its accelerators and days, with the sentences that decide.
 
     ``seen``: the key, ``accelerator`` (null: not named), and the moments ``first`` and ``last``.
     """
-    changes = law_changes(classifier)
+    changes = classifier.changes
     days = _law_days(key, seen, changes)
     answers = _classified(days.select("accelerator", "law_at").unique().iter_rows(), classifier, changes)
     rows = days.join(answers, on=("accelerator", "law_at"), how="left", nulls_equal=True)
@@ -176,6 +174,6 @@ def paragraph_of(paragraph: str) -> Paragraph:
     exact = (Paragraph.UNCLASSIFIED, Paragraph.UNDETERMINED, Paragraph.NONE)
     parts = (Paragraph.A, Paragraph.B)
     return next(
-        (each for each in exact if paragraph == each),
-        next((each for each in parts if f"{paragraph}.".startswith(f"{each}.")), Paragraph.UNDIVIDED),
+        (each for each in (*exact, Paragraph.UNDIVIDED) if paragraph == each),
+        next((each for each in parts if f"{paragraph}.".startswith(f"{each}.")), Paragraph.OTHER),
     )

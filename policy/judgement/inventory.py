@@ -23,44 +23,39 @@ INVENTORY = schema(
     }
 )
 WHERE = ("node", "accelerator")
+NOT_KNOWN = "(not known)"  # a node that a recording does not name
 
 
-def inventory_of(windows: pl.DataFrame, balances: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
-    """
-    Every accelerator of every node, schema INVENTORY, sorted by both.
-
-    ``balances``: the rows of the balance sheet in parts, so that they need not be held all at once.
-    """
-    there = _together([_of_balance(each) for each in balances])
-    held = _of_windows(windows)
+def inventory_of(windows: pl.DataFrame, stood: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
+    """Every accelerator of every node, schema INVENTORY, sorted by both. ``stood``: of :func:`stood_in`, in parts."""
+    there = _together(pl.concat([empty(INVENTORY), *stood]))
+    held = _added_up(windows.lazy(), pl.col("held_seconds") + pl.col("shared_seconds")).collect()
     both = pl.concat([there, held.join(there, on=WHERE, how="anti")])
     seen = pl.concat([there, held]).group_by(WHERE).agg(pl.col("first_seen").min(), pl.col("last_seen").max())
     rows = both.select(*WHERE, "gpu_seconds").join(seen, on=WHERE).sort(WHERE)
     return conform(rows.select(INVENTORY.names()), INVENTORY, "inventory")
 
 
-def _of_balance(balance: pl.DataFrame) -> pl.DataFrame:
-    physical = balance.filter(pl.col("state") == "physical")
-    return _added_up(physical, pl.col("gpu_seconds").sum())
+def stood_in(balance: pl.LazyFrame) -> pl.LazyFrame:
+    """What stood on the nodes by these rows of the balance sheet, schema INVENTORY."""
+    return _added_up(balance.filter(pl.col("state") == "physical"), pl.col("gpu_seconds"))
 
 
-def _of_windows(windows: pl.DataFrame) -> pl.DataFrame:
-    return _added_up(windows, (pl.col("held_seconds") + pl.col("shared_seconds")).sum())
-
-
-def _added_up(rows: pl.DataFrame, gpu_seconds: pl.Expr) -> pl.DataFrame:
+def _added_up(rows: pl.LazyFrame, gpu_seconds: pl.Expr) -> pl.LazyFrame:
     return (
-        rows.drop_nulls(WHERE)
+        rows.drop_nulls("accelerator")
+        .with_columns(pl.col("node").fill_null(NOT_KNOWN))
         .group_by(WHERE)
-        .agg(first_seen=pl.col("window_start").min(), last_seen=pl.col("window_end").max(), gpu_seconds=gpu_seconds)
+        .agg(
+            first_seen=pl.col("window_start").min(), last_seen=pl.col("window_end").max(), gpu_seconds=gpu_seconds.sum()
+        )
         .select(INVENTORY.names())
     )
 
 
-def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
+def _together(parts: pl.DataFrame) -> pl.DataFrame:
     return (
-        pl.concat([empty(INVENTORY), *parts])
-        .group_by(WHERE)
+        parts.group_by(WHERE)
         .agg(pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("gpu_seconds").sum())
         .select(INVENTORY.names())
     )

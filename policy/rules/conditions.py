@@ -9,7 +9,9 @@ The rule language: a tree of comparisons over the fields of a run or of an accel
 The tree is validated and translated to a polars expression here; no text of a rule is ever executed, so a rule can read
 no file and call no function. A text that its field can never hold is refused: such a rule would be silent for ever. The
 logic has three values: a comparison with a field that is not known is not known, and the rule says what that means
-(``when_unknown``).
+(``when_unknown``). Some fields say by a word of their own that something is not known (``hq_in_scope: unknown``,
+``verdict: undetermined``, ``highest_paragraph: unclassified``): such a word is an answer like the others, and a rule
+that should find it names it.
 """
 
 from collections.abc import Sequence

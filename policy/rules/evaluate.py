@@ -7,17 +7,19 @@ A comparison that cannot be made is not passed over: it is a finding of strength
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
 import polars as pl
 
+from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Source
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
 from policy.facts.tiers import Tier
+from policy.facts.training_signals import TrainingSignals
 from policy.judgement.totals import TOTAL_DIGITS
 from policy.rules import sentences
 from policy.rules.finding import Comparison, Finding, Strength, SubjectKind
@@ -135,7 +137,7 @@ def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
         reasons=sentences.reasons(
             first,
             compared,
-            tier.basis if tier else "",
+            _basis_of(tier) if tier else "",
             unknown_fields=_unknown(rule, first),
             further_runs=len(rows) - 1,
         ),
@@ -215,14 +217,27 @@ def _line(document: Document) -> str:
 
 
 def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[str, Source]]:
-    """What the verdict rests on, and where an amount decides the compute: peaks of the devices used, utilisation."""
-    weights = ("weights of the verdict", facts.training_signals.threshold.source)
+    """What the verdict rests on, and where an amount decides the tier and the compute: peaks, utilisation."""
+    weights = [("weights of the verdict", source) for source in _all_of(facts.training_signals)]
     if rule.reaches is None:
-        return [weights]
+        return weights
+    tier = facts.tiers.by_name[rule.reaches.tier].source
+    amounts = [(f"tier {rule.reaches.tier}", tier)] if isinstance(tier, Source) else []
     names = sorted({name for row in rows for name in row["accelerators"]})
     chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
     peaks = [(f"peaks of {chip.device}", chip.source) for chip in chips]
-    return [*peaks, ("utilisation", facts.estimation.utilisation_likely.source), weights]
+    return [*amounts, *peaks, *(("utilisation", source) for source in _all_of(facts.estimation)), *weights]
+
+
+def _all_of(topic: Estimation | TrainingSignals) -> list[Source]:
+    """The sources of all rows of a topic."""
+    return [getattr(topic, each.name).source for each in fields(topic)]
+
+
+def _basis_of(tier: Tier) -> str:
+    """Who chose the tier and why; of an overlay's tier its own words beside those that the overlay gives it."""
+    layer = tier.source.layer.words if isinstance(tier.source, Source) else ""
+    return "; ".join(filter(None, (tier.basis, layer)))
 
 
 def _comparison(rule: Rule, row: Row, facts: Facts) -> tuple[Comparison, Tier] | tuple[None, None]:

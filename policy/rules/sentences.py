@@ -111,7 +111,10 @@ def accelerator_summary(row: Row, strength: Strength) -> str:
     """A finding about an accelerator in one line."""
     count = int(row["node_count"])
     presumed = PRESUMED[Presumed(row["presumed"])] if row["presumed"] else NOT_KNOWN
-    where = f"{row['accelerator']} on {count} {'node' if count == 1 else 'nodes'}"
+    device = row["device"] if row["device"] not in (None, row["accelerator"]) else ""
+    known_as = f"{row['accelerator']} ({device})" if device else row["accelerator"]
+    last = row["last_seen"].date().isoformat()
+    where = f"{known_as} on {count} {'node' if count == 1 else 'nodes'}, last seen {last}"
     return f"{where}; presumed subject to the EAR: {presumed}; {_control(row)}; {STRENGTHS_WITHOUT_AMOUNT[strength]}"
 
 

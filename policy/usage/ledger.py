@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -127,10 +128,20 @@ class Ledger:
         """All rows of a table, oldest file first; with ``since`` only files of that day or later."""
         return _read_frames(self._paths(table, since), TABLES[table])
 
-    def parts(self, table: str, *, since: datetime | None = None) -> Iterator[pl.DataFrame]:
-        """The same rows some files at a time, for whoever need not hold all of them at once."""
-        for group in _groups(self._paths(table, since)):
-            yield _read_frames(group, TABLES[table])
+    def by_day(self, table: str, *, since: datetime | None = None) -> Iterator[tuple[Path, ...]]:
+        """The files of each day, the oldest first. What was made of a day's files stays true while it has no others."""
+        for _, paths in groupby(self._paths(table, since), key=lambda path: path.parent):
+            yield tuple(paths)
+
+    def reduce(
+        self, table: str, paths: Sequence[Path], reduced: Callable[[pl.LazyFrame], pl.LazyFrame]
+    ) -> pl.DataFrame:
+        """What ``reduced`` makes of the rows of some files, read only as far as it asks. Raises LedgerError."""
+        try:
+            return reduced(pl.scan_parquet(list(paths), schema=TABLES[table], hive_partitioning=False)).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            _read_frames(paths, TABLES[table])  # names the file that cannot be read
+            raise LedgerError(f"{paths[0].parent}: cannot be read ({error}); restore it from a copy") from error
 
     def _paths(self, table: str, since: datetime | None) -> list[Path]:
         first = f"date={since.astimezone(UTC):%Y-%m-%d}" if since else ""

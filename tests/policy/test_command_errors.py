@@ -142,7 +142,7 @@ CASES = {
     "no tenants": ((*ENGINE, "--tenants", "none.csv"), "none.csv: nothing was loaded"),
     "a ledger that is a file": ((*ENGINE, "--ledger", "jobs.csv"), "jobs.csv: "),
     "a ledger below a device": ((*ENGINE, "--ledger", "/dev/null/x"), "/dev/null/x: Not a directory"),
-    "facts in no folder": ((*ENGINE, "--facts", "none"), "none, whole folder, name: is no folder"),
+    "facts in no folder": ((*ENGINE, "--facts", "none"), "none: No such file or directory"),
     "a scenario in force": ((*ENGINE, "--scenario", "a.toml"), "unrecognized arguments: --scenario a.toml"),
     "a scenario that is none": ((*REPLAY, "--scenario", "a.toml"), "a.toml, whole file, name: there is no such file"),
     "no ledger": (("status",), "ledger: no ledger here"),

@@ -70,7 +70,7 @@ def test_beyond_the_catalogue() -> None:
         ("NVIDIA A30", Quantity.DENSITY, 3.2, 0.0),
         ("NVIDIA H20", Quantity.TPP, 2400, -1.3),
         ("AMD MI325X", Quantity.TPP, 21000, -0.4),
-        ("NVIDIA A100 SXM 80GB", Quantity.DENSITY, 5.92, 2.1),
+        ("NVIDIA A100 SXM 80GB", Quantity.TPP, 4800, 4.0),
     ],
 )
 def test_margins(name: str, quantity: Quantity, threshold: float, percent: float) -> None:

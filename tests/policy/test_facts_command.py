@@ -14,7 +14,7 @@ from support.usage import a_moment
 
 import policy.__main__ as command
 from collector.contract import Provenance
-from policy.commands.facts import LAYERS, TOPICS
+from policy.commands.facts.command import LAYERS, TOPICS
 from policy.facts.facts import load_facts
 from policy.frames import empty
 from policy.usage.counters import COUNTERS
@@ -172,13 +172,15 @@ def test_accelerators(facts: Facts) -> None:
     assert "-0.5 % under 3.20 density (!)" in lines["NVIDIA A10"]
     assert "(!)" not in lines["NVIDIA H100 SXM"]
     edge = FACTS.control.knife_edge.value
-    assert all(each["near"] == (abs(each["margin"]["ratio"]) <= edge) for each in shown.values() if each["margin"])
+    for margin, near in [(each["margin"], each["near"]) for each in shown.values() if each["margin"]]:
+        assert near == (margin["decides"] and abs(margin["ratio"]) <= edge)
     assert shown["NVIDIA B200"]["review"] == {"CN, MO": "presumption of denial"}
     assert shown["NVIDIA H100 SXM"]["review"] == {"CN, MO": "case by case"}
     assert shown["NVIDIA H20"]["review"] == {}
     flat = " ".join(said.split())
     assert "It is no official classification" in flat
-    assert "addressed to NVIDIA from 2025-04-09 on; ask counsel whether it reaches you" in flat
+    assert "addressed to NVIDIA from 2025-04-09 on, for China" in flat
+    assert "; ask counsel whether it reaches you" in flat
     assert "Presumed, by BIS's guidance of 13 May 2025" in flat
 
 
@@ -288,10 +290,14 @@ def test_a_scenario_is_supposed_and_said_so(facts: Facts, tmp_path: Path) -> Non
     assert "jurisdictions.watch ET 2021-11-01: supposed to be settled" in said
 
 
-def test_what_an_overlay_says_is_one_line_that_no_terminal_obeys(facts: Facts, tmp_path: Path) -> None:
-    """Line ends are spaces, and what moves a cursor is a question mark."""
-    an_overlay(tmp_path, NEW_PART, reason="first\\nsecond\\u001b[31m [/red]")
-    assert "Overridden by ours: first second?[31m [/red]." in facts("show", "switches", "--facts", tmp_path).out
+def test_what_a_terminal_would_obey_is_refused(facts: Facts, tmp_path: Path) -> None:
+    """An overlay whose words hold a line end or an escape is refused on one line without either; brackets are plain."""
+    an_overlay(tmp_path, NEW_PART, reason="first\\nsecond\\u001b[31m")
+    said = facts("check", "--facts", tmp_path)
+    assert said.code == 1
+    assert "[overlay], reason: 'first\\nsecond\\x1b[31m' will not do" in said.err
+    an_overlay(tmp_path, NEW_PART, reason="counsel [/red] says")
+    assert "Overridden by ours: counsel [/red] says." in facts("show", "switches", "--facts", tmp_path).out
 
 
 def test_the_environment_names_the_folder_too(tmp_path: Path) -> None:
@@ -401,7 +407,7 @@ REFUSED = {
     "a country nobody knows": (("show", "jurisdictions", "--country", "Atlantis"), "--country: 'Atlantis' is no"),
     "a stray country": (("show", "tiers", "--country", "CN"), "--country goes with 'facts show jurisdictions'"),
     "a stray name": (("show", "tiers", "--name", "H20"), "--name goes with 'facts show accelerators'"),
-    "a folder that is none": (("show", "tiers", "--facts", "none"), "none, whole folder, name: is no folder"),
+    "a folder that is none": (("show", "tiers", "--facts", "none"), "none: No such file or directory"),
     "a scenario that is none": (("show", "tiers", "--scenario", "none"), "none, whole file, name: there is no such"),
     "a scenario in force": (("show", "tiers", "--facts", "{scenarios}"), "a scenario is never in force"),
     "an override supposed": (("show", "tiers", "--scenario", "{override}"), "is no scenario"),

@@ -1,6 +1,7 @@
 """What controls the hardware of runs and of the fleet: the most serious answer over all accelerators and days."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,6 @@ from policy.judgement.hardware import (
     Paragraph,
     describe_accelerators,
     describe_hardware,
-    law_changes,
     paragraph_of,
 )
 from policy.judgement.inventory import inventory_of
@@ -132,10 +132,14 @@ def test_the_law_of_the_days(first: str, last: str, letter: str, named: str) -> 
 
 def test_a_change_between_first_and_last_day_counts() -> None:
     """What was in force only in the middle of a run counts, though first and last day know nothing of it."""
-    begins = next(each for each in FACTS.control.letter if each.id == "h20_2025").valid_from
-    assert begins in law_changes(CLASSIFIER)
-    assert hardware_of(H20, first="2021-01-01", last="2026-06-01")["controlled_by_letter"] == "yes"
-    assert set(law_changes(CLASSIFIER)) >= {*FACTS.control.changes, *FACTS.jurisdictions.changes}
+    letter = next(each for each in FACTS.control.letter if each.id == "h20_2025")
+    ended = replace(letter, valid_from=date(2024, 3, 1), valid_to=date(2024, 4, 1))
+    classifier = replace(CLASSIFIER, control=replace(FACTS.control, letter=(ended,)))
+    run = runs_frame(a_run(accelerators=[H20], first_seen=moment("2024-01-01"), last_seen=moment("2024-06-01")))
+    (row,) = describe_hardware(run, classifier).to_dicts()
+    assert row["controlled_by_letter"] == "yes"
+    assert "By the law of 2024-03-" in row["hardware_reason"]
+    assert {ended.valid_from, ended.valid_to, *FACTS.switches.changes} <= set(classifier.changes)
 
 
 def test_a_sentence_for_each_accelerator_that_decides() -> None:
@@ -166,7 +170,7 @@ def test_sources_are_rows_of_the_facts() -> None:
         ("3A090.a", Paragraph.A),
         ("3A090.b.2", Paragraph.B),
         ("3A090", Paragraph.UNDIVIDED),
-        ("3A090.c", Paragraph.UNDIVIDED),
+        ("3A090.c", Paragraph.OTHER),
         ("none", Paragraph.NONE),
         ("undetermined", Paragraph.UNDETERMINED),
         ("unclassified", Paragraph.UNCLASSIFIED),

@@ -7,7 +7,7 @@ import polars as pl
 from support.judgement import FACTS, H100, START, a_window, windows_frame
 from support.usage import ANode, Cycles, a_holder
 
-from policy.judgement.inventory import INVENTORY, inventory_of
+from policy.judgement.inventory import INVENTORY, NOT_KNOWN, inventory_of, stood_in
 from policy.rules.subject import ACCELERATORS, describe_fleet
 from policy.usage.window import BALANCE
 
@@ -30,8 +30,8 @@ def a_row(**different: Any) -> dict[str, Any]:
 
 
 def balance(*rows: dict[str, Any]) -> pl.DataFrame:
-    """Put rows into a balance sheet."""
-    return pl.DataFrame(list(rows), schema=BALANCE)
+    """What stood on the nodes by a balance sheet of these rows."""
+    return stood_in(pl.LazyFrame(list(rows), schema=BALANCE)).collect()
 
 
 def later(hours: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_a_real_balance_sheet() -> None:
     cycles = Cycles()
     cycles.hear(ANode().run(60, []).snapshot())
     cycles.hear(ANode().run(60, []).run(60, [a_holder()]).snapshot())
-    found = inventory_of(windows_frame(), cycles.balances)
+    found = inventory_of(windows_frame(), [stood_in(each.lazy()).collect() for each in cycles.balances])
     assert found.schema == INVENTORY
     assert found.select("node", "accelerator", "gpu_seconds").rows() == [("node-a", H100, 120.0)]
 
@@ -99,3 +99,9 @@ def test_a_vendor_that_nobody_knows() -> None:
     """A name that tells no vendor has none, and says so."""
     (row,) = describe_fleet(inventory_of(windows_frame(a_window(accelerator="Example 1"))), FACTS.classifier).to_dicts()
     assert (row["device"], row["vendor"], row["vendor_known"]) == (None, None, "no")
+
+
+def test_a_node_that_nobody_names_has_it_all_the_same() -> None:
+    """A recording without nodes tells the accelerators that it knows, on a node that is not known."""
+    (row,) = inventory_of(windows_frame(a_window(accelerator=ASCEND, node=None))).to_dicts()
+    assert (row["node"], row["accelerator"]) == (NOT_KNOWN, ASCEND)

@@ -174,3 +174,24 @@ def test_what_cannot_be_used_is_one_line(jobs: Path, tmp_path: Path, name: str) 
     (line,) = filter(None, done.stderr.splitlines())
     assert line.startswith("flopwatch: ")
     assert words in line
+
+
+def test_parquet_and_json_say_what_lies_over_the_facts(jobs: Path, tmp_path: Path) -> None:
+    """A file for programs tells by itself which facts it rests on, what is overridden, and what is only supposed."""
+    an_overlay(tmp_path / "own", NEW_PART)
+    given = ("--facts", tmp_path / "own", "--scenario", a_scenario(tmp_path / "other", ETHIOPIA))
+    output = tmp_path / "runs.parquet"
+    flopwatch("replay", jobs, *START, *given, "--format", "parquet", "--output", output)
+    beside = pl.read_parquet_metadata(output)
+    document, _ = replay_json(jobs, *given)
+    for key in ("facts_digest", "overridden", "supposes"):
+        assert json.loads(beside[f"flopwatch.{key}"]) == document[key]
+    assert document["overridden"] == ["overridden by ours: counsel"]
+    assert document["supposes"] == ["supposes what-if: somebody proposed it; not in force"]
+
+
+def test_a_scenario_that_nothing_reads_says_so(jobs: Path) -> None:
+    """No difference is no answer where the scenario changes only what no rule reads."""
+    said = flopwatch("replay", jobs, *START, "--scenario", "affiliates-rule-stay-extended").stderr
+    assert "affiliates-rule-stay-extended changes only red_flags and switches that no rule reads yet" in said
+    assert "no rule reads" not in flopwatch("replay", jobs, *START, "--scenario", "ethiopia-in-d5").stderr

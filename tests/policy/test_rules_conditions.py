@@ -99,7 +99,10 @@ def test_fields() -> None:
             {"field": "presumed", "equals": "yes"},
             "presumed is never 'yes'; it is one of named, presumed, classify, unknown",
         ),
-        ({"field": "highest_paragraph", "equals": "3A090.a.1"}, "it is one of 3A090.a, 3A090, 3A090.b, unclassified, "),
+        (
+            {"field": "highest_paragraph", "equals": "3A090.a.1"},
+            "it is one of 3A090.a, 3A090, 3A090.b, other, ",
+        ),
         ({"field": "controlled_by_letter", "equals": "maybe"}, "it is one of yes, unknown, no"),
         ({"field": "vendor_known", "equals": "unknown"}, "it is one of yes, no"),
         ({"field": "link_state", "equals": "link"}, "it is one of linked, unlinked, unknown_tenant"),

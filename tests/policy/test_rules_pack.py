@@ -59,7 +59,7 @@ def test_shipped_pack() -> None:
     pack = load_pack()
     check_pack(pack, FACTS)
     assert (pack.pack, pack.file, len(pack.rules)) == ("default", "default.yaml", 10)
-    assert {rule.when_unknown for rule in pack.rules} == {"finding"}
+    assert {rule.when_unknown for rule in pack.rules} == {"finding", "no_finding"}
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,11 @@ SUBJECTS_OF |= {
 ACCELERATORS_OF = {
     "accelerator-named": an_accelerator(
         accelerator="Huawei device d802",
+        device="Huawei Ascend 910B",
         subject_id="Huawei device d802",
         presumed="named",
         highest_paragraph="undetermined",
-        hardware_reason="By the law of 2026-06-20, Huawei Ascend 910B: ECCN 3A090 undetermined by its numbers (TPP not "
+        hardware_reason="By the law of 2026-06-20, Huawei Ascend 910B: 3A090 undetermined by its numbers (TPP not "
         "known, density not known); named in BIS's guidance of 13 May 2025 on General Prohibition Ten.",
         nodes=[f"node-{number:02}" for number in range(12)],
         node_count=12.0,
@@ -125,6 +126,7 @@ ACCELERATORS_OF = {
     ),
     "accelerator-developer-unknown": an_accelerator(
         accelerator="X 1",
+        device=None,
         subject_id="X 1",
         presumed="unknown",
         controlled_by_letter="unknown",

@@ -39,15 +39,26 @@ def test_what_is_written_is_read(ledger: Ledger) -> None:
     assert "windows/date=2026-06-01/20260601T120000.000000Z.parquet" in files_of(ledger)
 
 
-def test_parts_are_the_whole(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table read in parts is the table, no part has more files than are read at once, and none of it is nothing."""
-    monkeypatch.setattr("policy.usage.ledger.FILES_AT_ONCE", 2)
-    assert list(ledger.parts("windows")) == []
+def test_a_table_day_by_day(ledger: Ledger) -> None:
+    """Each day's files are told apart, and what is made of all of them is made of the whole table."""
+    assert list(ledger.by_day("windows")) == []
     for number in range(5):
-        ledger.write("windows", NOON + timedelta(days=number), ONE)
-    assert [part.height for part in ledger.parts("windows")] == [2, 2, 1]
-    since = NOON + timedelta(days=3)
-    assert pl.concat(list(ledger.parts("windows", since=since))).equals(ledger.read("windows", since=since))
+        ledger.write("windows", NOON + timedelta(hours=8 * number), ONE)
+    days = list(ledger.by_day("windows"))
+    assert [len(paths) for paths in days] == [2, 3]
+    counted = [ledger.reduce("windows", paths, lambda rows: rows.select(pl.len())).item() for paths in days]
+    assert sum(counted) == ledger.read("windows").height
+    since = NOON + timedelta(days=1)
+    assert list(ledger.by_day("windows", since=since)) == days[1:]
+
+
+def test_a_day_that_cannot_be_read(ledger: Ledger) -> None:
+    """A file that is none is named, also when only a part of the rows is asked for."""
+    ledger.write("windows", NOON, ONE)
+    (paths,) = ledger.by_day("windows")
+    paths[0].write_bytes(b"nothing of the kind")
+    with pytest.raises(LedgerError, match=paths[0].name):
+        ledger.reduce("windows", paths, lambda rows: rows.select(pl.len()))
 
 
 def test_an_empty_ledger_has_empty_tables(ledger: Ledger) -> None:

@@ -1,10 +1,12 @@
 import dataclasses
 import re
+from datetime import date
 from pathlib import Path
 
 from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
 from policy.facts.facts import load_facts
+from policy.facts.layers import read_overrides
 from policy.review.ticket import Outcome
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import load_pack, parse_pack
@@ -64,3 +66,12 @@ def test_the_makefile_has_the_commands_that_the_readme_says_to_type() -> None:
     """Every `make` target that the README names exists."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"^    make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets
+
+
+def test_the_overlay_is_one(tmp_path: Path) -> None:
+    """The overlay that README shows can be laid over the facts, and settles what it says."""
+    block = README.partition("    [overlay]\n")[2].partition("\n\nA document's review date")[0]
+    (tmp_path / "counsel.toml").write_text("[overlay]\n" + block.replace("\n    ", "\n").lstrip(), encoding="utf-8")
+    facts = load_facts(read_overrides(tmp_path))
+    assert facts.tiers.flop("review") == 1e22
+    assert facts.jurisdictions.in_scope("Cyprus", date(2026, 11, 29)).answer == "no"

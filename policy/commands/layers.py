@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from policy.facts.evidence import Layer, LayerKind
 from policy.facts.facts import Facts
-from policy.facts.layers import Overlay, read_scenario
+from policy.facts.layers import DOCUMENTS, REMOVE, Overlay, read_scenario
+
+UNREAD = {"switches", "red_flags"}
 
 
 def add_scenarios(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +32,33 @@ def supposed(facts: Facts) -> list[str]:
     return [f"supposes {layer.name}: {_reason(layer)}; not in force" for layer in facts.scenarios]
 
 
+def unread(facts: Facts, overlays: Sequence[Overlay]) -> list[str]:
+    """One line for each overlay that changes only what no judgement reads: there no difference is no answer."""
+    return [
+        f"{each.layer.name} changes only {' and '.join(sorted(UNREAD))} that no rule reads yet"
+        for each in overlays
+        if {*each.content} - {REMOVE, DOCUMENTS} <= UNREAD and not _switches_of(each) & _read_switches(facts)
+    ]
+
+
+def _switches_of(overlay: Overlay) -> set[str]:
+    return {str(row.get("id")) for row in overlay.content.get("switches", {}).get("switch", [])}
+
+
+def _read_switches(facts: Facts) -> set[str]:
+    """The switches that decide an answer: those of presumptions."""
+    return {presumption.switch for presumption in facts.control.presumption}
+
+
 def layer_lines(facts: Facts) -> list[str]:
     """One line for each layer over the shipped facts, for a table."""
+    return [*overridden(facts), *supposed(facts)]
+
+
+def overridden(facts: Facts) -> list[str]:
+    """One line for each override of the provider's."""
     overrides = [layer for layer in facts.layers if layer.kind is LayerKind.OVERRIDE]
-    return [*(f"overridden by {layer.name}: {_reason(layer)}" for layer in overrides), *supposed(facts)]
+    return [f"overridden by {layer.name}: {_reason(layer)}" for layer in overrides]
 
 
 def _reason(layer: Layer) -> str:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import date
-from importlib.resources import files
 
-from policy.commands.facts_sheet import LABELLED, Block, Grid, Sheet, cited, day_words, ids, plain
-from policy.facts import countries
-from policy.facts.countries import country_name, resolve_country
+from policy.commands.sheet import LABELLED, Block, Grid, Sheet, cited, day_words, ids, plain
+from policy.facts.countries import country_name, note_on, resolve_country
+from policy.facts.country_groups import Group, Membership
 from policy.facts.differences import countries_named
-from policy.facts.evidence import Answer, Layer, Source, weakest
+from policy.facts.evidence import Answer, Source, weakest
 from policy.facts.facts import Facts
-from policy.facts.jurisdictions import D5, Group, Jurisdictions, Membership, Scope
+from policy.facts.jurisdictions import D5, Jurisdictions, Scope
 from policy.facts.period import those_of
-from policy.facts.tables import parse
 
 COLUMNS = ("code", "country (as in the EAR)", "since", "how", "evidence", "sources")
 SCOPE = "In scope means in Country Group D:5, named beside it in the rules, or treated as a country that is."
@@ -148,7 +146,7 @@ def show_country(facts: Facts, at: date, text: str) -> Sheet:
     law, code = facts.jurisdictions, resolve_country(text)
     scope = law.in_scope(code, at)
     groups = {group: law.in_group(code, group, at) for group in law.groups}
-    note = _note_on(code)
+    note = note_on(code)
     rows = [
         ("country", f"{country_name(code)} ({code})" + (f", asked for as {text!r}" if text != code else "")),
         ("in scope", scope.answer),
@@ -185,10 +183,3 @@ def _notes_about(law: Jurisdictions, code: str, at: date) -> Iterator[str]:
     """What the rows of D:5 about the country say beside their days, also of a time that is over."""
     yield from (row.note for row in law.membership if (row.group, row.country) == (D5, code) and row.note)
     yield from (row.note for row in those_of(law.beside, at) if row.country == code and row.note)
-
-
-def _note_on(code: str) -> str:
-    """What the list of names says about the country, as of a part of it under an embargo of its own."""
-    text = files("policy.facts").joinpath(countries.FILE).read_text(encoding="utf-8")
-    rows = parse(text, Layer(file=countries.FILE))["country"]
-    return next((str(row.get("note", "")) for row in rows if row["code"] == code), "")

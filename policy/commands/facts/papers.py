@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-from policy.commands.facts_sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
+from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
 from policy.facts.evidence import Constant, Document, Layer
 from policy.facts.facts import Facts
 from policy.facts.layers import REMOVE, Overlay, read_overlay, shipped_scenarios

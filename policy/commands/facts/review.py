@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from policy.commands.facts_sheet import Block, Grid, Sheet, cited, ids, plain
+from policy.commands.sheet import Block, Grid, Sheet, cited, ids, plain
 from policy.facts.differences import AsOf, Difference, differences
 from policy.facts.facts import Facts
 from policy.facts.reviewing import (
@@ -22,10 +22,11 @@ LOOK_BACK = timedelta(days=366)
 
 
 def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, bool]:
-    """The answer, and whether a document is past its day. Raises LedgerError."""
+    """The answer, and whether a document past its day matters that day. Raises LedgerError."""
     stale, unverified = stale_documents(facts, at), unverified_rows(facts, at)
     doubtful = None if ledger is None else doubtful_accelerators(facts, accelerators_of(Ledger.existing(ledger)))
-    state = STALE if stale else FRESH
+    is_stale = any(each.matters(at) for each in stale)
+    state = STALE if is_stale else FRESH
     blocks: list[Block] = [
         f"Facts on {at.isoformat()}: {state}. {len(stale)} of {len(facts.documents)} documents are past their day; "
         f"{len(unverified)} rows in force are unverified. Digest {facts.digest}.",
@@ -40,7 +41,7 @@ def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, boo
         "unverified": [{"topic": row.topic, "row": row.title, "source": plain(row.source)} for row in unverified],
         "accelerators": None if doubtful is None else plain(doubtful),
     }
-    return Sheet(blocks=tuple(blocks), content=content), bool(stale)
+    return Sheet(blocks=tuple(blocks), content=content), is_stale
 
 
 def accelerators_of(ledger: Ledger) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import date
 
-from policy.commands.facts_devices import law_lines, law_sources
-from policy.commands.facts_sheet import Block, Grid, Sheet, cited, day_words, ids, plain
-from policy.facts.control import Parameters
+from policy.commands.facts.devices import law_lines, law_sources
+from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, plain
+from policy.facts.eccn import Parameters
 from policy.facts.evidence import LayerKind, Source
 from policy.facts.facts import Facts
 from policy.facts.period import holds, those_of
@@ -164,6 +164,12 @@ def _flag(flag: RedFlag) -> tuple[str, ...]:
     return flag.id, f"{flag.list.replace('_', ' ')}{number}", text, seen, flag.how, evidence
 
 
+WHO_READS_SWITCHES = (
+    "Of these the presumption about accelerators follows its own switch. No rule that ships reads the others yet: they "
+    "tell what applied on a day, to people and to rules to come."
+)
+
+
 def show_switches(facts: Facts, at: date) -> Sheet:
     """Each switch on that day, marked where an override or a scenario sets it."""
     switches = facts.switches.switch
@@ -174,7 +180,7 @@ def show_switches(facts: Facts, at: date) -> Sheet:
     )
     rows = [{**plain(switch), "on_that_day": plain(switch.at(at))} for switch in switches]
     sources = [state.source for switch in switches if (state := switch.at(at))]
-    return Sheet(blocks=(grid, cited(sources, at)), content={"switches": rows})
+    return Sheet(blocks=(grid, WHO_READS_SWITCHES, cited(sources, at)), content={"switches": rows})
 
 
 def _switch(switch: Switch, at: date) -> tuple[str, ...]:

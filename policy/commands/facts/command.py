@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from policy.commands.facts_countries import show_country, show_jurisdictions
-from policy.commands.facts_devices import show_accelerators, show_name
-from policy.commands.facts_law import show_control, show_red_flags, show_switches, show_thresholds, show_tiers
-from policy.commands.facts_layers import add_scenarios, layer_lines, read_scenarios, supposed
-from policy.commands.facts_papers import show_estimation, show_layers, show_signals, show_sources
-from policy.commands.facts_review import check_sheet, diff_sheet
-from policy.commands.facts_sheet import Sheet, plain, print_sheet
+from policy.commands.facts.countries import show_country, show_jurisdictions
+from policy.commands.facts.devices import show_accelerators, show_name
+from policy.commands.facts.law import show_control, show_red_flags, show_switches, show_thresholds, show_tiers
+from policy.commands.facts.papers import show_estimation, show_layers, show_signals, show_sources
+from policy.commands.facts.review import check_sheet, diff_sheet
+from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
 from policy.commands.options import (
     DIFFERENT,
     OK,
@@ -25,10 +24,13 @@ from policy.commands.options import (
     settings_of,
     shown,
 )
+from policy.commands.sheet import Sheet, plain, print_sheet
 from policy.facts.countries import CountryError
 from policy.facts.differences import AsOf
 from policy.facts.facts import Facts
 from policy.facts.tables import FactsError
+from policy.rules.evaluate import check_pack
+from policy.rules.pack import PackError, load_pack
 from policy.settings import UnusableSettings
 from policy.wiring import facts_of, read_overlays
 
@@ -78,6 +80,7 @@ def add(parsers: Parsers, summary: str) -> None:
     show.add_argument("--country", metavar="NAME", help="with jurisdictions: all about one country, by any name")
     show.add_argument("--name", metavar="NAME", help="with accelerators: all about one, by any name")
     check = _part(parts, "check", "whether the facts are sound, and what has to be read again", CHECK, run_check)
+    add_settings(check, ("rules",))
     check.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
     check.add_argument("--ledger", type=Path, dest="of_ledger", metavar="DIR", help="look at its accelerators too")
     diff = _part(parts, "diff", "what is answered differently on two days", DIFF, run_diff)
@@ -98,7 +101,10 @@ def _part(
 
 def read_day(text: str) -> date:
     """A day, in UTC. For argparse."""
-    return read_moment(text).date()
+    day = read_moment(text).date()
+    if day in (date.min, date.max):
+        raise argparse.ArgumentTypeError(f"{text!r}: of the calendar's first and last day nothing can be said")
+    return day
 
 
 def run_show(arguments: argparse.Namespace) -> int:
@@ -138,8 +144,12 @@ def run_check(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     try:
         facts = facts_of(settings, read_scenarios(arguments.scenario))
+        check_pack(load_pack(settings.rules), facts)
     except FactsError as error:
         return _invalid(error, arguments.format)
+    except PackError as error:
+        errors.print(f"flopwatch: {shown(str(error))}", soft_wrap=True)
+        return DIFFERENT
     sheet, is_stale = check_sheet(facts, at, arguments.of_ledger)
     print_sheet(_headed(sheet, facts, {"at": at.isoformat()}), arguments.format)
     return STALE if is_stale else OK

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import date
 
-from policy.commands.facts_sheet import LABELLED, Block, Grid, Sheet, cited, ids, plain
+from policy.commands.sheet import LABELLED, Block, Grid, Sheet, cited, ids, plain
 from policy.facts.accelerators import BITS, Device
 from policy.facts.classification import Classification, NoteTwo, Presumed
-from policy.facts.control import NONE, UNCLASSIFIED, UNDETERMINED, Letter
+from policy.facts.control import UNCLASSIFIED
+from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer, Source
 from policy.facts.facts import Facts
+from policy.facts.letters import Letter
 from policy.facts.peaks import Peak
 from policy.facts.period import those_of
 from policy.facts.product_names import Named, Unclassified
