@@ -26,14 +26,24 @@ class Group:
     A group of countries. ``begins``: before this day nothing is known about it.
 
     ``members``: codes of those that belonged to it on every day from then on; all others have a Membership.
+    ``table_of``: the issue of the table that was read, which ``source`` is; what was so before rests on
+    ``history_source`` as well.
     """
 
     id: str
     title: str
     begins: date
     members: tuple[str, ...]
+    table_of: date
     source: Source
+    history_source: Source | None = None
     note: str = ""
+
+    def sources(self, at: date) -> tuple[Source, ...]:
+        """What an answer for a day rests on."""
+        if self.history_source is None or at >= self.table_of:
+            return (self.source,)
+        return self.source, self.history_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

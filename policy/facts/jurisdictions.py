@@ -106,9 +106,9 @@ class Jurisdictions:
         about = self.groups[group]
         if at < about.begins:
             reason = f"{code}: the records begin on {about.begins.isoformat()}, after {at.isoformat()}"
-            return Scope(answer=Answer.UNKNOWN, reason=reason, sources=(about.source,))
+            return Scope(answer=Answer.UNKNOWN, reason=reason, sources=about.sources(at))
         if code in about.members:
-            return _yes(code, group, about.source)
+            return _yes(code, group, *about.sources(at))
         rows = [row for row in self.membership if (row.group, row.country) == (group, code)]
         if member := next((row for row in rows if holds(row, at)), None):
             return _yes(code, group, member.source)
@@ -117,7 +117,7 @@ class Jurisdictions:
         if left:
             last = max(left, key=lambda row: row.valid_to)
             reason = f"{code}: left {_title(group)} on {last.both_days('to')}"
-        return Scope(answer=Answer.NO, reason=reason, sources=(about.source, *(row.source for row in left)))
+        return Scope(answer=Answer.NO, reason=reason, sources=(*about.sources(at), *(row.source for row in left)))
 
     def _as_asked(self, scope: Scope, asked: str, code: str) -> Scope:
         """The same answer, with who took a row about the country away, how a name was read, and what to know then."""
@@ -143,8 +143,8 @@ def _beside(row: NamedBeside | Watch) -> Scope:
     return Scope(answer=Answer.YES, reason=f"{row.country}: named beside D:5 in the rules", sources=(row.source,))
 
 
-def _yes(code: str, group: str, source: Source) -> Scope:
-    return Scope(answer=Answer.YES, reason=f"{code}: member of {_title(group)}", sources=(source,))
+def _yes(code: str, group: str, *sources: Source) -> Scope:
+    return Scope(answer=Answer.YES, reason=f"{code}: member of {_title(group)}", sources=sources)
 
 
 def read_jurisdictions(reader: Reader, written: Written) -> Jurisdictions:

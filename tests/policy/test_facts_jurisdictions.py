@@ -94,6 +94,14 @@ def test_answers(country: str, answer: Answer, reason: str) -> None:
     assert scope.sources
 
 
+def test_what_the_table_says_today_is_official() -> None:
+    """From the issue that was read on, membership rests on the table alone; before, on what was read of its changes."""
+    table = SCOPE.groups["D:5"].table_of
+    today, before = (SCOPE.in_scope("CN", at).sources for at in (table, table - timedelta(days=1)))
+    assert [source.evidence for source in today] == ["official"]
+    assert [source.evidence for source in before] == ["official", "secondary"]
+
+
 def test_macau_and_hong_kong_are_not_members() -> None:
     """Macau and Hong Kong are in scope without being members; Hong Kong counts as China in every group."""
     assert not {"MO", "HK"} & SCOPE.members(NOW)
