@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from policy.facts.accelerators import Device, ForDataCentres, Vendor
 from policy.facts.control import UNCLASSIFIED, Control, Presumption, nearest_threshold
-from policy.facts.eccn import ENTRY, NONE, UNDETERMINED, Margin, Parameters, figures_of, least_of
+from policy.facts.eccn import ENTRY, NONE, UNDETERMINED, Margin, Parameters, Quantity, figures_of, least_of
 from policy.facts.evidence import Answer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.letters import Letter
@@ -93,7 +93,8 @@ class Classifier:
         device, parameters = named.device, self.control.parameters_of(at)
         by_numbers = parameters.paragraph(figures_of(device), least_of(device))
         note_2 = _note_2(device, parameters)
-        letter, letters = self.control.by_letter(device, by_numbers, at)
+        paragraph = NONE if note_2 is NoteTwo.OUTSIDE and by_numbers != UNDETERMINED else by_numbers
+        letter, letters = self.control.by_letter(device, paragraph, at)
         presumed, presumption = self._presumed(device, by_numbers, named.vendor, at)
         said = [
             _by_numbers(named, by_numbers, note_2),
@@ -107,7 +108,7 @@ class Classifier:
             device=device.device,
             vendor=named.vendor.id,
             by_numbers=by_numbers,
-            paragraph=NONE if note_2 is NoteTwo.OUTSIDE and by_numbers != UNDETERMINED else by_numbers,
+            paragraph=paragraph,
             note_2=note_2,
             margin=nearest_threshold(device, self.control, at),
             letter=letter,
@@ -197,7 +198,9 @@ def _note_2(device: Device, parameters: Parameters) -> NoteTwo:
             return NoteTwo.OPEN
     if device.tpp is None:
         return NoteTwo.OPEN
-    return NoteTwo.OUTSIDE if device.tpp.value < limit else NoteTwo.SEE_EXCEPTIONS
+    if device.tpp.value >= limit:
+        return NoteTwo.SEE_EXCEPTIONS
+    return NoteTwo.OPEN if Quantity.TPP in least_of(device) else NoteTwo.OUTSIDE
 
 
 NOTE_2_WORDS = {

@@ -6,7 +6,7 @@ import pytest
 from support.facts import an_overlay
 from support.judgement import START, a_subject, accelerators_frame, subjects_frame
 
-from policy.facts.classification import Presumed
+from policy.facts.classification import NoteTwo, Presumed
 from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
 from policy.facts.tables import FactsError
@@ -64,6 +64,19 @@ def test_rates_that_may_be_missing_prove_nothing() -> None:
     assert (whole.by_numbers, whole.presumed) == ("none", Presumed.NO)
     met = overlaid(a_part("Biren BR104", "Biren", high)).classifier.classify("Biren BR104", NOW)
     assert (met.by_numbers, met.presumed) == ("3A090.a.1", Presumed.PRESUMED)
+
+
+def test_note_2_and_what_is_not_known() -> None:
+    """A part that is not for data centres is outside by Note 2 only where no missing rate could lift it above."""
+    rates = (
+        "dense_tflop_per_second = { fp16_bf16 = 150 }\ndie_area_mm2 = 400\nmemory_bandwidth_gb_per_second = [4800]\n"
+    )
+    part = a_part("NVIDIA RTX X", "NVIDIA", rates).replace('centres = "yes"', 'centres = "no"')
+    maybe = overlaid(part).classifier.classify("NVIDIA RTX X", NOW)
+    assert (maybe.note_2, maybe.paragraph) == (NoteTwo.OPEN, maybe.by_numbers)
+    outside = overlaid(part + 'rates = "complete"\n').classifier.classify("NVIDIA RTX X", NOW)
+    assert (outside.by_numbers, outside.note_2, outside.paragraph) == ("3A090.a.2", NoteTwo.OUTSIDE, "none")
+    assert outside.letter is Answer.YES
 
 
 def test_every_presumption_counts() -> None:
