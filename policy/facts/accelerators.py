@@ -14,7 +14,7 @@ from functools import cached_property
 
 from policy.facts.countries import is_code
 from policy.facts.evidence import Source
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "accelerators.toml"
 KEYS = {"vendor": ("id",), "family": ("vendor", "words"), "accelerator": ("device",)}
@@ -176,13 +176,17 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
     for vendor in accelerators.vendor:
         if not is_code(vendor.headquarters):
             problem = f"{vendor.headquarters!r} is no alpha-2 code"
-            raise _wrong(vendor, f"[vendor] {vendor.id}", "headquarters", problem, "use two capital letters")
+            raise wrong_in(
+                vendor.source.layer, f"[vendor] {vendor.id}", "headquarters", problem, "use two capital letters"
+            )
     _check_words(accelerators)
     of_vendors: tuple[Family | Device, ...] = (*accelerators.family, *accelerators.accelerator)
     for row in of_vendors:
         if row.vendor not in accelerators.vendors:
             problem = f"there is no vendor {row.vendor!r}"
-            raise _wrong(row, _table(row), "vendor", problem, f"use one of: {', '.join(accelerators.vendors)}")
+            raise wrong_in(
+                row.source.layer, _table(row), "vendor", problem, f"use one of: {', '.join(accelerators.vendors)}"
+            )
     for device in accelerators.accelerator:
         _check_amounts(device)
     return accelerators
@@ -203,7 +207,9 @@ def _check_words(accelerators: Accelerators) -> None:
             _check_form(vendor, f"[vendor] {vendor.id}", field_name, text, form)
             if owner.setdefault(text, vendor.id) != vendor.id:
                 problem = f"{text!r} already tells {owner[text]}"
-                raise _wrong(vendor, f"[vendor] {vendor.id}", field_name, problem, "leave it with one vendor")
+                raise wrong_in(
+                    vendor.source.layer, f"[vendor] {vendor.id}", field_name, problem, "leave it with one vendor"
+                )
     for family in accelerators.family:
         for word in family.words:
             _check_form(family, _table(family), "words", word, _A_WORD)
@@ -214,14 +220,20 @@ def _check_words(accelerators: Accelerators) -> None:
 
 def _check_form(row: Vendor | Family | Device, table: str, name: str, text: str, form: re.Pattern[str]) -> None:
     if not form.fullmatch(text):
-        raise _wrong(row, table, name, f"{text!r} will not do", "give small letters and digits, as in the other rows")
+        raise wrong_in(
+            row.source.layer,
+            table,
+            name,
+            f"{text!r} will not do",
+            "give small letters and digits, as in the other rows",
+        )
 
 
 def _check_amounts(device: Device) -> None:
     for name, amount in _amounts(device):
         if amount <= 0:
             problem = f"{amount:g} is not above 0"
-            raise _wrong(device, _table(device), name, problem, "leave out what is not known")
+            raise wrong_in(device.source.layer, _table(device), name, problem, "leave out what is not known")
 
 
 def _amounts(device: Device) -> Iterator[tuple[str, float]]:
@@ -237,7 +249,3 @@ def _amounts(device: Device) -> Iterator[tuple[str, float]]:
 
 def _table(row: Family | Device) -> str:
     return f"[accelerator] {row.device}" if isinstance(row, Device) else f"[family] {row.vendor}"
-
-
-def _wrong(row: Vendor | Family | Device, table: str, name: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=row.source.layer.file, table=table, field=name, problem=problem, remedy=remedy)

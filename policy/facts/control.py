@@ -35,7 +35,7 @@ from policy.facts.period import (
     days_of_change,
     those_of,
 )
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "control.toml"
 KEYS = {
@@ -164,7 +164,7 @@ def read_control(reader: Reader, written: Written, accelerators: Accelerators) -
     for note in control.note:
         check_order(note, note.source.layer, f"[note] {note.paragraph}")
     if not 0 <= control.knife_edge.value < 1:
-        raise _wrong(control.knife_edge.source, "[knife_edge]", "value", "not in 0 to 1", "give a ratio")
+        raise wrong_in(control.knife_edge.source.layer, "[knife_edge]", "value", "not in 0 to 1", "give a ratio")
     about_devices: tuple[Letter | Presumption, ...] = (*control.letter, *control.presumption)
     for row in about_devices:
         check_order(row, row.source.layer, _table(row))
@@ -184,14 +184,16 @@ def _check_versions(control: Control) -> None:
         table = f"[parameters] {version.valid_from.isoformat()}"
         for criterion in version.criteria:
             if fault := criterion.fault():
-                raise _wrong(version.source, table, "criteria", f"{criterion.paragraph}: {fault}", "correct it")
+                raise wrong_in(version.source.layer, table, "criteria", f"{criterion.paragraph}: {fault}", "correct it")
 
 
 def _check_devices(row: Letter | Presumption, names: Sequence[str], accelerators: Accelerators) -> None:
     field = "devices" if isinstance(row, Letter) else "named_devices"
     for name in names:
         if name not in accelerators.devices:
-            raise _wrong(row.source, _table(row), field, f"no accelerator is called {name!r}", "use the device's name")
+            raise wrong_in(
+                row.source.layer, _table(row), field, f"no accelerator is called {name!r}", "use the device's name"
+            )
 
 
 def _check_destinations(policy: ReviewPolicy) -> None:
@@ -199,14 +201,10 @@ def _check_destinations(policy: ReviewPolicy) -> None:
     check_order(policy, policy.source.layer, table)
     for code in policy.destinations:
         if not is_code(code):
-            raise _wrong(
-                policy.source, table, "destinations", f"{code!r} is no alpha-2 code", "use two capital letters"
+            raise wrong_in(
+                policy.source.layer, table, "destinations", f"{code!r} is no alpha-2 code", "use two capital letters"
             )
 
 
 def _table(row: Letter | Presumption) -> str:
     return f"[{'letter' if isinstance(row, Letter) else 'presumption'}] {row.id}"
-
-
-def _wrong(source: Source, table: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=source.layer.file, table=table, field=field, problem=problem, remedy=remedy)

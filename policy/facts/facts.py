@@ -39,7 +39,7 @@ from policy.facts.product_names import ProductNames, check_product_names
 from policy.facts.red_flags import RedFlags
 from policy.facts.rows import rows_of
 from policy.facts.switches import Switches
-from policy.facts.tables import FactsError, Reader, Written, parse
+from policy.facts.tables import Reader, Written, parse, wrong_in
 from policy.facts.tiers import Tiers
 from policy.facts.training_signals import TrainingSignals
 
@@ -186,12 +186,12 @@ def _check_switches(rules: Control, known: Switches) -> None:
     """Raise FactsError for a presumption whose switch there is not."""
     for each in rules.presumption:
         if each.switch not in known.by_id:
-            raise FactsError(
-                file=each.source.layer.file,
-                table=f"[presumption] {each.id}",
-                field="switch",
-                problem=f"there is no switch {each.switch!r}",
-                remedy=f"use one of: {', '.join(known.by_id)}",
+            raise wrong_in(
+                each.source.layer,
+                f"[presumption] {each.id}",
+                "switch",
+                f"there is no switch {each.switch!r}",
+                f"use one of: {', '.join(known.by_id)}",
             )
 
 

@@ -16,7 +16,7 @@ from policy.facts.countries import CountryError, normalise_country, note_on, res
 from policy.facts.country_groups import Beside, Group, Membership, NamedBeside, TreatedAs, Watch
 from policy.facts.evidence import Answer, Removed, Source, of_the_overlay
 from policy.facts.period import check_apart, check_order, days_of_change, holds
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "jurisdictions.toml"
 KEYS = {
@@ -191,20 +191,24 @@ def _check_code(row: Row, table: str, field: str, code: str) -> None:
     try:
         normalise_country(code)
     except CountryError as error:
-        raise _wrong(row, table, field, str(error), "use the alpha-2 code") from error
+        raise wrong_in(row.source.layer, table, field, str(error), "use the alpha-2 code") from error
 
 
 def _check_groups(jurisdictions: Jurisdictions) -> None:
     for group in jurisdictions.group:
         if len(set(group.members)) < len(group.members):
-            raise _wrong(group, f"[group] {group.id}", "members", "names a country twice", "name it once")
+            raise wrong_in(
+                group.source.layer, f"[group] {group.id}", "members", "names a country twice", "name it once"
+            )
     for row in jurisdictions.membership:
         table = f"[membership] {row.group} {row.country}"
         if row.group not in jurisdictions.groups:
             known = ", ".join(jurisdictions.groups)
-            raise _wrong(row, table, "group", f"there is no group {row.group!r}", f"use one of: {known}")
+            raise wrong_in(row.source.layer, table, "group", f"there is no group {row.group!r}", f"use one of: {known}")
         if row.country in jurisdictions.groups[row.group].members:
-            raise _wrong(row, table, "country", "is among the group's members already", "keep it in one place")
+            raise wrong_in(
+                row.source.layer, table, "country", "is among the group's members already", "keep it in one place"
+            )
 
 
 def _check_chains(treated_as: tuple[TreatedAs, ...]) -> None:
@@ -212,7 +216,9 @@ def _check_chains(treated_as: tuple[TreatedAs, ...]) -> None:
     for row in treated_as:
         if row.counts_as in pointing:
             problem = f"{row.counts_as} is itself treated as another"
-            raise _wrong(row, f"[treated_as] {row.country}", "counts_as", problem, "name the last of the chain")
+            raise wrong_in(
+                row.source.layer, f"[treated_as] {row.country}", "counts_as", problem, "name the last of the chain"
+            )
 
 
 def _check_one_speaks(jurisdictions: Jurisdictions) -> None:
@@ -227,8 +233,4 @@ def _check_one_speaks(jurisdictions: Jurisdictions) -> None:
         layer, table = of_the_overlay(*(row.source.layer for row in rows)), f"[{group}] {country}"
         check_apart(rows, layer, table)
         if group == D5 and country in standing:
-            raise _wrong(rows[-1], table, "country", "is a member on every day", "keep it in one place")
-
-
-def _wrong(row: Row, table: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=row.source.layer.file, table=table, field=field, problem=problem, remedy=remedy)
+            raise wrong_in(rows[-1].source.layer, table, "country", "is a member on every day", "keep it in one place")

@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from policy.facts.evidence import Layer
-from policy.facts.tables import FactsError
+from policy.facts.tables import wrong_in
 
 BEFORE_RECORDS = date.min
 STILL_VALID = date.max
+FIELD = "valid_from"  # where an error about the order of rows is said to be
 
 
 class Dated(Protocol):
@@ -52,14 +53,25 @@ def days_of_change(rows: Iterable[Dated]) -> tuple[date, ...]:
 def check_order(row: Dated, layer: Layer, table: str) -> None:
     """Raise :class:`FactsError` for a row that ends before it begins."""
     if row.valid_to <= row.valid_from:
-        raise _wrong(layer, table, "the row ends before it begins", "put the days in order")
+        raise wrong_in(layer, table, FIELD, "the row ends before it begins", "put the days in order")
 
 
 def check_apart(rows: Sequence[Dated], layer: Layer, table: str) -> None:
     """Raise :class:`FactsError` for two rows that speak of one day."""
     for earlier, later in pairwise(sorted(rows, key=lambda row: row.valid_from)):
         if later.valid_from < earlier.valid_to:
-            raise _wrong(layer, table, _meet("overlap", later), "end the earlier one first: on any day one row speaks")
+            raise wrong_in(
+                layer, table, FIELD, _meet("overlap", later), "end the earlier one first: on any day one row speaks"
+            )
+
+
+def check_history(rows: Sequence[Dated], layer: Layer, table: str, field: str) -> None:
+    """Raise :class:`FactsError` for a history without rows, with a row out of order, a gap or an overlap."""
+    if not rows:
+        raise wrong_in(layer, table, field, "is empty", "add its rows")
+    for row in rows:
+        check_order(row, layer, table)
+    check_seamless(rows, layer, table)
 
 
 def check_seamless(rows: Sequence[Dated], layer: Layer, table: str) -> None:
@@ -68,15 +80,13 @@ def check_seamless(rows: Sequence[Dated], layer: Layer, table: str) -> None:
     ordered = sorted(rows, key=lambda row: row.valid_from)
     for earlier, later in pairwise(ordered):
         if later.valid_from > earlier.valid_to:
-            raise _wrong(layer, table, _meet("gap", later), "let every row begin on the day on which another ends")
+            raise wrong_in(
+                layer, table, FIELD, _meet("gap", later), "let every row begin on the day on which another ends"
+            )
     if ordered[-1].valid_to != STILL_VALID:
         problem = f"nothing is said from {ordered[-1].valid_to.isoformat()} on"
-        raise _wrong(layer, table, problem, "leave out the end of the last row")
+        raise wrong_in(layer, table, FIELD, problem, "leave out the end of the last row")
 
 
 def _meet(what: str, later: Dated) -> str:
     return f"{what} before the row that begins on {later.valid_from.isoformat()}"
-
-
-def _wrong(layer: Layer, table: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=layer.file, table=table, field="valid_from", problem=problem, remedy=remedy)

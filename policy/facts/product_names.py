@@ -14,7 +14,7 @@ from functools import cached_property
 
 from policy.facts.accelerators import Accelerators, Device, Family, Vendor
 from policy.facts.evidence import Evidence, weakest
-from policy.facts.tables import FactsError
+from policy.facts.tables import wrong_in
 
 SUGGESTIONS = 3
 
@@ -156,12 +156,12 @@ def check_product_names(accelerators: Accelerators) -> None:
         own |= {("pci", number): number for number in device.pci}
         for key, name in own.items():
             if owner.setdefault(key, device.device) != device.device:
-                raise FactsError(
-                    file=device.source.layer.file,
-                    table=f"[accelerator] {device.device}",
-                    field=key[0],
-                    problem=f"{name!r} already names {owner[key]}",
-                    remedy="keep it with one device",
+                raise wrong_in(
+                    device.source.layer,
+                    f"[accelerator] {device.device}",
+                    key[0],
+                    f"{name!r} already names {owner[key]}",
+                    "keep it with one device",
                 )
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from policy.facts.evidence import Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, those_of
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "red_flags.toml"
 KEYS = {"flag": ("id",)}
@@ -70,7 +70,5 @@ def read_red_flags(reader: Reader, written: Written) -> RedFlags:
         check_order(flag, flag.source.layer, table)
         if flag.number is not None and owner.setdefault((flag.list, flag.number), flag.id) != flag.id:
             problem = f"is also that of {owner[flag.list, flag.number]}"
-            raise FactsError(
-                file=flag.source.layer.file, table=table, field="number", problem=problem, remedy="give it its own"
-            )
+            raise wrong_in(flag.source.layer, table, "number", problem, "give it its own")
     return flags

@@ -14,7 +14,7 @@ from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
 from policy.facts.product_names import Named
 from policy.facts.rows import FactRow, rows_of
-from policy.facts.tables import FactsError
+from policy.facts.tables import wrong_in
 
 
 class Why(StrEnum):
@@ -74,12 +74,12 @@ def check_readings(facts: Facts, today: date) -> None:
     """Raise :class:`FactsError` for a document that was read on a day yet to come: nobody has read it."""
     for document in facts.documents.values():
         if document.read_on > today:
-            raise FactsError(
-                file=document.layer.file,
-                table=f"[{document.id}]",
-                field="read_on",
-                problem=f"{document.read_on.isoformat()} is yet to come",
-                remedy="give the day on which it was read",
+            raise wrong_in(
+                document.layer,
+                f"[{document.id}]",
+                "read_on",
+                f"{document.read_on.isoformat()} is yet to come",
+                "give the day on which it was read",
             )
 
 

@@ -11,8 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from policy.facts.evidence import Source
-from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, check_seamless, days_of_change, those_of
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_history, days_of_change, those_of
+from policy.facts.tables import Reader, Written
 
 FILE = "switches.toml"
 KEYS = {"switch": ("id",)}
@@ -73,12 +73,5 @@ def read_switches(reader: Reader, written: Written) -> Switches:
     """Read the file. Raises :class:`FactsError` for histories with a gap or an overlap."""
     switches = reader.row(Switches, "whole file", written)
     for switch, row in zip(switches.switch, written["switch"], strict=True):
-        table = f"[switch] {switch.id}"
-        if not switch.state:
-            raise FactsError(
-                file=row.layer.file, table=table, field="state", problem="is empty", remedy="add its states"
-            )
-        for state in switch.state:
-            check_order(state, row.layer, table)
-        check_seamless(switch.state, row.layer, table)
+        check_history(switch.state, row.layer, f"[switch] {switch.id}", "state")
     return switches

@@ -43,6 +43,11 @@ def _on_one_line(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
+def wrong_in(layer: Layer, table: str, field: str, problem: str, remedy: str) -> FactsError:
+    """What is wrong with a row of this layer, where."""
+    return FactsError(file=layer.file, table=table, field=field, problem=problem, remedy=remedy)
+
+
 class Written(dict[str, Any]):
     """One table as it was written, and the layer that it was written in; tables within keep their own."""
 
@@ -52,7 +57,7 @@ class Written(dict[str, Any]):
 
     def wrong(self, table: str, field: str, problem: str, remedy: str) -> FactsError:
         """What is wrong with it, where."""
-        return FactsError(file=self.layer.file, table=table, field=field, problem=problem, remedy=remedy)
+        return wrong_in(self.layer, table, field, problem, remedy)
 
 
 def _written(value: Any, layer: Layer) -> Any:

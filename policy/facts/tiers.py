@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Literal
 
 from policy.facts.evidence import Source
-from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, check_seamless, days_of_change, those_of
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_history, days_of_change, those_of
+from policy.facts.tables import Reader, Written
 
 FILE = "tiers.toml"
 KEYS = {"tier": ("name",), "legal_threshold": ("id",)}
@@ -139,12 +139,7 @@ def read_tiers(reader: Reader, written: Written) -> Tiers:
     content = reader.row(TiersFile, "whole file", written)
     legal = {each.id: each for each in content.legal_threshold}
     for threshold in content.legal_threshold:
-        table = f"[legal_threshold] {threshold.id}"
-        if not threshold.state:
-            raise _wrong(threshold.source, table, "state", "is empty", "add its states")
-        for state in threshold.state:
-            check_order(state, threshold.source.layer, table)
-        check_seamless(threshold.state, threshold.source.layer, table)
+        check_history(threshold.state, threshold.source.layer, f"[legal_threshold] {threshold.id}", "state")
     for row, tier in zip(written["tier"], content.tier, strict=True):
         if tier.flop <= 0:
             raise row.wrong(f"[tier] {tier.name}", "flop", f"{tier.flop} is not above 0", "give the amount in FLOP")
@@ -152,10 +147,6 @@ def read_tiers(reader: Reader, written: Written) -> Tiers:
             problem = f"there is no legal threshold {strangers[0]!r}"
             raise row.wrong(f"[tier] {tier.name}", "compare", problem, f"use one of: {', '.join(legal)}")
     return Tiers(by_name={tier.name: tier for tier in content.tier}, legal=legal)
-
-
-def _wrong(source: Source, table: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=source.layer.file, table=table, field=field, problem=problem, remedy=remedy)
 
 
 def _own_tier(name: str, flop: float, basis: str) -> Tier:

@@ -8,7 +8,7 @@ finding's digest of facts changes when they do.
 from dataclasses import dataclass
 
 from policy.facts.evidence import Constant, Source
-from policy.facts.tables import FactsError, Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "training_signals.toml"
 KEYS: dict[str, tuple[str, ...]] = {}
@@ -59,9 +59,9 @@ def read_training_signals(reader: Reader, written: Written) -> TrainingSignals:
     """Read the file. Raises :class:`FactsError` for limits out of order and a kind on both sides."""
     signals = reader.row(TrainingSignals, "whole file", written)
     if not 0 <= signals.duty_idle_ratio.value < signals.duty_busy_ratio.value <= 1:
-        raise _wrong(
-            signals.duty_idle_ratio.source,
-            "duty_idle_ratio",
+        raise wrong_in(
+            signals.duty_idle_ratio.source.layer,
+            "[duty_idle_ratio]",
             "value",
             "not below duty_busy_ratio, or not in 0 to 1",
             "put both in order",
@@ -69,20 +69,18 @@ def read_training_signals(reader: Reader, written: Written) -> TrainingSignals:
     for name, (least, most) in RANGES.items():
         row = getattr(signals, name)
         if not least <= row.value <= most:
-            raise _wrong(row.source, name, "value", f"{row.value:g} is not in {least:g} to {most:g}", "correct it")
+            raise wrong_in(
+                row.source.layer, f"[{name}]", "value", f"{row.value:g} is not in {least:g} to {most:g}", "correct it"
+            )
     if signals.threshold.value <= 0:
-        raise _wrong(signals.threshold.source, "threshold", "value", "not above 0", "give a score above 0")
+        raise wrong_in(signals.threshold.source.layer, "[threshold]", "value", "not above 0", "give a score above 0")
     both = sorted(set(signals.batch_kinds.kinds) & set(signals.service_kinds.kinds))
     if both:
-        raise _wrong(
-            signals.service_kinds.source,
-            "service_kinds",
+        raise wrong_in(
+            signals.service_kinds.source.layer,
+            "[service_kinds]",
             "kinds",
             f"also in batch_kinds: {', '.join(both)}",
             "keep each on one side",
         )
     return signals
-
-
-def _wrong(source: Source, table: str, field: str, problem: str, remedy: str) -> FactsError:
-    return FactsError(file=source.layer.file, table=f"[{table}]", field=field, problem=problem, remedy=remedy)
