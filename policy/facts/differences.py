@@ -87,7 +87,17 @@ def _answers(asked: AsOf) -> Mapping[Key, _Answer]:
     facts, day = asked.facts, asked.day
     return dict(
         answer
-        for part in (_jurisdictions, _switches, _thresholds, _control, _accelerators, _red_flags, _tiers, _constants)
+        for part in (
+            _jurisdictions,
+            _switches,
+            _party_lists,
+            _thresholds,
+            _control,
+            _accelerators,
+            _red_flags,
+            _tiers,
+            _constants,
+        )
         for answer in part(facts, day)
     )
 
@@ -144,6 +154,13 @@ def _switches(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
             )
 
 
+def _party_lists(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
+    for each in facts.party_lists.list:
+        answers = {"owners count": each.owners, "stakes are added": each.added, "blocks property": each.blocking}
+        for asked, text in answers.items():
+            yield ("party_lists", each.code, asked), _Answer(text=text, sources=(each.source,), reason=each.note)
+
+
 def _thresholds(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
     for each in facts.tiers.legal.values():
         if state := each.at(day):
@@ -189,6 +206,12 @@ def _accelerators(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
 def _red_flags(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
     for flag in facts.red_flags.at(day):
         yield ("red_flags", flag.id, "flag"), _Answer(text="stands", sources=(flag.source,), reason=flag.text)
+    start, elsewhere = facts.red_flags.recent_start, facts.red_flags.headquarters_elsewhere
+    for limit, name, text in (
+        (start, "recent_start", start.after.isoformat()),
+        (elsewhere, "headquarters_elsewhere", ", ".join(elsewhere.countries)),
+    ):
+        yield ("red_flags", name, "value"), _Answer(text=text, sources=(limit.source,), reason=limit.why)
 
 
 def _tiers(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:

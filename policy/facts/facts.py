@@ -22,6 +22,7 @@ from policy.facts import (
     documents,
     estimation,
     jurisdictions,
+    party_lists,
     red_flags,
     switches,
     tiers,
@@ -34,6 +35,7 @@ from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over
+from policy.facts.party_lists import PartyLists
 from policy.facts.peaks import NoPeak, Peak, peak_of, peaks_frame
 from policy.facts.product_names import ProductNames, check_product_names
 from policy.facts.red_flags import RedFlags
@@ -45,7 +47,17 @@ from policy.facts.training_signals import TrainingSignals
 
 TOPICS = {
     module.FILE.removesuffix(".toml"): module
-    for module in (jurisdictions, accelerators, control, tiers, red_flags, switches, estimation, training_signals)
+    for module in (
+        jurisdictions,
+        accelerators,
+        control,
+        tiers,
+        red_flags,
+        switches,
+        party_lists,
+        estimation,
+        training_signals,
+    )
 }
 """The topics that overlays may speak of, each a file and the module that reads it."""
 KEYS = {topic: module.KEYS for topic, module in TOPICS.items()}
@@ -67,6 +79,7 @@ class Facts:
     tiers: Tiers
     red_flags: RedFlags
     switches: Switches
+    party_lists: PartyLists
     estimation: Estimation
     training_signals: TrainingSignals
     layers: tuple[Layer, ...]
@@ -165,6 +178,7 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
         tiers=tiers.read_tiers(reader, content["tiers"]),
         red_flags=red_flags.read_red_flags(reader, content["red_flags"]),
         switches=switches.read_switches(reader, content["switches"]),
+        party_lists=party_lists.read_party_lists(reader, content["party_lists"]),
         estimation=estimation.read_estimation(reader, content["estimation"]),
         training_signals=training_signals.read_training_signals(reader, content["training_signals"]),
         layers=tuple(overlay.layer for overlay in overlays),

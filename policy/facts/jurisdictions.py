@@ -65,6 +65,12 @@ class Jurisdictions:
         memberships = [row for row in self.membership if row.group == D5]
         return tuple(sorted({*days_of_change([*memberships, *self.beside]), self.groups[D5].begins}))
 
+    @property
+    def changes_of_all(self) -> tuple[date, ...]:
+        """Every day on which an answer about any group may have changed, oldest first."""
+        days = days_of_change([*self.membership, *self.beside])
+        return tuple(sorted({*days, *(group.begins for group in self.group)}))
+
     def members(self, at: date, group: str = D5) -> frozenset[str]:
         """Codes of a group's members on a day: what the table says, without Macau or Hong Kong."""
         dated = (row.country for row in self.membership if row.group == group and holds(row, at))

@@ -31,6 +31,7 @@ REMEMBERED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "watch": ("country",),
     },
     "control": {"letter": ("devices",), "presumption": ()},
+    "party_lists": {"list": ("code",)},
 }
 """
 Rows that may turn an answer into a no when they are gone, or other than they ship, without being cited by it.

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from policy.facts.evidence import Source
+from policy.facts.countries import is_code
+from policy.facts.evidence import Constant, Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, those_of
 from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "red_flags.toml"
 KEYS = {"flag": ("id",)}
+LIMITS = {
+    "demand_devices": 1e9, "demand_device_hours": 1e12,
+    "payer_days": 36_500, "changed_hands_days": 36_500, "verified_days": 36_500, "end_use_days": 36_500,
+}  # fmt: skip
+"""The limits that are numbers, each with the most that it may be: so that no sum of days leaves the calendar."""
 
 
 class FlagList(StrEnum):
@@ -51,10 +57,38 @@ class RedFlag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AfterDay:
+    """A day after which something counts as recent."""
+
+    after: date
+    why: str
+    basis: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countries:
+    """Countries that a flag is about, alpha-2."""
+
+    countries: tuple[str, ...]
+    why: str
+    basis: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedFlags:
-    """The rows of the file."""
+    """The rows of the file: the flags, and the limits by which some are told from the know-your-customer file."""
 
     flag: tuple[RedFlag, ...]
+    recent_start: AfterDay
+    headquarters_elsewhere: Countries
+    demand_devices: Constant
+    demand_device_hours: Constant
+    payer_days: Constant
+    changed_hands_days: Constant
+    verified_days: Constant
+    end_use_days: Constant
 
     def at(self, day: date) -> tuple[RedFlag, ...]:
         """The flags that stood on a day."""
@@ -62,8 +96,9 @@ class RedFlags:
 
 
 def read_red_flags(reader: Reader, written: Written) -> RedFlags:
-    """Read the file. Raises :class:`FactsError` for days out of order and a number used twice."""
+    """Read the file. Raises :class:`FactsError` for days out of order, a number used twice and a limit of nothing."""
     flags = reader.row(RedFlags, "whole file", written)
+    _check_limits(flags)
     owner: dict[tuple[FlagList, int], str] = {}
     for flag in flags.flag:
         table = f"[flag] {flag.id}"
@@ -72,3 +107,15 @@ def read_red_flags(reader: Reader, written: Written) -> RedFlags:
             problem = f"is also that of {owner[flag.list, flag.number]}"
             raise wrong_in(flag.source.layer, table, "number", problem, "give it its own")
     return flags
+
+
+def _check_limits(flags: RedFlags) -> None:
+    for name, most in LIMITS.items():
+        row = getattr(flags, name)
+        if not 0 < row.value <= most:
+            problem = f"{row.value:g} is not above 0, or above {most:g}"
+            raise wrong_in(row.source.layer, f"[{name}]", "value", problem, "correct it")
+    for code in flags.headquarters_elsewhere.countries:
+        if not is_code(code):
+            layer, table = flags.headquarters_elsewhere.source.layer, "[headquarters_elsewhere]"
+            raise wrong_in(layer, table, "countries", f"{code!r} is no alpha-2 code", "use two capital letters")

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from policy.commands.facts.countries import show_country, show_jurisdictions
 from policy.commands.facts.devices import show_accelerators, show_name
-from policy.commands.facts.law import show_control, show_red_flags, show_switches, show_thresholds, show_tiers
+from policy.commands.facts.law import (
+    show_control,
+    show_lists,
+    show_red_flags,
+    show_switches,
+    show_thresholds,
+    show_tiers,
+)
 from policy.commands.facts.papers import show_estimation, show_layers, show_signals, show_sources
 from policy.commands.facts.review import check_sheet, diff_sheet
 from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
@@ -63,6 +70,7 @@ TOPICS: Mapping[str, Callable[[Facts, date], Sheet]] = {
     "tiers": show_tiers,
     "red-flags": show_red_flags,
     "switches": show_switches,
+    "lists": show_lists,
     "estimation": show_estimation,
     "signals": show_signals,
     "sources": show_sources,

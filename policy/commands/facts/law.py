@@ -1,4 +1,4 @@
-"""``flopwatch facts show``: ECCN 3A090 and what stands beside it, thresholds of law, tiers, red flags, switches."""
+"""``flopwatch facts show``: ECCN 3A090 and what stands beside it, thresholds of law, tiers, flags, switches, lists."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -6,10 +6,11 @@ from datetime import date
 from policy.commands.facts.devices import law_lines, law_sources
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, plain
 from policy.facts.eccn import Parameters
-from policy.facts.evidence import LayerKind, Source
+from policy.facts.evidence import Constant, LayerKind, Source
 from policy.facts.facts import Facts
+from policy.facts.party_lists import PartyList
 from policy.facts.period import holds, those_of
-from policy.facts.red_flags import RedFlag
+from policy.facts.red_flags import LIMITS, AfterDay, Countries, RedFlag
 from policy.facts.switches import Switch
 from policy.facts.tiers import LegalThreshold, SetByProvider, Tier
 from policy.facts.wording import amount_words, criterion_words
@@ -152,8 +153,29 @@ def show_red_flags(facts: Facts, at: date) -> Sheet:
         rows=tuple(("[ ]", *_flag(flag)) for flag in flags),
         empty="no flag stood on that day, as far as these facts go",
     )
-    blocks: tuple[Block, ...] = (grid, cited((flag.source for flag in flags), at))
-    return Sheet(blocks=blocks, content={"red_flags": plain(flags)})
+    limits = {name: getattr(facts.red_flags, name) for name in (*LIMITS, "recent_start", "headquarters_elsewhere")}
+    rows = tuple(_limit(name, limit) for name, limit in limits.items())
+    told = Grid(title="Limits by which flags are told from the know-your-customer file", columns=LIMIT, rows=rows)
+    sources = [each.source for each in (*flags, *limits.values())]
+    content = {"red_flags": plain(flags), "limits": plain(limits)}
+    return Sheet(blocks=(grid, told, cited(sources, at)), content=content)
+
+
+LIMIT = ("limit", "value", "why", "basis", "evidence", "sources")
+
+
+def _limit(name: str, limit: Constant | AfterDay | Countries) -> tuple[str, ...]:
+    return name, _limit_words(limit), limit.why, limit.basis, limit.source.evidence, ids(limit.source)
+
+
+def _limit_words(limit: Constant | AfterDay | Countries) -> str:
+    match limit:
+        case Constant():
+            return f"{limit.value:g} {limit.unit}"
+        case AfterDay():
+            return f"after {limit.after.isoformat()}"
+        case Countries():
+            return ", ".join(limit.countries)
 
 
 def _flag(flag: RedFlag) -> tuple[str, ...]:
@@ -165,8 +187,9 @@ def _flag(flag: RedFlag) -> tuple[str, ...]:
 
 
 WHO_READS_SWITCHES = (
-    "Of these the presumption about accelerators follows its own switch. No rule that ships reads the others yet: they "
-    "tell what applied on a day, to people and to rules to come."
+    "Of these the presumption about accelerators follows its own switch, and the answer about listed owners the "
+    "Affiliates Rule's. No rule that ships reads the others yet: they tell what applied on a day, to people and to "
+    "rules to come."
 )
 
 
@@ -194,3 +217,26 @@ def _switch(switch: Switch, at: date) -> tuple[str, ...]:
     words = f"{state.state.replace('_', ' ')}{set_by}"
     note = " ".join(filter(None, (state.note, layer.words)))
     return name, words, since, until, switch.governs, note, state.source.evidence, ids(state.source)
+
+
+def show_lists(facts: Facts, at: date) -> Sheet:
+    """The lists of parties, the most restrictive first, and whether what those on them own counts."""
+    lists = tuple(facts.party_lists.by_code.values())
+    grid = Grid(
+        title="Lists of parties, the most restrictive first",
+        columns=("code", "list", "owners count", "blocks", "note", "evidence", "sources"),
+        rows=tuple(map(_party_list, lists)),
+        empty="overlays took every list away",
+    )
+    switch = facts.switches.by_id.get("affiliates_rule")
+    state = switch.at(at) if switch else None
+    line = f"The switch affiliates_rule on {at.isoformat()}: {state.state if state else 'not known'}."
+    sources = [each.source for each in lists] + ([state.source] if state else [])
+    return Sheet(blocks=(grid, line, cited(sources, at)), content={"lists": plain(lists)})
+
+
+def _party_list(row: PartyList) -> tuple[str, ...]:
+    counted = f"{row.owners.replace('_', ' ')}, {row.added.replace('_', ' ')}" if row.owners != "never" else "never"
+    evidence = "; ".join(filter(None, (row.source.evidence, row.source.layer.name)))
+    note = row.note if row.consolidated == "yes" else f"Not in the Consolidated Screening List. {row.note}".rstrip()
+    return row.code, row.title, counted, row.blocking, note, evidence, ids(row.source)
