@@ -120,8 +120,7 @@ def read_duration(text: str) -> timedelta:
 
 def print_json(content: object) -> None:
     """Print one JSON document on standard output."""
-    json.dump(content, sys.stdout, indent=2, default=_plain)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(content, indent=2, default=_plain) + "\n")  # at once: it is written line by line else
 
 
 def _plain(value: object) -> str:

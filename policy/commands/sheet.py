@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 from rich.cells import cell_len
@@ -24,6 +25,8 @@ PLAIN_WIDTH = 140  # where nobody says how wide: neither a terminal nor COLUMNS
 LAYOUTS = ((2, 40), (1, 40), (2, 20), (1, 20))
 """Gap between columns, and the longest word that is never folded, as the id of a document; the first that fits."""
 
+LONG = 1000
+"""From so many rows on a table is written row by row."""
 LABELLED = ("", "")
 """The columns of an answer about one thing: what is said, and how; the first is never folded."""
 
@@ -82,15 +85,41 @@ def _print_grid(console: PlainConsole, grid: Grid, *, first: bool) -> None:
     rows = [tuple(one_line(cell) or "-" for cell in row) for row in grid.rows]
     for gap, whole in LAYOUTS:
         if widths := _widths(grid.columns, rows, console.width - gap * (len(grid.columns) - 1), whole):
-            console.print(_table(grid.columns, rows, widths, gap))
+            _print_table(console, grid.columns, rows, widths, gap)
             return
     _print_paragraphs(console, grid.columns, rows)
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], widths: list[int], gap: int) -> Table:
-    table = Table(
-        box=None, header_style="bold", show_header=columns != LABELLED, pad_edge=False, padding=(0, gap, 0, 0)
-    )
+def _print_table(
+    console: PlainConsole, columns: tuple[str, ...], rows: list[tuple[str, ...]], widths: list[int], gap: int
+) -> None:
+    """A long table is written row by row, in the same form: measuring a hundred thousand rows once more takes long."""
+    if len(rows) < LONG:
+        console.print(_table(columns, rows, widths, gap))
+        return
+    console.print(_table(columns, rows[:1], widths, gap))
+    for fits, some in groupby(
+        rows[1:], lambda row: all(_length(cell) <= at for cell, at in zip(row, widths, strict=True))
+    ):
+        if fits:
+            console.file.write("".join(f"{_padded(row, widths, gap)}\n" for row in some))
+        else:
+            console.print(_table(columns, some, widths, gap, header=False))
+
+
+def _padded(row: tuple[str, ...], widths: list[int], gap: int) -> str:
+    return (" " * gap).join(cell + " " * (at - _length(cell)) for cell, at in zip(row, widths, strict=True))
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _table(
+    columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], widths: list[int], gap: int, *, header: bool = True
+) -> Table:
+    has_header = header and columns != LABELLED
+    table = Table(box=None, header_style="bold", show_header=has_header, pad_edge=False, padding=(0, gap, 0, 0))
     for name, width in zip(columns, widths, strict=True):
         table.add_column(name, width=width, overflow="fold")
     for row in rows:
@@ -109,8 +138,8 @@ def _print_paragraphs(console: PlainConsole, columns: tuple[str, ...], rows: Ite
 def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, whole: int) -> list[int]:
     """Of each column, so that no word of at most ``whole`` is broken; none where there is no room for that."""
     cells = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
-    wanted = [max(map(cell_len, column)) for column in cells]
-    widths = [max(min(cell_len(word), whole) for cell in column for word in (cell.split() or [""])) for column in cells]
+    wanted = [max(map(_length, column)) for column in cells]
+    widths = [max(min(_length(word), whole) for cell in column for word in (cell.split() or [""])) for column in cells]
     if columns == LABELLED:
         widths[0] = wanted[0]
     left = width - sum(widths)

@@ -14,9 +14,7 @@ leaves a ledger that the next one completes.
 A ledger holds measured or simulated windows, never both.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from collector.contract import Provenance
+from policy.files import CannotWrite, Locked, forget_left_behind, locked, make_folder, write_whole
 from policy.frames import SchemaMismatch, conform, empty, schema
 from policy.usage.counters import COUNTERS
 from policy.usage.window import BALANCE, UTC_TIME, WINDOWS
@@ -91,8 +90,7 @@ class Ledger:
     def writing(self) -> Iterator[None]:
         """Be the one writer while the block runs. Raises LedgerLocked at once when there is another."""
         with _locked(self.folder):
-            for left_behind in self.folder.rglob(".*.tmp"):
-                left_behind.unlink(missing_ok=True)
+            forget_left_behind(self.folder)
             yield
 
     def snapshots(self) -> list[datetime]:
@@ -172,12 +170,11 @@ def _moment(path: Path) -> datetime:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "ledger.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LedgerLocked(f"{folder} is being written by another engine; stop that one first") from error
-        yield
+    try:
+        with locked(folder / "ledger.lock"):
+            yield
+    except Locked as error:
+        raise LedgerLocked(f"{folder} is being written by another engine; stop that one first") from error
 
 
 def _begin(folder: Path, provenance: Provenance) -> None:
@@ -225,41 +222,12 @@ def _groups(paths: Sequence[Path]) -> list[list[Path]]:
 
 
 def _write_frame(path: Path, frame: pl.DataFrame) -> None:
-    _make_folder(path.parent)
+    make_folder(path.parent)
     _write_whole(path, lambda aside: frame.write_parquet(aside, compression="zstd", statistics=True))
 
 
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write aside, flush to disk, rename: a reader or a later writer finds all of it or nothing."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     try:
-        write(aside)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-        _flush_folder(path.parent)
-    except (OSError, pl.exceptions.PolarsError) as error:  # PolarsError: how a full disk is told by its writer
-        raise LedgerError(f"{path}: cannot be written ({_first_line(error)}); check the disk and its rights") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _make_folder(path: Path) -> None:
-    """Make a folder that outlasts a power cut, and the ones above it."""
-    if not path.exists():
-        _make_folder(path.parent)
-        path.mkdir(exist_ok=True)
-        _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    """Make the names in a folder last, which flushing the files alone does not."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        write_whole(path, write)
+    except CannotWrite as error:
+        raise LedgerError(str(error)) from error
