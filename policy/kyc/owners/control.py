@@ -1,0 +1,64 @@
+"""
+Whether somebody who controls a party other than by shares is on a list, or is owned by listed parties.
+
+Asked of the party, of those who own more than a half of it, of its head office, and of those who control any of these.
+It is no part of the 50 % count (OFAC, FAQ 398; BIS's FAQ 43): a flag of its own. Where nobody has said who controls a
+party the answer is unknown. Left out: directors, which the file may name and which control nothing by that alone.
+"""
+
+from policy.facts.evidence import Answer
+from policy.kyc.owners.chains import holdings_of, owners_above
+from policy.kyc.owners.counting import Law, count_owners
+from policy.kyc.owners.listing import ListState, ask_listing, with_head_offices
+from policy.kyc.owners.stakes import HALF
+from policy.kyc.reply import Reply
+from policy.kyc.statements import Statement, View
+from policy.kyc.vocabulary import DISPERSED
+
+
+def ask_control(view: View, party_id: str, law: Law) -> Reply:
+    """Whether a listed party, or one that listed owners reach by the law of the day, controls a party."""
+    stated = _controls(view, party_id, law)
+    found = [_of_controller(view, each, law) for each in stated]
+    for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO):
+        deciding = [each for each in found if each.answer is answer]
+        if deciding:
+            return Reply(
+                answer=answer,
+                reason="; ".join(dict.fromkeys(each.reason for each in deciding)),
+                path=(party_id, *deciding[0].path),
+                sources=tuple(dict.fromkeys(line for each in deciding for line in each.sources)),
+            )
+    reason = f"nobody has said who controls {party_id} other than by shares, which does not clear it"
+    return Reply(answer=Answer.UNKNOWN, reason=reason, path=(party_id,))
+
+
+def _controls(view: View, party_id: str, law: Law) -> list[Statement]:
+    """What is said about control of the party and of whoever stands above it by control or by a half of the shares."""
+    found = list(with_head_offices(view, party_id, law.at))
+    stated: list[Statement] = []
+    for each in found:
+        controls = view.of(each, "controlled_by", law.at)
+        stated += controls
+        holders = [one.owner for one in holdings_of(view, each, law.at) if one.low >= HALF and one.owner != DISPERSED]
+        above = [*(control.value for control in controls), *holders]
+        found += [one for one in dict.fromkeys(above) if one not in found]
+    return stated
+
+
+def _of_controller(view: View, control: Statement, law: Law) -> Reply:
+    who = control.value
+    listing = ask_listing(view, who, law.at, law.lists)
+    words = f"{who} controls {control.subject}"
+    sources = (control.line, *listing.sources)
+    if listing.state is ListState.YES:
+        return Reply(answer=Answer.YES, reason=f"{words}; {listing.reason}", path=(who,), sources=sources)
+    count = count_owners(owners_above(view, who, law.at, law.lists), law, rule_on=law.is_on is True)
+    if count.answer is Answer.YES:
+        reason = f"{words}, of which listed owners hold a half or more"
+        return Reply(answer=Answer.YES, reason=reason, path=(who,), sources=sources)
+    if listing.state is ListState.NO and count.answer is Answer.NO:
+        reason = f"{words}; {listing.reason}, and listed owners do not hold a half of it"
+        return Reply(answer=Answer.NO, reason=reason, path=(who,), sources=sources)
+    reason = f"{words}; {listing.reason}; whether listed owners hold a half of it: {count.answer}"
+    return Reply(answer=Answer.UNKNOWN, reason=reason, path=(who,), sources=sources)
