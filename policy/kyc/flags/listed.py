@@ -1,0 +1,164 @@
+"""
+Red flags about lists: what leads from a tenant's parties to somebody who is on one.
+
+Being on a list is what somebody determined (``listed_on``). A comparison that found an entry alike is no determination:
+until each entry is decided on it is a question. A party that was never compared is not known to be on none.
+
+Left out, because others ask it: how much listed owners hold together, and what follows from it.
+"""
+
+from collections.abc import Iterator
+
+from policy.facts.evidence import Answer
+from policy.kyc.flags.look import Look, joined, no, normal_address, normal_addresses, unknown, yes
+from policy.kyc.reply import Reply
+from policy.kyc.statements import Statement
+from policy.kyc.vocabulary import DISPERSED, SELF, Screened
+
+SHOWN = 3
+"""How many parties a sentence names that only leave a question open."""
+
+
+def is_listed(look: Look, party: str) -> Reply:
+    """Whether a party is on a list: a likeness that nobody has decided on is unknown, as is never having looked."""
+    if listed := look.said(party, "listed_on"):
+        return yes(f"{party} is on {_codes(listed)}, as somebody determined", *listed, path=(party,))
+    compared = look.said(party, "screened")
+    if undecided := _undecided(look, party, compared):
+        return unknown(f"{party} is like {_entries(undecided)}, and nobody has decided", *undecided, path=(party,))
+    if compared:
+        return no(*compared, *look.said(party, "not_listed_as"))
+    return unknown(f"{party} has not been compared with lists", path=(party,))
+
+
+def like_listed(look: Look) -> Reply:
+    """A name, or an address, that is like that of a listed party."""
+    return joined((look.of_parties(_named_like), look.of_parties(_same_address)))
+
+
+def _named_like(look: Look, party: str) -> Reply:
+    if undecided := _undecided(look, party, look.said(party, "screened")):
+        return yes(f"{party} is like {_entries(undecided)}, and nobody has decided", *undecided, path=(party,))
+    return is_listed(look, party)
+
+
+def _same_address(look: Look, party: str) -> Reply:
+    addresses = look.said(party, "address")
+    listed = normal_addresses(look.listed_addresses)
+    if shared := [each for each in addresses if normal_address(each.value) in listed]:
+        return yes(f"{party} shares an address with a listed party", *shared, path=(party,))
+    if not addresses:
+        return unknown(f"no address of {party} is known", path=(party,))
+    if not listed:
+        return unknown("no addresses of listed parties were at hand", *addresses, path=(party,))
+    return no(*addresses)
+
+
+def assumed_operations(look: Look) -> Reply:
+    """Whoever was before the party is listed. That nobody was before it cannot be said in the file."""
+    return look.of_parties(_succeeds)
+
+
+def _succeeds(look: Look, party: str) -> Reply:
+    before = [each for each in look.view.whose("successor", party, look.at) if each.subject != party]
+    return (
+        joined(_through(look, each.subject, f"{party} took over from {each.subject}", each) for each in before)
+        if (before)
+        else no()
+    )
+
+
+def shared_management(look: Look) -> Reply:
+    """A director of the party is listed, or directs a listed party too."""
+    return look.of_parties(_directed)
+
+
+def _directed(look: Look, party: str) -> Reply:
+    directors = [each for each in look.said(party, "directed_by") if each.value != party]
+    if not directors:
+        return unknown(f"who directs {party} is not known", path=(party,))
+    return joined(reply for each in directors for reply in _of_director(look, party, each))
+
+
+def _of_director(look: Look, party: str, directs: Statement) -> Iterator[Reply]:
+    director = directs.value
+    yield _through(look, director, f"{director} directs {party}", directs)
+    others = [each for each in look.view.whose("directed_by", director, look.at) if each.subject != party]
+    found = {each: is_listed(look, each.subject) for each in others}
+    for each in others:
+        if found[each].answer is Answer.YES:
+            yield _through(look, each.subject, f"{director} directs {party} and {each.subject}", directs, each)
+    if untold := [each for each in others if found[each].answer is Answer.UNKNOWN]:
+        yield unknown(_untold(director, party, untold), directs, path=(party, director))
+
+
+def _untold(director: str, party: str, others: list[Statement]) -> str:
+    """One sentence for all of them: a director by trade may have thousands."""
+    who = sorted({each.subject for each in others})
+    more = f" and {len(who) - SHOWN} more" if len(who) > SHOWN else ""
+    named = f"{', '.join(who[:SHOWN])}{more}"
+    return f"{director} directs {party} and {named}, of which it is not known whether they are on lists"
+
+
+def listed_owner_share(look: Look) -> Reply:
+    """An owner, at any remove, is listed, and its share is not known exactly. Of any list, not of the flag's two."""
+    return look.of_parties(_owners)
+
+
+def _owners(look: Look, party: str) -> Reply:
+    chain = list(_owned(look, party))
+    if not any(each.subject == party for each in chain):
+        return unknown(f"who owns {party} is not known", path=(party,))
+    return joined(_share(look, each) for each in chain)
+
+
+def _owned(look: Look, party: str) -> Iterator[Statement]:
+    """Who owns what, from a party upward, each party once."""
+    asked: set[str] = set()
+    waiting = [party]
+    while waiting:
+        owned = waiting.pop()
+        if owned in asked:
+            continue
+        asked.add(owned)
+        for each in look.said(owned, "owned_by"):
+            yield each
+            if each.value not in (SELF, DISPERSED):
+                waiting.append(each.value)
+
+
+def _share(look: Look, owns: Statement) -> Reply:
+    if owns.value in (SELF, DISPERSED) or _is_exact(owns):
+        return no(owns)
+    return _through(look, owns.value, f"{owns.value} holds a share of {owns.subject} that is not known", owns)
+
+
+def _is_exact(owns: Statement) -> bool:
+    return owns.share_low_percent is not None and owns.share_low_percent == owns.share_high_percent
+
+
+def _through(look: Look, other: str, how: str, *links: Statement) -> Reply:
+    """What lists say of another party, with how the way led there."""
+    found = is_listed(look, other)
+    return Reply(
+        answer=found.answer,
+        reason="" if found.answer is Answer.NO else f"{how}, and {found.reason}",
+        path=(*dict.fromkeys((*(each.subject for each in links), other)),),
+        sources=(*(each.line for each in links), *found.sources),
+    )
+
+
+def _undecided(look: Look, party: str, compared: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """The comparisons that found an entry which nobody has said the party is not."""
+    cleared = {each.value for each in look.said(party, "not_listed_as")}
+    alike = [each for each in compared if each.value == Screened.POSSIBLE]
+    return tuple(each for each in alike if not each.detail or set(each.detail.split()) - cleared)
+
+
+def _entries(undecided: tuple[Statement, ...]) -> str:
+    entries = sorted({entry for each in undecided for entry in (each.detail or "").split()})
+    return f"entries of lists ({', '.join(entries)})" if entries else "an entry of a list"
+
+
+def _codes(listed: tuple[Statement, ...]) -> str:
+    return ", ".join(sorted({each.value for each in listed}))
