@@ -23,7 +23,7 @@ def at_most(largest: float) -> Any:
 
 
 class Settings(BaseSettings):
-    """The settings of engine, review API and status. Immutable."""
+    """The settings of engine, review API, status and the other commands. Immutable."""
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
@@ -39,7 +39,26 @@ class Settings(BaseSettings):
         ),
     ] = ""
     tenants: Annotated[
-        Path | None, Field(description="know-your-customer CSV, read anew in every cycle; without it nobody is known")
+        Path | None,
+        Field(
+            description="know-your-customer file, or the folder that 'flopwatch tenants import' writes; read anew when "
+            "it changes; without it nobody is known"
+        ),
+    ] = None
+    mappings: Annotated[
+        Path | None,
+        Field(description="TOML file of rules that name the tenant of a workload; read anew when it changes"),
+    ] = None
+    allocations: Annotated[
+        Path | None,
+        Field(description="register of which tenant has which machine, CSV or JSON Lines; read anew when it changes"),
+    ] = None
+    provider: Annotated[
+        Path | None,
+        Field(
+            description="the provider's own register in TOML: entities, sites, clusters, recorded classes; without it "
+            "nothing is known of them"
+        ),
     ] = None
     rules: Annotated[Path | None, Field(description="rule pack to use in place of the one that ships")] = None
     facts: Annotated[

@@ -1,0 +1,269 @@
+"""
+The provider's own register: its entities, its sites, its clusters' nodes, and how its hardware was classified.
+
+A TOML file, whole or not at all. A node belongs to the cluster whose patterns match its name; where two do, nobody
+guesses, and the place is not known. Without a register everything is unknown, which takes no question away.
+
+Left out: what was so on earlier days. The register says what is so now; ``as_of`` and ``classified_on`` tell since when
+somebody stands by it.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import translate
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from policy.facts.countries import is_code
+from policy.facts.evidence import Answer, Layer
+from policy.facts.tables import FactsError, Reader, Written, parse, wrong_in
+from policy.kyc.reply import any_of
+from policy.kyc.vocabulary import Tenancy
+
+UNKNOWN = "unknown"
+AN_ID = re.compile(r"\S+")
+AN_ECCN = re.compile(r"EAR99|[0-9][A-E][0-9]{3}(\.[a-z0-9]+)*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A legal person of the provider's. ``headquarters_country``: alpha-2, or ``unknown``."""
+
+    id: str
+    headquarters_country: str
+    us_person: Answer
+    source: str
+    as_of: date
+    layer: Layer
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A place where machines stand, and whose it is. ``country``: alpha-2."""
+
+    id: str
+    country: str
+    entity: str
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Nodes by patterns of their names, as ``gpu-a-*``, who runs them, and how they are given unless told otherwise."""
+
+    id: str
+    site: str
+    entity: str
+    nodes: tuple[str, ...]
+    layer: Layer
+    tenancy: Tenancy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """How some hardware was classified, by whom, on what basis. All that is given has to fit: name, node, serial."""
+
+    eccn: str
+    classified_by: str
+    basis: str
+    classified_on: date
+    layer: Layer
+    accelerator: str = ""
+    nodes: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for people."""
+        parts = (
+            self.accelerator,
+            *(f"node {each}" for each in self.nodes),
+            *(f"serial {each}" for each in self.serials),
+        )
+        return ", ".join(filter(None, parts))
+
+    def is_on(self, node: str) -> bool:
+        """Whether its patterns of nodes match this one."""
+        return any(re.match(translate(pattern), node) for pattern in self.nodes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Where a node stands. None: not known. ``us_person``: of who runs the cluster and whose site it is, together.
+
+    ``tenancy``: how the cluster's machines are given unless the tenant's file says otherwise. ``reason``: a sentence
+    without its full stop.
+    """
+
+    cluster: str | None
+    site: str | None
+    country: str | None
+    entity: str | None
+    us_person: Answer
+    tenancy: Tenancy | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """The register. ``digest``: SHA-256, in hex, of the file; empty where there is none."""
+
+    entity: tuple[Entity, ...] = ()
+    site: tuple[Site, ...] = ()
+    cluster: tuple[Cluster, ...] = ()
+    hardware: tuple[Hardware, ...] = ()
+    digest: str = ""
+
+    def place_of(self, node: str) -> Place:
+        """Where a node stands, by its name."""
+        clusters = self._clusters_of(node)
+        if len(clusters) == 1:
+            return self._place(clusters[0])
+        if clusters:
+            return _nowhere(f"the node is in {len(clusters)} clusters: {', '.join(each.id for each in clusters)}")
+        return _nowhere(
+            "the node is in no cluster of the provider register" if self.cluster else "nothing is known of it"
+        )
+
+    def _place(self, cluster: Cluster) -> Place:
+        site = self._sites[cluster.site]
+        return Place(
+            cluster=cluster.id,
+            site=site.id,
+            country=site.country,
+            entity=cluster.entity,
+            us_person=any_of(*(self._entities[each].us_person for each in (cluster.entity, site.entity))),
+            tenancy=cluster.tenancy,
+            reason=f"cluster {cluster.id} of {cluster.entity}, at site {site.id} of {site.entity} in {site.country}",
+        )
+
+    def _clusters_of(self, node: str) -> list[Cluster]:
+        return [cluster for cluster, patterns in self._patterns if any(each.match(node) for each in patterns)]
+
+    @cached_property
+    def _patterns(self) -> list[tuple[Cluster, list[re.Pattern[str]]]]:
+        return [(each, [re.compile(translate(pattern)) for pattern in each.nodes]) for each in self.cluster]
+
+    @cached_property
+    def _sites(self) -> dict[str, Site]:
+        return {each.id: each for each in self.site}
+
+    @cached_property
+    def _entities(self) -> dict[str, Entity]:
+        return {each.id: each for each in self.entity}
+
+
+def _nowhere(reason: str) -> Place:
+    return Place(
+        cluster=None, site=None, country=None, entity=None, us_person=Answer.UNKNOWN, tenancy=None, reason=reason
+    )
+
+
+def read_provider(path: Path) -> Provider:
+    """Read a register. Raises :class:`FactsError` with file, table and field for the first fault."""
+    layer = Layer(file=str(path))
+    try:
+        return parse_provider(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise wrong_in(layer, "whole file", "path", problem, "give a file that this process may read") from error
+    except UnicodeDecodeError as error:
+        raise wrong_in(layer, "whole file", "encoding", "is not UTF-8", "save it as UTF-8") from error
+
+
+Row = TypeVar("Row", Entity, Site, Cluster, Hardware)
+
+
+def parse_provider(text: str, file: str) -> Provider:
+    """Read a register's text. Raises :class:`FactsError`."""
+    written = parse(text, Layer(file=file))
+    known = ("entity", "site", "cluster", "hardware")
+    for key in written:
+        if key not in known:
+            raise written.wrong("whole file", key, "no such table", f"use one of: {', '.join(known)}")
+    provider = Provider(
+        entity=tuple(_rows(Entity, "entity", written)),
+        site=tuple(_rows(Site, "site", written)),
+        cluster=tuple(_rows(Cluster, "cluster", written)),
+        hardware=tuple(_rows(Hardware, "hardware", written)),
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+    )
+    _check(provider)
+    return provider
+
+
+def _rows(kind: type[Row], table: str, written: Written) -> Iterator[Row]:
+    rows = written.get(table, [])
+    if not isinstance(rows, list) or not all(isinstance(row, Written) for row in rows):
+        raise written.wrong(f"[{table}]", "rows", "is no list of tables", f"write [[{table}]]")
+    for number, row in enumerate(rows, start=1):
+        yield _row(kind, _title(table, row, number), row)
+
+
+def _row(kind: type[Row], title: str, row: Written) -> Row:
+    try:
+        return Reader().row(kind, title, row)
+    except FactsError as error:
+        if error.field != "name":
+            raise
+        raise row.wrong(title, "name", "will not do", "give a text that is not empty and has no line breaks") from None
+
+
+def _title(table: str, row: Written, number: int) -> str:
+    """``[site] s-1``; where there is no id the number of the row, the first being 1."""
+    own = row.get("id")
+    return f"[{table}] {own if isinstance(own, str) and own else number}"
+
+
+def _check(provider: Provider) -> None:
+    for rows in (provider.entity, provider.site, provider.cluster):
+        _check_ids(rows)
+    entities, sites = {each.id for each in provider.entity}, {each.id for each in provider.site}
+    for entity in provider.entity:
+        if entity.headquarters_country != UNKNOWN:
+            _check_country(entity.layer, f"[entity] {entity.id}", "headquarters_country", entity.headquarters_country)
+    for site in provider.site:
+        _check_country(site.layer, f"[site] {site.id}", "country", site.country)
+        _check_known(site.layer, f"[site] {site.id}", "entity", site.entity, entities)
+    for cluster in provider.cluster:
+        table = f"[cluster] {cluster.id}"
+        _check_known(cluster.layer, table, "site", cluster.site, sites)
+        _check_known(cluster.layer, table, "entity", cluster.entity, entities)
+        if not cluster.nodes:
+            raise wrong_in(cluster.layer, table, "nodes", "is empty", "add a pattern, as gpu-a-*")
+    for number, item in enumerate(provider.hardware, start=1):
+        _check_hardware(item, f"[hardware] {number}")
+
+
+def _check_country(layer: Layer, table: str, field: str, code: str) -> None:
+    if not is_code(code):
+        raise wrong_in(layer, table, field, f"{code!r} is no ISO 3166-1 alpha-2 code", "use two capital letters")
+
+
+def _check_known(layer: Layer, table: str, field: str, asked: str, known: set[str]) -> None:
+    if asked not in known:
+        raise wrong_in(layer, table, field, f"there is no {field} {asked!r}", f"add it as [[{field}]]")
+
+
+def _check_ids(rows: tuple[Entity | Site | Cluster, ...]) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        table = f"[{type(row).__name__.lower()}] {row.id}"
+        if not AN_ID.fullmatch(row.id):
+            raise wrong_in(row.layer, table, "id", "has white space inside", "give an opaque id without spaces")
+        if row.id in seen:
+            raise wrong_in(row.layer, table, "id", "is that of another row too", "give each its own")
+        seen.add(row.id)
+
+
+def _check_hardware(item: Hardware, table: str) -> None:
+    if not item.subject:
+        raise wrong_in(item.layer, table, "accelerator", "missing, as are nodes and serials", "name what it is about")
+    if not AN_ECCN.fullmatch(item.eccn):
+        raise wrong_in(item.layer, table, "eccn", f"{item.eccn!r} is none", "write it as 3A090.a, 5A992.z.1 or EAR99")
