@@ -147,6 +147,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from policy.facts.tables import FactsError
     from policy.facts.tiers import TierError
     from policy.kyc.problems import KycError
+    from policy.kyc.registers.mapping_rules import MappingError
     from policy.review.errors import ReviewError
     from policy.rules.pack import PackError
     from policy.settings import UnusableSettings
@@ -155,8 +156,8 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from policy.usage.sources.recording import RecordingError
 
     return (
-        DemoFailed, FactsError, KycError, LedgerError, PackError, PrometheusError, RecordingError, ReviewError,
-        TierError, UnusableSettings,
+        DemoFailed, FactsError, KycError, LedgerError, MappingError, PackError, PrometheusError, RecordingError,
+        ReviewError, TierError, UnusableSettings,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """
 The whole way of the data, on one screen.
 
-:func:`judge` is pure: windows, inventory, tenants, facts and rules in, findings out; a replay is this function alone.
+:func:`judge` is pure: windows, inventory, customers, facts and rules in, findings out; a replay is this function alone.
 :class:`Engine` puts it between a source and a queue and keeps the ledger. A cycle is a row of steps, each of which
 leaves either everything or nothing behind, so an engine that dies between any two of them is followed by one that
 completes the work and arrives at the same ledger and the same tickets.
@@ -18,13 +18,18 @@ import polars as pl
 
 from policy.facts.facts import Facts
 from policy.frames import empty
+from policy.judgement.activity import describe_activities
 from policy.judgement.estimate import estimate_compute
 from policy.judgement.exposure import accumulate
 from policy.judgement.hardware import describe_hardware
 from policy.judgement.inventory import inventory_of, stood_in
-from policy.judgement.link import link_runs
+from policy.judgement.link import bases_of, link_runs
 from policy.judgement.runs import find_runs
 from policy.judgement.stints import find_stints, judge_stints, most_serious
+from policy.kyc.customers import Customers
+from policy.kyc.registers.allocations import allocation_windows
+from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
+from policy.kyc.registers.mapping import link_windows
 from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding
 from policy.rules.pack import Pack
@@ -40,6 +45,7 @@ from policy.usage.counters import (
 )
 from policy.usage.ledger import Ledger, LedgerError
 from policy.usage.sources.target import Heard, TargetState, one_for_each_node, targets_frame, with_right_clocks
+from policy.usage.window import WINDOWS
 
 log = logging.getLogger("flopwatch.engine")
 
@@ -55,17 +61,19 @@ class Judgement:
 
 
 def judge(
-    windows: pl.DataFrame, inventory: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime
+    windows: pl.DataFrame, inventory: pl.DataFrame, *, customers: Customers, facts: Facts, pack: Pack, at: datetime
 ) -> Judgement:
     """From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``."""
-    estimates = estimate_compute(windows, facts.peaks(windows["accelerator"]), facts.estimation)
+    linked = link_windows(windows, customers.registers.mappings, customers.registers.cluster_of)
+    estimates = estimate_compute(linked.select(WINDOWS.names()), facts.peaks(windows["accelerator"]), facts.estimation)
     runs, stints = find_runs(estimates), find_stints(estimates)
     stint_verdicts = judge_stints(stints, facts.training_signals)
     verdicts = most_serious(stints, stint_verdicts)
-    links = link_runs(runs, tenants, facts.jurisdictions)
+    links = link_runs(runs, bases_of(linked), customers.dossiers)
     hardware = describe_hardware(runs, facts.classifier)
+    activities = describe_activities(links, runs, hardware, customers.registers)
     exposures = accumulate(stints, stint_verdicts, links)
-    subjects = describe_subjects(runs, verdicts, links, hardware, exposures)
+    subjects = describe_subjects(runs, verdicts, links, hardware, activities, exposures)
     accelerators = describe_fleet(inventory, facts.classifier)
     findings = evaluate(pack, subjects, accelerators, facts, at)
     return Judgement(estimates=estimates, subjects=subjects, accelerators=accelerators, findings=findings)
@@ -114,18 +122,18 @@ class Horizon:
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """One fleet's engine. ``tenants`` is asked anew in every cycle, so that a changed file takes effect."""
+    """One fleet's engine. ``customers`` is asked anew in every cycle, so that a changed register takes effect."""
 
     source: Source
     ledger: Ledger
-    tenants: Callable[[], pl.DataFrame]
+    customers: Callable[[], Customers]
     facts: Facts
     pack: Pack
     queue: Queue
     horizon: Horizon
     observe: Observer = lambda _: None
     _states: dict[str, TargetState] = field(default_factory=dict)
-    _days: dict[tuple[Path, ...], pl.DataFrame] = field(default_factory=dict)
+    _days: dict[str, dict[tuple[Path, ...], pl.DataFrame]] = field(default_factory=dict)
 
     def cycle(self, at: datetime) -> Judgement:
         """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
@@ -145,17 +153,31 @@ class Engine:
         snapshots = self.ledger.snapshots()
         latest = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
         pending = pending_windows(latest, at, self.horizon.stale_after.total_seconds(), since)
-        whole = pl.concat([windows, pending])
-        inventory = inventory_of(whole, self._stood(since))
-        return judge(whole, inventory, tenants=self.tenants(), facts=self.facts, pack=self.pack, at=at)
+        customers = self.customers()
+        by_register = self._by_register(customers, pending, since, at)
+        whole = pl.concat([windows, pending, by_register])
+        inventory = inventory_of(whole, self._each_day("stood", since, stood_in))
+        return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at)
 
-    def _stood(self, since: datetime) -> list[pl.DataFrame]:
-        """What stood on the nodes on every day of the look-back. A day whose files are the same is not read again."""
-        known, self._days = self._days, {}
+    def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:
+        """What the allocation register tells of machines for which no collector spoke, schema WINDOWS."""
+        register = customers.registers.allocations
+        if register is None:
+            return empty(WINDOWS)
+        told_of = covered_by(self._each_day("spoken", since, spoken_in))
+        covered = covered_until(told_of, pending, at, self.horizon.stale_after)
+        return allocation_windows(register, covered, since, at, self.ledger.provenance)
+
+    def _each_day(
+        self, name: str, since: datetime, reduced: Callable[[pl.LazyFrame], pl.LazyFrame]
+    ) -> list[pl.DataFrame]:
+        """What is made of every day's balance in the look-back. A day whose files are the same is not read again."""
+        known, now = self._days.get(name, {}), {}
         for paths in self.ledger.by_day("balance", since=since):
             day = known.get(paths)
-            self._days[paths] = self.ledger.reduce("balance", paths, stood_in) if day is None else day
-        return list(self._days.values())
+            now[paths] = self.ledger.reduce("balance", paths, reduced) if day is None else day
+        self._days[name] = now
+        return list(now.values())
 
     def _measure(self, at: datetime) -> None:
         snapshots = self.ledger.snapshots()

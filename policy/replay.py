@@ -10,6 +10,7 @@ from policy.engine import Judgement, judge
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
 from policy.judgement.inventory import inventory_of
+from policy.kyc.customers import Customers
 from policy.rules.finding import Finding, SubjectKind
 from policy.rules.pack import Pack
 
@@ -33,9 +34,9 @@ REPLAYED = schema(
 )
 
 
-def replay(windows: pl.DataFrame, *, tenants: pl.DataFrame, facts: Facts, pack: Pack, at: datetime) -> pl.DataFrame:
+def replay(windows: pl.DataFrame, *, customers: Customers, facts: Facts, pack: Pack, at: datetime) -> pl.DataFrame:
     """One row for each run of the recording, schema REPLAYED, the largest first."""
-    judgement = judge(windows, inventory_of(windows), tenants=tenants, facts=facts, pack=pack, at=at)
+    judgement = judge(windows, inventory_of(windows), customers=customers, facts=facts, pack=pack, at=at)
     rows = (
         judgement.subjects.join(_findings(judgement), on="run_id", how="left")
         .with_columns(

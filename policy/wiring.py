@@ -5,21 +5,24 @@ The one place that puts the parts together: settings in, an engine with its sour
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-
-import polars as pl
 
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon, Observer, Queue
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import Overlay, read_overrides
 from policy.facts.reviewing import check_readings
-from policy.frames import empty
+from policy.facts.tables import FactsError
+from policy.kyc.customers import Customers, Registers
+from policy.kyc.open import read_directory, watched_file
 from policy.kyc.problems import KycError
-from policy.kyc.tenants import TENANTS, read_tenants
+from policy.kyc.registers.allocations import read_allocations
+from policy.kyc.registers.mapping_rules import MappingError, read_mappings
+from policy.kyc.registers.provider import read_provider
 from policy.latest import Latest
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import Pack, load_pack
@@ -47,7 +50,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
         timeout_seconds=settings.scrape_timeout_seconds,
         bearer_token=read_token(settings.scrape_token_file, SCRAPE_FLAG),
     )
-    tenants = latest_tenants(settings.tenants) if settings.tenants else lambda: empty(TENANTS)
+    customers = latest_customers(settings, facts)
     ledger = open_ledger(settings)  # the last, because it begins a ledger where there is none
 
     def source(known: Collection[str]) -> Sequence[Heard]:
@@ -57,7 +60,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
     return Engine(
         source=source,
         ledger=ledger,
-        tenants=tenants,
+        customers=customers,
         facts=facts,
         pack=pack,
         queue=queue,
@@ -74,8 +77,7 @@ def check_settings(settings: Settings) -> None:
     facts_and_rules(settings)
     find_targets(settings.targets)
     read_token(settings.scrape_token_file, SCRAPE_FLAG)
-    if settings.tenants:
-        read_tenants(settings.tenants)
+    read_registers(settings)
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -107,15 +109,61 @@ def facts_and_rules(settings: Settings, scenarios: Sequence[Overlay] = ()) -> tu
     return facts, pack
 
 
-def latest_tenants(path: Path) -> Latest[pl.DataFrame]:
-    """The tenants of the newest good file. Raises KycError when the first one is bad."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Register:
+    """The setting that names a register, how it is read, what a bad one raises, and which file tells of changes."""
 
-    def tell(error: KycError) -> None:
-        log.error("tenants.refused problems=%d, the last good file stays in force", len(error.problems))
-        for problem in error.problems[:LOGGED_PROBLEMS]:
-            log.error("tenants.problem at=%s", problem.place)
+    setting: str
+    read: Callable[[Path], object]
+    refusal: type[Exception]
+    watched: Callable[[Path], Path] = lambda path: path
 
-    return Latest(path, read=lambda file: read_tenants(file).frame, refusal=KycError, tell=tell)
+
+REGISTERS = {
+    "directory": _Register(setting="tenants", read=read_directory, refusal=KycError, watched=watched_file),
+    "mappings": _Register(setting="mappings", read=read_mappings, refusal=MappingError),
+    "allocations": _Register(setting="allocations", read=read_allocations, refusal=KycError),
+    "provider": _Register(setting="provider", read=read_provider, refusal=FactsError),
+}
+"""By the field of :class:`Registers`."""
+
+
+def read_registers(settings: Settings, names: Collection[str] = tuple(REGISTERS)) -> Registers:
+    """The registers of these names that the settings name. Raises what reading the first bad one raises."""
+    return Registers(**{name: each.read(path) for name, each, path in _registers(settings) if name in names})  # type: ignore[arg-type]  # by the table
+
+
+def latest_customers(settings: Settings, facts: Facts) -> Callable[[], Customers]:
+    """The customers by the newest good file of each register. Raises what reading one raises when the first is bad."""
+    latest = {name: _latest(each, path) for name, each, path in _registers(settings)}
+    read = {name: each() for name, each in latest.items()}
+    known = Customers.of(Registers(**read), facts)  # type: ignore[arg-type]  # by the table
+
+    def customers() -> Customers:
+        nonlocal read, known
+        now = {name: each() for name, each in latest.items()}
+        if any(now[name] is not read[name] for name in now):
+            read, known = now, Customers.of(Registers(**now), facts, known)  # type: ignore[arg-type]  # by the table
+        return known
+
+    return customers
+
+
+def _registers(settings: Settings) -> Sequence[tuple[str, _Register, Path]]:
+    paths = ((name, each, getattr(settings, each.setting)) for name, each in REGISTERS.items())
+    return [(name, each, path) for name, each, path in paths if path is not None]
+
+
+def _latest(register: _Register, path: Path) -> Latest[object]:
+    """Tells in the log that a file was refused and where, and nothing that it holds."""
+
+    def tell(error: Exception) -> None:
+        problems = error.problems if isinstance(error, KycError) else ()
+        log.error("%s.refused problems=%d, the last good file stays in force", register.setting, len(problems) or 1)
+        for problem in problems[:LOGGED_PROBLEMS]:
+            log.error("%s.problem at=%s", register.setting, problem.place)
+
+    return Latest(path, read=register.read, refusal=register.refusal, tell=tell, watched=register.watched)
 
 
 def find_targets(text: str) -> Find:

@@ -19,7 +19,14 @@ from policy.commands.review import write_token
 from policy.commands.status import balance_sheet, latest_targets
 from policy.demo.day import Announcer, DayClock, every_ticket, run_day
 from policy.demo.fleet import Fleet, start_collectors, start_review
-from policy.demo.scenario import SCENARIO_FILE, TENANTS_FILE, DemoScenario, read_demo_scenario, read_demo_tenants
+from policy.demo.scenario import (
+    PROVIDER_FILE,
+    SCENARIO_FILE,
+    TENANTS_FILE,
+    DemoScenario,
+    read_demo_scenario,
+    read_demo_tenants,
+)
 from policy.demo.telling import Day, curl_lines, differences, tell_end, tell_news
 from policy.engine import Judgement
 from policy.review.access import new_token
@@ -163,6 +170,7 @@ def _settings(folder: Path, tenants_file: Path, targets: tuple[str, ...], tier_f
         ledger=folder / LEDGER,
         targets=",".join(targets),
         tenants=tenants_file,
+        provider=PROVIDER_FILE,
         tier=f"review={tier_flop}",
         simulated=True,
         cycle_seconds=CYCLE.total_seconds(),

@@ -34,7 +34,8 @@ fails after a good one, as on a full disk, is logged as cycle.failed and tried a
 exit codes: 0 stopped by a signal or done with --once, 2 a file or a setting cannot be used
 """
 SETTINGS = (
-    "targets", "tenants", "ledger", "database", "rules", "facts", "tier", "simulated", "cycle_seconds",
+    "targets", "tenants", "mappings", "allocations", "provider", "ledger", "database", "rules", "facts", "tier",
+    "simulated", "cycle_seconds",
     "look_back_days", "stale_after_cycles", "scrape_timeout_seconds", "scrape_token_file", "health_listen",
 )  # fmt: skip
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from policy.facts.evidence import Layer, LayerKind
 from policy.facts.facts import Facts
 from policy.facts.layers import DOCUMENTS, REMOVE, Overlay, read_scenario
+from policy.kyc.owners.counting import SWITCH
 
-UNREAD = {"switches", "red_flags"}
+UNREAD = {"switches"}
 
 
 def add_scenarios(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,8 @@ def _switches_of(overlay: Overlay) -> set[str]:
 
 
 def _read_switches(facts: Facts) -> set[str]:
-    """The switches that decide an answer: those of presumptions."""
-    return {presumption.switch for presumption in facts.control.presumption}
+    """The switches that decide an answer: those of presumptions, and the one that owners on BIS lists wait for."""
+    return {SWITCH, *(presumption.switch for presumption in facts.control.presumption)}
 
 
 def layer_lines(facts: Facts) -> list[str]:

@@ -11,11 +11,10 @@ from policy.commands.layers import add_scenarios, read_scenarios, unread
 from policy.commands.options import OK, Parsers, add_parser, add_settings, errors, settings_of, shown
 from policy.commands.replay_source import add_source, read_fill, read_source, refuse_source, warn_unknown
 from policy.commands.replay_table import SHOWN_ROWS, print_replayed
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS, read_tenants
+from policy.kyc.customers import Customers
 from policy.replay import replay
 from policy.settings import UnusableSettings
-from policy.wiring import facts_and_rules
+from policy.wiring import facts_and_rules, read_registers
 
 EXAMPLES = """  flopwatch replay jobs.csv --accelerator "NVIDIA A100-SXM4-80GB" --tenants tenants.csv
   flopwatch replay jobs.csv --map tenant_id=account --map workload_kind=:Job --start 2025-07-01
@@ -38,7 +37,7 @@ def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
     parser = add_parser(parsers, "replay", summary, EXAMPLES)
     add_source(parser)
-    add_settings(parser, ("tenants", "rules", "facts", "tier"))
+    add_settings(parser, ("tenants", "mappings", "provider", "rules", "facts", "tier"))
     add_scenarios(parser)
     parser.add_argument("--format", choices=("table", "json", "parquet"), default="table", help="[table]")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --format parquet writes [standard output]")
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts, pack = facts_and_rules(settings, scenarios)
     for line in unread(facts, scenarios):
         errors.print(shown(f"--scenario: {line}"), soft_wrap=True)
-    tenants = read_tenants(settings.tenants).frame if settings.tenants else empty(TENANTS)
+    customers = Customers.of(read_registers(settings), facts)
     fill = read_fill(arguments.map, arguments.accelerator)
     warn_unknown(arguments.accelerator, facts)
     with _progress() as progress:
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.update(task, description="judging")
         last = source.windows["window_end"].max()
         at = last if isinstance(last, datetime) else source.start
-        replayed = replay(source.windows, tenants=tenants, facts=facts, pack=pack, at=at)
+        replayed = replay(source.windows, customers=customers, facts=facts, pack=pack, at=at)
     print_replayed(arguments, replayed, source, facts)
     return OK
 

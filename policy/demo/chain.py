@@ -5,16 +5,19 @@ How one answer was reached, from the ticket back to the readings: every number b
 from typing import Any
 
 import polars as pl
+from rich.markup import escape
 from rich.tree import Tree
 
 from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
+from policy.kyc.customers import Customers
+from policy.kyc.explain import Branch, explain
 from policy.rules.finding import Finding, SubjectKind
 from policy.rules.sentences import flop_text, interval_text
 
 
-def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, tenants: pl.DataFrame, facts: Facts) -> Tree:
+def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, customers: Customers, facts: Facts) -> Tree:
     """The way from the ticket to the readings, for a terminal."""
     tree = Tree(
         f"[bold]{ticket_id}[/] {finding.subject_kind} {finding.subject_id}: {finding.severity}, {finding.strength}"
@@ -23,7 +26,7 @@ def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, tenants: pl
     for source in finding.sources:
         rule.add(f"source: {source}")
     rule.add(f"asks: {finding.asks}")
-    _add_law(tree, finding, tenants)
+    _add_file(tree, finding, customers)
     for compared in finding.comparisons:
         compute = tree.add(f"compute of {compared.name}: {interval_text(compared.low, compared.likely, compared.high)}")
         compute.add(f"against the tier {compared.tier_name}: {flop_text(compared.tier)} FLOP")
@@ -48,15 +51,20 @@ def _add_nodes(tree: Tree, finding: Finding, accelerators: pl.DataFrame) -> None
             branch.add(f"on {node}")
 
 
-def _add_law(tree: Tree, finding: Finding, tenants: pl.DataFrame) -> None:
-    branch = tree.add(finding.reasons[0])
-    for row in tenants.filter(pl.col("tenant_id") == finding.subject_id).to_dicts():
-        country = row["headquarters_country"] or "not known"
-        parent = row["ultimate_parent_country"] or "not known"
-        branch.add(
-            f"the file, as of {row['as_of']} ({row['source']}): headquarters {country}, ultimate parent in {parent}"
-        )
-    branch.add(f"law of {finding.law_at.isoformat()}")
+def _add_file(tree: Tree, finding: Finding, customers: Customers) -> None:
+    """The way from the account to where its parties are headquartered; else what was said of it."""
+    if finding.subject_kind is SubjectKind.TENANT and finding.subject_id in customers.registers.directory.tenants:
+        whole = explain(customers.dossiers, finding.subject_id, finding.law_at, None)
+        _add_branch(tree.add(escape(whole.text)), whole.branches[0])
+        tree.add("lists, owners, end use, red flags and every statement: flopwatch tenants explain")
+    else:
+        tree.add(finding.reasons[0]).add(f"law of {finding.law_at.isoformat()}")
+
+
+def _add_branch(tree: Tree, branch: Branch) -> None:
+    grown = tree.add(escape(branch.text))
+    for each in branch.branches:
+        _add_branch(grown, each)
 
 
 def _add_run(tree: Tree, row: dict[str, Any], facts: Facts) -> None:

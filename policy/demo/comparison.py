@@ -15,6 +15,7 @@ from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
 from policy.judgement.totals import known_total, total
+from policy.kyc.statements import Directory, View
 from policy.rules.finding import Strength
 
 COMPARISON = schema(
@@ -42,6 +43,7 @@ SAYS = {
 }
 """The weakest first. Of two that are as serious the one with an amount is shown: amounts are what is compared here."""
 PLACES = {strength: place for place, strength in enumerate(SAYS)}
+TOLD = ("hq_in_scope", "hq_own", "hq_parent", "hq_behalf", "owner_listed_rule_on", "link_state", "hq_reason")
 AGREE = "both agree"
 NOTABLE_HOURS = 1.0
 
@@ -49,9 +51,11 @@ only_flopwatch = (pl.col("usual_says") == NOTHING) & (pl.col("flopwatch_says") !
 only_usual = (pl.col("usual_says") != NOTHING) & (pl.col("flopwatch_says") == NOTHING)
 
 
-def compare(judgement: Judgement, tenants: pl.DataFrame, facts: Facts, tier_flop: float, law_at: date) -> pl.DataFrame:
+def compare(judgement: Judgement, directory: Directory, facts: Facts, tier_flop: float, law_at: date) -> pl.DataFrame:
     """One row for each tenant, schema COMPARISON, in the order of tenants."""
-    usual = _usual(judgement.estimates, facts).join(_countries(tenants), on="tenant_id", how="left", nulls_equal=True)
+    usual = _usual(judgement.estimates, facts).join(
+        _countries(directory, law_at), on="tenant_id", how="left", nulls_equal=True
+    )
     listed = pl.col("country").is_in(list(facts.jurisdictions.members(law_at))).fill_null(value=False)
     large = pl.col("usual_flop") >= tier_flop
     rows = (
@@ -77,8 +81,20 @@ def _usual(estimates: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     )
 
 
-def _countries(tenants: pl.DataFrame) -> pl.DataFrame:
-    return tenants.select("tenant_id", country=pl.coalesce("headquarters_country", "registered_country"))
+def _countries(directory: Directory, law_at: date) -> pl.DataFrame:
+    """The column that a table of tenants has: where the customer is headquartered, or else registered."""
+    tenants = sorted(directory.tenants)
+    view = directory.around(tenants)
+    rows = [(tenant, _country(view, tenant, law_at)) for tenant in tenants]
+    return pl.DataFrame(rows, schema={"tenant_id": pl.String, "country": pl.String}, orient="row")
+
+
+def _country(view: View, tenant: str, law_at: date) -> str | None:
+    parties = view.values(tenant, "customer", law_at)
+    told = (
+        view.values(each, name, law_at) for name in ("headquarters_country", "registered_country") for each in parties
+    )
+    return next((country for countries in told for country in countries), None)
 
 
 def _answers(judgement: Judgement) -> pl.DataFrame:
@@ -92,7 +108,7 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
         low_flop=total("run_low_flop"),
         high_flop=known_total("run_high_flop"),
         flopwatch_says=found.max().replace_strict(says, default=NOTHING, return_dtype=pl.String),
-        **{name: pl.col(name).first() for name in ("hq_in_scope", "hq_own", "hq_parent", "link_state", "hq_reason")},
+        **{name: pl.col(name).first() for name in TOLD},
     )
 
 
@@ -110,7 +126,9 @@ def _because() -> pl.Expr:
     unseen, shared = pl.col("unseen_gpu_hours"), pl.col("shared_gpu_hours")
     large, listed = pl.col("large"), pl.col("listed")
     return (
-        pl.when(shared >= NOTABLE_HOURS)
+        pl.when(only_flopwatch & (pl.col("owner_listed_rule_on") == "yes"))
+        .then(pl.lit("listed owners hold a half of it: a country column has no owners, nor a rule that is stayed"))
+        .when(shared >= NOTABLE_HOURS)
         .then(pl.format("shared GPU: its {} hours are counted whole for each sharer", shared.round(1)))
         .when(only_flopwatch & (pl.col("flopwatch_says") == SAYS[Strength.PRESENT]))
         .then(pl.lit("no amount decides: what it uses is controlled by letter, or may be"))
@@ -124,6 +142,10 @@ def _because() -> pl.Expr:
         .then(pl.lit("headquarters not known: a country column is blank there, or shows where it is registered"))
         .when(only_flopwatch & (pl.col("hq_own") == "no") & (pl.col("hq_parent") == "yes"))
         .then(pl.lit("its ultimate parent is in scope: a country column has no parent"))
+        .when(only_flopwatch & (pl.col("hq_own") == "no") & (pl.col("hq_behalf") == "yes"))
+        .then(
+            pl.lit("it acts for somebody in scope: a country column tells where the tenant is, not for whom it works")
+        )
         .when(only_flopwatch & (pl.col("hq_own") == "yes"))
         .then(pl.concat_str(pl.lit("not on a list of D:5 members; "), pl.col("hq_reason").str.split(";").list.first()))
         .when(only_usual)

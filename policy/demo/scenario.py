@@ -13,16 +13,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import polars as pl
-
 from policy.demo.fleet import DemoFailed
+from policy.kyc.open import read_directory
 from policy.kyc.problems import KycError
-from policy.kyc.tenants import read_tenants
+from policy.kyc.statements import Directory
 from policy.rules.finding import Finding, Strength, SubjectKind
 
 FOLDER = Path(str(files("policy.demo")))
 SCENARIO_FILE = FOLDER / "data_centre.toml"
 TENANTS_FILE = FOLDER / "tenants.csv"
+PROVIDER_FILE = FOLDER / "provider.toml"
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 SECONDS_PER_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # as the collectors read them
@@ -82,10 +82,10 @@ def read_demo_scenario(path: Path = SCENARIO_FILE) -> DemoScenario:
     )
 
 
-def read_demo_tenants(path: Path = TENANTS_FILE) -> pl.DataFrame:
-    """The tenants' file, schema TENANTS. Raises ScenarioUnusable with the first of its problems."""
+def read_demo_tenants(path: Path = TENANTS_FILE) -> Directory:
+    """What the tenants' file says. Raises ScenarioUnusable with the first of its problems."""
     try:
-        return read_tenants(path).frame
+        return read_directory(path)
     except KycError as error:
         more = f" (problems in all: {len(error.problems)})" if len(error.problems) > 1 else ""
         raise ScenarioUnusable(f"--tenants: {error.problems[0].text}{more}") from error

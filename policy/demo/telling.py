@@ -60,7 +60,7 @@ def tell_news(console: Console, at: datetime, news: Sequence[tuple[str, Ticket]]
     """One line for each ticket that is new or has changed."""
     for word, ticket in news:
         finding = ticket.finding
-        about = f"{finding.severity:6} {finding.subject_kind} {finding.subject_id}: {finding.summary}"
+        about = f"{finding.severity:8} {finding.subject_kind} {finding.subject_id}: {finding.summary}"
         console.print(f"{at:%H:%M}  {word} {ticket.ticket_id}  {about}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -69,7 +69,7 @@ def tell_end(console: Console, day: Day, targets: pl.DataFrame, balance: pl.Data
     console.rule("The tickets, each with its reason")
     for key, ticket in day.keyed():
         finding = ticket.finding
-        line = f"{ticket.ticket_id}  {finding.severity:6} {key.subject}: {finding.summary}. {finding.reasons[0]}"
+        line = f"{ticket.ticket_id}  {finding.severity:8} {key.subject}: {finding.summary}. {finding.reasons[0]}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     _tell_balance(console, targets, balance)
     _tell_comparison(console, day)
@@ -110,8 +110,9 @@ def _tell_balance(console: Console, targets: pl.DataFrame, balance: pl.DataFrame
 
 def _tell_comparison(console: Console, day: Day) -> None:
     console.rule("A sum of utilisation and a country column, against flopwatch")
-    tenants, facts, tier = day.engine.tenants(), day.engine.facts, day.scenario.tier_flop
-    rows = compare(day.judgement, tenants, facts, tier, day.scenario.start.date())
+    directory = day.engine.customers().registers.directory
+    facts, tier = day.engine.facts, day.scenario.tier_flop
+    rows = compare(day.judgement, directory, facts, tier, day.scenario.start.date())
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("tenant", no_wrap=True)
     for name in ("usual GPU-h", "usual FLOP"):
@@ -164,5 +165,5 @@ def _tell_one_answer(console: Console, day: Day) -> None:
     if ticket is None:
         return
     console.rule(f"How the answer about {ticket.finding.subject_id} was reached")
-    tree = chain_of(ticket.ticket_id, ticket.finding, day.judgement, day.engine.tenants(), day.engine.facts)
+    tree = chain_of(ticket.ticket_id, ticket.finding, day.judgement, day.engine.customers(), day.engine.facts)
     console.print(tree, highlight=False)

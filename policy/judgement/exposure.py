@@ -5,6 +5,8 @@ Low and likely count the days of runs judged to be training. High counts the und
 been training is not left out. Days judged not to be training count nowhere. Splitting an effort into many runs,
 namespaces or accounts of one group changes nothing here.
 
+A group's sums are never below the tenant's: whom a tenant belongs to may change while it runs.
+
 A likely or high sum with a part that has no estimate is not known; it is null, never the sum of the rest. A low sum
 counts what could be estimated: that much is certain.
 """
@@ -71,5 +73,21 @@ def accumulate(stints: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame
         for scope, key in SCOPES.items()
         for name, add_up in TOTALS.items()
     ]
-    rows = parts.with_columns(sums).select(EXPOSURES.names()).unique(subset="run_id").sort("run_id")
+    rows = (
+        parts.with_columns(sums)
+        .with_columns(_at_least_the_tenants())
+        .select(EXPOSURES.names())
+        .unique(subset="run_id")
+        .sort("run_id")
+    )
     return conform(rows, EXPOSURES, "exposures")
+
+
+def _at_least_the_tenants() -> list[pl.Expr]:
+    """The group's sums, each no smaller than the tenant's; one that is not known of either stays not known."""
+    sums = []
+    for name in TOTALS:
+        group, tenant = pl.col(f"group_{name}"), pl.col(f"tenant_{name}")
+        known = group.is_not_null() & tenant.is_not_null()
+        sums.append(pl.when(known).then(pl.max_horizontal(group, tenant)).alias(f"group_{name}"))
+    return sums

@@ -20,6 +20,7 @@ from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer
 from policy.frames import DataType, conform, schema
 from policy.judgement.link import last_moment
+from policy.judgement.serious import most_serious
 
 
 class Paragraph(StrEnum):
@@ -104,27 +105,15 @@ def _most_serious(key: str, seen: pl.DataFrame, classifier: Classifier, question
     days = _law_days(key, seen, changes)
     answers = _classified(days.select("accelerator", "law_at").unique().iter_rows(), classifier, changes)
     rows = days.join(answers, on=("accelerator", "law_at"), how="left", nulls_equal=True)
-    ranked = rows.with_columns(_rank(name).min().over(key).alias(f"{name}_found") for name in questions)
-    deciding = [_last_of(key, ranked.filter(_rank(name) == pl.col(f"{name}_found"))) for name in questions]
+    ranked = rows.with_columns(most_serious(name, ANSWERS[name], over=key).alias(f"{name}_found") for name in questions)
+    deciding = [_last_of(key, ranked.filter(pl.col(name) == pl.col(f"{name}_found"))) for name in questions]
     decided = pl.concat(deciding).unique(subset=(key, "accelerator", "law_at")).sort(key, "accelerator", "law_at")
     return decided.group_by(key, maintain_order=True).agg(
-        *(_answer(name).first().alias(name) for name in questions),
+        *(pl.col(f"{name}_found").first().alias(name) for name in questions),
         hardware_law_at=pl.col("law_at").max(),
         hardware_reason=pl.col("sentence").str.join(" "),
         hardware_sources=pl.col("sources").explode().drop_nulls().unique(maintain_order=True),
     )
-
-
-def _rank(question: str) -> pl.Expr:
-    """How serious an answer is: 0 is the most serious."""
-    ranks = {str(each): rank for rank, each in enumerate(ANSWERS[question])}
-    return pl.col(question).replace_strict(ranks, return_dtype=pl.Int8)
-
-
-def _answer(question: str) -> pl.Expr:
-    """The most serious answer, from its rank."""
-    words = {rank: str(each) for rank, each in enumerate(ANSWERS[question])}
-    return pl.col(f"{question}_found").replace_strict(words, return_dtype=pl.String)
 
 
 def _last_of(key: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -26,6 +26,7 @@ RUNS = schema(
         "workload_namespace": pl.String,
         "workload_kind": pl.String,
         "workload_name": pl.String,  # of the pod where its workload is not known
+        "nodes": pl.List(pl.String),  # where it ran
         "accelerators": pl.List(pl.String),
         "unnamed_accelerator": pl.Boolean,  # of one window or more the accelerator is not known
         "first_seen": UTC_TIME,
@@ -69,6 +70,7 @@ def added_up(windows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
         *(total(name) for name in (*SUMS, "unobserved_seconds", "low_flop")),
         known_total("likely_flop").alias("likely_flop"),
         known_total("high_flop").alias("high_flop"),
+        nodes=pl.col("node").drop_nulls().unique().sort(),
         accelerators=pl.col("accelerator").drop_nulls().unique().sort(),
         unnamed_accelerator=pl.col("accelerator").is_null().any(),
         first_seen=pl.col("window_start").min(),

@@ -1,19 +1,25 @@
 """
 One cell of a know-your-customer file: from text to a value, or what is wrong with it.
 
-An empty cell and the word ``unknown`` both mean that the answer is not known; the frame then holds a null.
+An empty cell and the word ``unknown`` both mean that the answer is not known; there is then no value.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 
 from policy.facts.countries import CountryError, normalise_country
+from policy.kyc.vocabulary import DISPERSED
+from policy.kyc.vocabulary import SELF as SELF
 
 UNKNOWN = "unknown"
-SELF = "self"
+LONGEST_TEXT = 500
+LONGEST_ID = 200
+"""Both guesses: far more than a name, an address or an id needs, and too little for a document."""
 
 CellValue = str | float | date | None
+RESERVED = (SELF, DISPERSED, UNKNOWN)
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -41,7 +47,17 @@ def read_cell(read: Callable[[str], CellValue], text: str) -> CellValue:
 
 
 def read_text(text: str) -> str:
-    """Any text."""
+    """Read any text; a line break in it becomes a space."""
+    return read_line(" ".join(text.split()))
+
+
+def read_line(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Read any text that stands on one line."""
+    expected = f"text on one line, at most {longest} characters"
+    if len(text) > longest:
+        raise CellError("too long", expected)
+    if len(text.splitlines()) > 1 or any(unicodedata.category(each) in ("Cc", "Cs") for each in text):
+        raise CellError("has a line break or a control character inside", expected)
     return text
 
 
@@ -56,17 +72,39 @@ def read_tenant_id(text: str) -> str:
 
 
 def read_id(text: str) -> str:
-    """Read an id without white space."""
+    """Read an id: no white space, nothing invisible, and no word that means something else here."""
+    expected = "an opaque id without spaces"
     if re.search(r"\s", text):
-        raise CellError("has white space inside", "an opaque id without spaces")
+        raise CellError("has white space inside", expected)
+    if not text.isprintable() or len(text) > LONGEST_ID:
+        raise CellError(f"invisible characters inside, or more than {LONGEST_ID}", expected)
+    if text.casefold() in RESERVED:
+        raise CellError("a word that is no id", expected)
     return text
 
 
-def read_parent_id(text: str) -> str:
+def read_party(text: str) -> str:
     """Read an opaque id, or ``self`` in small letters: ``Self`` would be one and the same party in every row."""
     if text.casefold() == SELF and text != SELF:
         raise CellError("another way of writing a word", f"the word {SELF!r} in small letters, or an opaque id")
-    return read_id(text)
+    return text if text == SELF else read_id(text)
+
+
+def read_parties(text: str) -> str:
+    """Read ``self``, or opaque ids with spaces between; given back in order, each once."""
+    ids = sorted({read_party(each) for each in text.split()})
+    if SELF in ids and len(ids) > 1:
+        raise CellError(f"{SELF!r} beside others", f"the word {SELF!r} alone, or ids with spaces between")
+    return " ".join(ids)
+
+
+def read_word(text: str, words: tuple[str, ...], among: str = "") -> str:
+    """Read one of a few words. ``among``: what they are called, where they are too many to list."""
+    if text not in words:
+        close = re.sub(r"[\s-]+", "_", text.casefold())
+        meant = f", here probably {close}" if close in words else ""
+        raise CellError("not one of the words", (among or "one of " + ", ".join(words)) + meant)
+    return text
 
 
 def read_country(text: str) -> str:

@@ -1,75 +1,41 @@
 """
-From what a workload claims to the party behind it.
+What comes of looking for the tenant of a workload, and what is answered about somebody whom the file does not have.
 
-A claim is a tenant id that a namespace carries, or none. Three things can come of it: the file has the tenant
-(``linked``), the file does not have it (``unknown_tenant``), or nothing was claimed (``unlinked``). The last two leave
-every answer about headquarters unknown, which never clears.
+A claim is a tenant id, or none. Three things can come of it: the file has the tenant (``linked``), the file does not
+have it (``unknown_tenant``), or there is nobody to look up (``unlinked``, or ``ambiguous`` where several were named and
+they contradict one another). All but the first leave every answer not known, which never clears.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
-import polars as pl
-
-from policy.facts.jurisdictions import Jurisdictions
-from policy.kyc.headquarters import UNKNOWN, headquarters_answers, no_sources
+from policy.facts.evidence import Answer
+from policy.kyc.dossier import QUESTIONS
+from policy.kyc.owners.listing import ListState
+from policy.kyc.span import ANSWERS, BEGINNING
 
 
 class LinkState(StrEnum):
-    """What came of a claim."""
+    """What came of looking for the tenant of a workload."""
 
     LINKED = "linked"
     UNLINKED = "unlinked"
     UNKNOWN_TENANT = "unknown_tenant"
+    AMBIGUOUS = "ambiguous"
 
 
-LINKS = pl.Schema(
+NO_FILE = "there is no file to answer from"
+NOT_ON_FILE: Mapping[str, object] = MappingProxyType(
     {
-        "tenant_id": pl.String(),  # as claimed; null: nothing was claimed
-        "law_at": pl.Date(),  # the day whose law was applied
-        "link_state": pl.String(),  # linked, unlinked or unknown_tenant
-        "link_reason": pl.String(),  # why, for a reviewer; holds no name
-        "group_id": pl.String(),  # as in HEADQUARTERS; of an unknown tenant its own id; null: none was claimed
-        "hq_in_scope": pl.String(),  # yes, no or unknown; unknown unless linked
-        "hq_own": pl.String(),  # the same, of the party
-        "hq_parent": pl.String(),  # the same, of its ultimate parent
-        "hq_reason": pl.String(),  # why, for a reviewer; holds no name
-        "hq_sources": pl.List(pl.String()),  # what the answers rest on; empty unless linked
+        **{name: [] if name.endswith(("_sources", "_codes")) else None for name in ANSWERS},
+        **dict.fromkeys(QUESTIONS, Answer.UNKNOWN.value),
+        "listed": ListState.NOT_SCREENED.value,
+        "hq_reason": f"{NO_FILE}, so its headquarters is not known, and that does not clear it",
+        "list_reason": NO_FILE,
+        "end_use_reason": NO_FILE,
+        "hq_era": BEGINNING,
+        "list_era": BEGINNING,
     }
 )
-
-REASONS = {
-    LinkState.LINKED: "the claimed tenant is in the know-your-customer file",
-    LinkState.UNLINKED: "no tenant was claimed for the workload",
-    LinkState.UNKNOWN_TENANT: "the claimed tenant is not in the know-your-customer file",
-}
-SO_NOT_KNOWN = ", so its headquarters is not known, and that does not clear it"
-
-link_state = (
-    pl.when(pl.col("tenant_id").is_null())
-    .then(pl.lit(LinkState.UNLINKED.value))
-    .when(pl.col("hq_in_scope").is_null())
-    .then(pl.lit(LinkState.UNKNOWN_TENANT.value))
-    .otherwise(pl.lit(LinkState.LINKED.value))
-)
-link_reason = pl.col("link_state").replace_strict({state.value: reason for state, reason in REASONS.items()})
-hq_unknown = [pl.coalesce(name, UNKNOWN).alias(name) for name in ("hq_in_scope", "hq_own", "hq_parent")]
-hq_reason = pl.coalesce("hq_reason", pl.col("link_reason") + SO_NOT_KNOWN)
-
-
-def link_tenants(claims: pl.DataFrame, tenants_frame: pl.DataFrame, jurisdictions: Jurisdictions) -> pl.DataFrame:
-    """
-    Give one row in :data:`LINKS` for every distinct claim (``tenant_id``, which may be null, and ``law_at``).
-
-    To join the rows back to workloads without a claim, join with ``nulls_equal=True``.
-    """
-    distinct = claims.select("tenant_id", "law_at").unique()
-    answers = headquarters_answers(tenants_frame, distinct, jurisdictions)
-    return (
-        distinct.join(answers, on=["tenant_id", "law_at"], how="left")
-        .with_columns(link_state=link_state)
-        .with_columns(link_reason=link_reason)
-        .with_columns(*hq_unknown, hq_reason=hq_reason, group_id=pl.coalesce("group_id", "tenant_id"))
-        .with_columns(hq_sources=pl.coalesce("hq_sources", no_sources))
-        .select(*LINKS)
-        .sort("tenant_id", "law_at")
-    )
+"""The answers about a tenant that the file does not have, a row of :data:`policy.kyc.span.ANSWERS`."""

@@ -95,7 +95,7 @@ STRENGTH_ORDER: Mapping[Strength, int] = MappingProxyType(
     {Strength.NOT_EVALUABLE: 0, Strength.MAY_HAVE_CROSSED: 1, Strength.CROSSED: 2, Strength.PRESENT: 2}
 )
 """How serious a strength is. What is there is as serious as an amount that was reached: neither is in doubt."""
-SEVERITY_ORDER = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+SEVERITY_ORDER = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 
 GROWTH_THAT_REOPENS = 10.0
 """How many times the decided amount is a new question: an order of magnitude is what tiers differ by. A guess."""
@@ -253,10 +253,11 @@ def _grew(comparison: Comparison, before: Comparison, end: str) -> bool:
 
 
 def adds_to(finding: Finding, known: Finding) -> bool:
-    """Whether a finding names a run or a node that the known one does not, or is more serious than it."""
+    """Whether a finding names a run, a node or an answer that the known one does not, or is more serious than it."""
     return (
         not set(finding.run_ids) <= set(known.run_ids)
         or not set(finding.nodes) <= set(known.nodes)
+        or not set(finding.answers) <= set(known.answers)
         or SEVERITY_ORDER.index(finding.severity) > SEVERITY_ORDER.index(known.severity)
         or STRENGTH_ORDER[finding.strength] > STRENGTH_ORDER[known.strength]
     )
@@ -269,6 +270,7 @@ def changes(finding: Finding, known: Finding) -> tuple[str, ...]:
         "strength": finding.strength != known.strength,
         "run_ids": set(finding.run_ids) != set(known.run_ids),
         "nodes": set(finding.nodes) != set(known.nodes),
+        "answers": set(finding.answers) != set(known.answers),
     }
     return tuple(name for name, different in differs.items() if different)
 

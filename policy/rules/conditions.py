@@ -22,8 +22,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from policy.facts.evidence import Answer
 from policy.judgement.hardware import ANSWERS
+from policy.judgement.link import Changed
 from policy.judgement.verdict import Verdict
+from policy.kyc.dossier import QUESTIONS
 from policy.kyc.link import LinkState
+from policy.kyc.registers.activity import Named
+from policy.kyc.vocabulary import Tenancy
 from policy.rules.finding import SubjectKind
 from policy.rules.scalars import Number, Text
 from policy.rules.subject import VOCABULARY
@@ -37,7 +41,11 @@ WORDS = {
     "link_state": tuple(LinkState),
     "subject_kind": tuple(SubjectKind),
     "vendor_known": (Answer.YES, Answer.NO),
-    **dict.fromkeys(("hq_in_scope", "hq_own", "hq_parent"), tuple(Answer)),
+    "tenancy": (*Tenancy, Answer.UNKNOWN),
+    "changed": tuple(Changed),
+    "named_hardware": tuple(Named),
+    **dict.fromkeys(("us_person", "possession"), tuple(Answer)),
+    **QUESTIONS,
     **ANSWERS,
 }
 """Fields that hold one of a few words."""

@@ -15,17 +15,20 @@ from typing import Any
 import polars as pl
 
 from policy.facts.estimation import Estimation
-from policy.facts.evidence import Document, Source
+from policy.facts.evidence import Answer, Document, Source
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
 from policy.facts.tiers import Tier
 from policy.facts.training_signals import TrainingSignals
 from policy.judgement.totals import TOTAL_DIGITS
+from policy.kyc.dossier import HEADQUARTERS, LISTS, QUESTIONS
+from policy.kyc.registers.activity import Activity, Named
 from policy.rules import sentences
 from policy.rules.finding import Comparison, Finding, Strength, SubjectKind
 from policy.rules.pack import Pack, PackError, Reaches, Rule
 from policy.rules.subject import About
 
+NAMED_ORDER = (Named.YES, Named.UNCLASSIFIED, Named.NO, "")
 STRENGTH_ORDER = (Strength.PRESENT, Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
 SIGNIFICANT_DIGITS = 6  # far finer than any interval here; keeps the last bits of a sum out of a finding's digest
 
@@ -127,7 +130,7 @@ def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Fin
 def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
     first, facts = rows[0], basis.facts
     compared, tier = _comparison(rule, first, facts)
-    cited = [*first["hq_sources"], *first["hardware_sources"]]
+    cited = [line for about in ("hq", "list", "end_use", "flag", "hardware") for line in first[f"{about}_sources"]]
     return _finding(
         rule,
         rows,
@@ -139,10 +142,12 @@ def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
             compared,
             _basis_of(tier) if tier else "",
             unknown_fields=_unknown(rule, first),
-            further_runs=len(rows) - 1,
+            further_runs=rows[1:],
         ),
         run_ids=tuple(sorted(row["run_id"] for row in rows)),
         comparisons=(compared,) if compared else (),
+        activities=tuple(each.value for each in Activity if any(each in row["activities"] for row in rows)),
+        answers=_answers(rule, rows),
     )
 
 
@@ -169,6 +174,8 @@ def _finding(
     run_ids: tuple[str, ...] = (),
     comparisons: tuple[Comparison, ...] = (),
     nodes: tuple[str, ...] = (),
+    activities: tuple[str, ...] = (),
+    answers: tuple[str, ...] = (),
 ) -> Finding:
     """The finding about the subject of these rows, the first of which is explained."""
     first, today = rows[0], basis.as_of.date()
@@ -184,7 +191,7 @@ def _finding(
         subject_id=first["subject_id"],
         run_ids=run_ids,
         as_of=basis.as_of,
-        law_at=first["law_at"],
+        law_at=_law_at(rule, first),
         summary=summary,
         reasons=(*sentences.supposed(basis.facts.scenarios), *reasons, *sentences.overdue(overdue)),
         comparisons=comparisons,
@@ -194,7 +201,28 @@ def _finding(
         rules_digest=basis.pack.digest,
         inputs_digest=_inputs_digest(rows),
         nodes=nodes,
+        activities=activities,
+        answers=answers,
+        named_hardware=min((row["named_hardware"] for row in rows), key=NAMED_ORDER.index),
     )
+
+
+def _law_at(rule: Rule, row: Row) -> date:
+    """The day whose law decided about what the rule asks: of lists and owners another than of headquarters."""
+    about_lists = set(LISTS) & set(rule.when.fields) and not set(HEADQUARTERS) & set(rule.when.fields)
+    day: date = row["list_law_at"] if about_lists else row["law_at"]
+    return day
+
+
+def _answers(rule: Rule, rows: list[Row]) -> tuple[str, ...]:
+    """What about the tenant carries the finding: a decision on it does not cover another answer, nor another list."""
+    asked = [name for name in rule.when.fields if name in QUESTIONS]
+    found = {f"{name} {row[name]}" for row in rows for name in asked if row[name] not in (None, Answer.NO)}
+    if set(LISTS) & set(asked):
+        found |= {f"list {code}" for row in rows for code in row["list_codes"]}
+    if "changed" in rule.when.fields:
+        found |= {row["changed_reason"].partition("known now: ")[2] for row in rows if row["changed_reason"]}
+    return tuple(sorted(found))
 
 
 def _unknown(rule: Rule, row: Row) -> tuple[str, ...]:

@@ -28,8 +28,9 @@ class Strength(StrEnum):
 
 
 class Severity(StrEnum):
-    """How soon somebody should look, from the rule pack."""
+    """How soon somebody should look, from the rule pack. ``critical``: at once, at any use."""
 
+    CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
@@ -69,6 +70,10 @@ class Finding:
     ``reasons`` are sentences a reviewer reads, ``asks`` is what the rule wants a person to find out, ``sources`` are
     the citations behind the rule and behind the answers on headquarters and hardware. ``comparisons`` is empty where no
     amount decides; ``run_ids`` is empty and ``nodes`` says where it stands where it is about an accelerator.
+    ``activities`` are those of the policy statement that the use could be, none where it is about nobody's use.
+    ``answers`` are those about the tenant that carry it, as ``listed yes`` or ``list EL``. ``named_hardware`` tells
+    whether the hardware is of a class that the statement names: yes, no or unclassified. Findings that were kept before
+    these came have none of the three.
     """
 
     rule_id: str
@@ -90,6 +95,9 @@ class Finding:
     rules_digest: str
     inputs_digest: str
     nodes: tuple[str, ...] = ()
+    activities: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    named_hardware: str = ""
 
     @property
     def finding_id(self) -> str:

@@ -4,13 +4,17 @@ The sentences that reviewers read. Every one of them is here, and a test holds e
 They say what was measured and what is asked. They accuse nobody: no word for wrongdoing, no guess at a motive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from policy.facts.classification import Presumed
-from policy.facts.evidence import Document, Layer
+from policy.facts.evidence import Answer, Document, Layer
+from policy.judgement.link import Changed
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
+from policy.kyc.owners.listing import ListState
+from policy.kyc.registers.activity import named_sentence
 from policy.rules.finding import Comparison, Strength
 from policy.usage.window import Metering
 
@@ -50,6 +54,26 @@ HIGH_END_ONLY = "they count towards the high end only"
 NO_AMOUNT = (
     "No amount of compute decides this rule. The weights of the verdict are guesses that nobody has measured yet."
 )
+STRIKING = {
+    "restricted": "of E:1, E:2 or a blocking programme",
+    "listed": "on a list",
+    "owner_listed": "listed owners of a half or more",
+    "owner_listed_rule_on": "listed owners of a half or more if the Affiliates Rule were on",
+    "owner_listed_below": "a listed owner who does not count",
+    "owner_possible": "an undecided match of an owner",
+    "restricted_by_some": "said or possible to be of E:1, E:2 or a blocking programme",
+    "controlled_by_listed": "controlled by a listed party",
+    "end_use_wmd": "end use a weapon of mass destruction",
+    "end_use_military_intelligence": "end use or end user military intelligence",
+    "possession": "machines in the tenant's possession",
+}
+DIFFERING = {
+    "named_hardware": "whether the policy statement names the hardware",
+    "possession": "whether the machines are in the tenant's possession",
+    "us_person": "whether a U.S. person supports it",
+    "changed_reason": "what has changed since",
+}
+NO_FLAG_DECIDES = "No single one decides."
 WHOEVER_USES_IT = "This is about the accelerator, whoever uses it, and says nothing of any tenant."
 STANDS_ALONE = "The run has no tenant, so it adds up with no other run."
 
@@ -77,9 +101,9 @@ def _ends(low: float | None, high: float | None) -> str:
 
 def summary(row: Row, strength: Strength, compared: Comparison | None) -> str:
     """A finding about runs in one line."""
-    begins = f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}"
+    begins = f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}{_whose(row)}"
     if compared is None:
-        return f"{begins}; {_control(row)}; {STRENGTHS_WITHOUT_AMOUNT[strength]}"
+        return "; ".join([begins, *_striking(row), _control(row), STRENGTHS_WITHOUT_AMOUNT[strength]])
     return (
         f"{begins}; training compute of {compared.name}: {_ends(compared.low, compared.high)}, "
         f"{STRENGTHS[strength]} {compared.tier_name} of {flop_text(compared.tier)} FLOP"
@@ -92,19 +116,51 @@ def reasons(
     tier_basis: str,
     *,
     unknown_fields: tuple[str, ...] = (),
-    further_runs: int = 0,
+    further_runs: Sequence[Row] = (),
 ) -> tuple[str, ...]:
     """The finding in full: tenant, headquarters, hardware, verdict, compute, and what was not seen or is not known."""
     return (
         f"Headquarters, by the law of {row['law_at'].isoformat()}: {row['hq_reason']}.",
         f"Tenant: {row['link_reason']}.",
+        *_about_the_party(row),
+        *_learnt_since(row),
+        row["activity_reason"],
         f"Hardware: {row['hardware_reason'] or NOT_KNOWN + '.'}",
         f"Verdict on {row['run_id']}, from its day {row['day'].isoformat()}: "
         f"{_verdict(row)}, score {row['score']:.1f}: {_evidence(row)}.",
-        *_further(further_runs),
+        *_further(row, further_runs),
         *((NO_AMOUNT,) if compared is None else _amount(row, compared, tier_basis)),
         *_undecided(unknown_fields),
     )
+
+
+def _whose(row: Row) -> str:
+    """Where only the party that it acts for is in scope, that it is that one's."""
+    own = Answer.YES in (row["hq_own"], row["hq_parent"])
+    return " (of whom it acts for)" if row["hq_behalf"] == Answer.YES and not own else ""
+
+
+def _striking(row: Row) -> Iterator[str]:
+    """What a rule without an amount may have been asked about, where it is so or may be."""
+    for name, words in STRIKING.items():
+        if row[name] in (Answer.YES, ListState.POSSIBLE):
+            yield f"{words}: {row[name]}"
+    if row["changed"] in (Changed.WORSE, Changed.TAKEN_BACK):
+        yield f"answers since the run ended: {row['changed'].replace('_', ' ')}"
+    if row["flag_count"]:
+        yield f"red flags: {row['flag_count']:g}"
+
+
+def _about_the_party(row: Row) -> tuple[str, ...]:
+    """What the file says of lists and owners, of the end use, and which flags it raises."""
+    raised = int(row["flag_count"] or 0)
+    flags = (f"Red flags that the file raises: {raised}. {row['flag_reason']}. {NO_FLAG_DECIDES}",) if raised else ()
+    return (f"Lists and owners: {row['list_reason']}.", f"End use: {row['end_use_reason']}.", *flags)
+
+
+def _learnt_since(row: Row) -> tuple[str, ...]:
+    """What was known when the run ended beside what is known now, where that differs in what matters."""
+    return (f"Look-back: {row['changed_reason']}.",) if row["changed_reason"] else ()
 
 
 def accelerator_summary(row: Row, strength: Strength) -> str:
@@ -124,7 +180,7 @@ def accelerator_reasons(row: Row, *, unknown_fields: tuple[str, ...] = ()) -> tu
     more = f" and {len(row['nodes']) - len(shown)} more" if len(row["nodes"]) > len(shown) else ""
     first, last = (row[name].date().isoformat() for name in ("first_seen", "last_seen"))
     return (
-        f"Hardware: {row['hardware_reason']}",
+        f"Hardware: {row['hardware_reason']} {named_sentence(row['highest_paragraph'])}",
         f"Seen from {first} to {last} on {', '.join(shown)}{more}: {row['gpu_hours']:,.1f} device-hours.",
         WHOEVER_USES_IT,
         *_undecided(unknown_fields),
@@ -171,10 +227,17 @@ def _evidence(row: Row) -> str:
     return "; ".join([*said, *lacking] or ["nothing speaks either way"])
 
 
-def _further(runs: int) -> tuple[str, ...]:
-    if runs == 0:
+def _further(row: Row, others: Sequence[Row]) -> tuple[str, ...]:
+    """That there are more runs, and in what they differ from the one that is shown."""
+    if not others:
         return ()
-    return (f"The verdict shown is that of the largest run; further runs in this finding: {runs}.",)
+    said = [f"What is shown is of the largest run; further runs in this finding: {len(others)}."]
+    for name, words in DIFFERING.items():
+        different = Counter(str(each[name] or NOT_KNOWN) for each in others if each[name] != row[name])
+        if different:
+            counts = ", ".join(f"{answer} of {count}" for answer, count in sorted(different.items()))
+            said.append(f"They differ in {words}: {row[name] or NOT_KNOWN} of the one shown, {counts}.")
+    return tuple(said)
 
 
 def _amount(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:

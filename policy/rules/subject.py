@@ -16,12 +16,14 @@ from policy.facts.classification import Classifier
 from policy.facts.evidence import Answer
 from policy.facts.product_names import Named, ProductNames
 from policy.frames import conform, schema
+from policy.judgement.activity import ACTIVITIES
 from policy.judgement.exposure import EXPOSURES
 from policy.judgement.hardware import ACCELERATOR_HARDWARE, RUN_HARDWARE, describe_accelerators
 from policy.judgement.link import RUN_LINKS
 from policy.judgement.runs import RUNS
 from policy.judgement.stints import STINT_VERDICTS
 from policy.judgement.totals import total
+from policy.kyc.registers.activity import named_hardware
 from policy.rules.finding import SubjectKind
 from policy.usage.window import UTC_TIME
 
@@ -41,8 +43,9 @@ SUBJECTS = schema(
     {
         **RUNS,
         **_besides(STINT_VERDICTS, "run_id"),
-        **_besides(RUN_LINKS, "run_id", "tenant_id"),
+        **_besides(RUN_LINKS, "run_id", "tenant_id", "tenancy"),
         **_besides(RUN_HARDWARE, "run_id"),
+        **_besides(ACTIVITIES, "run_id"),
         **_besides(EXPOSURES, "run_id"),
         "subject_kind": pl.String,  # tenant, or workload where no tenant was claimed
         "subject_id": pl.String,
@@ -55,6 +58,7 @@ ACCELERATORS = schema(
         "vendor": pl.String,  # null: not known
         "vendor_known": pl.String,  # yes or no
         **_besides(ACCELERATOR_HARDWARE, "accelerator", "hardware_law_at"),
+        "named_hardware": pl.String,  # as in ACTIVITIES
         "node_count": pl.Float64,
         "nodes": pl.List(pl.String),
         "gpu_hours": pl.Float64,  # that they were there
@@ -70,14 +74,20 @@ VOCABULARY: Mapping[About, pl.Schema] = MappingProxyType({About.RUN: SUBJECTS, A
 
 
 def describe_subjects(
-    runs: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame, hardware: pl.DataFrame, exposures: pl.DataFrame
+    runs: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    links: pl.DataFrame,
+    hardware: pl.DataFrame,
+    activities: pl.DataFrame,
+    exposures: pl.DataFrame,
 ) -> pl.DataFrame:
     """Join what is known of every run, schema SUBJECTS; as many rows as runs, sorted by run_id."""
     claimed = pl.col("tenant_id").is_not_null()
     rows = (
         runs.join(verdicts, on="run_id")
-        .join(links.drop("tenant_id"), on="run_id")
+        .join(links.drop("tenant_id", "tenancy"), on="run_id")
         .join(hardware, on="run_id")
+        .join(activities, on="run_id")
         .join(exposures, on="run_id")
         .with_columns(
             subject_kind=pl.when(claimed).then(pl.lit("tenant")).otherwise(pl.lit("workload")),
@@ -101,7 +111,11 @@ def describe_fleet(inventory: pl.DataFrame, classifier: Classifier) -> pl.DataFr
         there.join(named, on="accelerator")
         .join(describe_accelerators(inventory, classifier), on="accelerator")
         .rename({"hardware_law_at": "law_at"})
-        .with_columns(subject_kind=pl.lit(SubjectKind.ACCELERATOR.value), subject_id="accelerator")
+        .with_columns(
+            named_hardware=pl.col("highest_paragraph").map_elements(named_hardware, return_dtype=pl.String),
+            subject_kind=pl.lit(SubjectKind.ACCELERATOR.value),
+            subject_id="accelerator",
+        )
     )
     return conform(rows.select(ACCELERATORS.names()).sort("accelerator"), ACCELERATORS, "accelerators")
 

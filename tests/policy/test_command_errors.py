@@ -22,15 +22,17 @@ import policy.__main__ as command
 from collector.contract import Provenance
 from policy.commands.review import write_token
 from policy.commands.status import BALANCE_DAYS, latest_targets
+from policy.facts.facts import load_facts
 from policy.frames import empty
 from policy.review.access import Tokens, new_token
 from policy.review.errors import NotAuthenticated
 from policy.review.store import upgrade
+from policy.settings import Settings
 from policy.usage.counters import COUNTERS
 from policy.usage.ledger import TARGETS, Ledger
 from policy.usage.sources.scrape import Limits, fault_of_url, scrape
 from policy.usage.sources.target import LONGEST_DETAIL, Target, TargetState, Unusable, unheard
-from policy.wiring import latest_tenants
+from policy.wiring import latest_customers
 
 ROOT = str(Path(__file__).resolve().parents[2])
 SECRET = "hunter2"
@@ -344,11 +346,11 @@ def test_a_refused_token_leaves_the_file(folder: Path, refused: Refused) -> None
 
 def test_a_refused_tenants_file_is_logged_by_place(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says which rows and columns to put right, up to five of them, and repeats no name."""
-    tenants = latest_tenants(a_file(folder, {"tenant_id": "t-1"}))
+    customers = latest_customers(Settings(tenants=a_file(folder, {"tenant_id": "t-1"})), load_facts())
     rows = [{"tenant_id": f"t-{number}", "party_name": " Secret Party", "as_of": "soon"} for number in range(9)]
     a_file(folder, *rows)
     with caplog.at_level(logging.ERROR):
-        assert tenants()["tenant_id"].to_list() == ["t-1"]
+        assert customers().registers.directory.tenants == {"t-1"}
     assert "tenants.refused problems=18" in caplog.text
     assert caplog.text.count("tenants.problem at=tenants.csv:") == 5
     assert "tenants.csv:2, as_of" in caplog.text

@@ -23,6 +23,7 @@ from support.judgement import (
     estimates_of,
     subjects_frame,
 )
+from support.kyc import customers_of
 
 from policy.demo import telling
 from policy.demo.chain import chain_of
@@ -31,8 +32,7 @@ from policy.demo.day import PAGE, cycle_moments, every_ticket
 from policy.demo.scenario import DemoScenario, TicketKey
 from policy.demo.telling import Day, curl_lines, differences
 from policy.engine import Engine, Judgement
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS
+from policy.kyc.statements import Directory
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import Ticket, new_ticket
 from policy.rules.finding import Finding, Strength, SubjectKind
@@ -72,7 +72,7 @@ def compared(*subjects: dict[str, Any], findings: tuple[Finding, ...] = (), **wi
     judgement = Judgement(
         estimates=estimates, subjects=subjects_frame(*subjects), accelerators=accelerators_frame(), findings=findings
     )
-    return compare(judgement, empty(TENANTS), FACTS, 1e19, START.date()).to_dicts()
+    return compare(judgement, Directory.of(()), FACTS, 1e19, START.date()).to_dicts()
 
 
 def test_as_expected_there_is_no_difference() -> None:
@@ -183,7 +183,7 @@ def test_the_chain_says_why_a_part_has_no_estimate() -> None:
         estimates=estimates_of(), subjects=subjects_frame(row), accelerators=accelerators_frame(), findings=(finding,)
     )
     console = Console(file=StringIO(), width=200)
-    console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
+    console.print(chain_of("T-1", finding, judgement, customers_of(), FACTS))
     said = cast("StringIO", console.file).getvalue()
     assert re.search(rf"high end not known.*\n.*measured.*\n.*no estimate for a part: {reason}", said)
 
@@ -207,7 +207,7 @@ def test_the_chain_of_an_accelerator_leads_to_its_nodes() -> None:
         findings=(finding,),
     )
     console = Console(file=StringIO(), width=200)
-    console.print(chain_of("T-1", finding, judgement, empty(TENANTS), FACTS))
+    console.print(chain_of("T-1", finding, judgement, customers_of(), FACTS))
     said = cast("StringIO", console.file).getvalue()
     assert re.search(r"it is named(.*\n)+.*no amount(.*\n)+.*192.0 device-hours(.*\n)+.*on node-f\n.*on node-g\n", said)
     assert "acct" not in said

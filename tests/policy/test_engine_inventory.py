@@ -5,13 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.kyc import customers_of
 from support.usage import ANode, a_holder, a_moment
 
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon
 from policy.facts.facts import load_facts
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS
 from policy.replay import replay
 from policy.rules.finding import Finding, Strength, SubjectKind
 from policy.rules.pack import load_pack
@@ -38,7 +37,7 @@ class AFleet:
         self.engine = Engine(
             source=lambda _: self._heard(),
             ledger=Ledger.open(folder, Provenance.MEASURED),
-            tenants=lambda: empty(TENANTS),
+            customers=customers_of,
             facts=FACTS,
             pack=PACK,
             queue=NoQueue(),
@@ -122,7 +121,7 @@ def test_replay_says_it_at_the_runs(fleet: AFleet) -> None:
     ]
     fleet.findings(60)
     windows = fleet.engine.ledger.read("windows")
-    replayed = replay(windows, tenants=empty(TENANTS), facts=FACTS, pack=PACK, at=a_moment(60))
+    replayed = replay(windows, customers=customers_of(), facts=FACTS, pack=PACK, at=a_moment(60))
     said = {row["run"]: row["findings"] for row in replayed.to_dicts()}
     assert f"{PRESUMED} (present)" in said["pod-0"]
     assert f"{PRESUMED} (present)" not in said["pod-1"]

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,19 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.judgement import FACTS, START, a_window, unhurried, unseen, windows_frame
-from support.kyc import a_tenant, tenants_frame
+from support.kyc import a_tenant, customers_of, directory_of
 
 import policy.rules
 from policy.engine import Judgement, judge
 from policy.judgement.estimate import ESTIMATES
 from policy.judgement.inventory import inventory_of
+from policy.kyc.statements import Directory, Statement, statements_of
 from policy.rules.finding import Finding
 from policy.rules.pack import load_pack, parse_pack
 from policy.rules.subject import SUBJECTS
 
 PACK = load_pack()
 TIERED = FACTS.with_tiers({"review": 1e20}, basis="a test")
-TENANTS = tenants_frame(
+CUSTOMERS = customers_of(
     a_tenant(tenant_id="t-cn", party_name="Secret One", headquarters_country="CN", ultimate_parent_id="self"),
     a_tenant(tenant_id="t-mo", headquarters_country="MO", ultimate_parent_id="self"),
     a_tenant(
@@ -32,7 +34,16 @@ TENANTS = tenants_frame(
     a_tenant(tenant_id="t-unknown", headquarters_country="SG"),
     a_tenant(tenant_id="t-out", headquarters_country="DE", ultimate_parent_id="self"),
 )
-IN_SCOPE, UNKNOWN, MAY_BE, UNLINKED, LETTER, LETTER_UNKNOWN = (rule.id for rule in PACK.rules[:6])
+IN_SCOPE, UNKNOWN, MAY_BE = (
+    "training-in-scope-headquarters",
+    "training-headquarters-unknown",
+    "undetermined-in-scope-headquarters",
+)
+UNLINKED, LETTER, LETTER_UNKNOWN = (
+    "training-unlinked",
+    "letter-controlled-used-in-scope",
+    "letter-controlled-use-unknown",
+)
 TENANT_IDS = ("t-cn", "t-mo", "t-parent", "t-unknown", "t-out", None, "t-nobody")
 
 
@@ -43,7 +54,7 @@ def large(tenant_id: str | None, **different: Any) -> dict[str, Any]:
 
 def judged(*windows: dict[str, Any], **different: Any) -> Judgement:
     """Judge windows by the shipped rules and a tier of 1e20 FLOP."""
-    given_by = {"tenants": TENANTS, "facts": TIERED, "pack": PACK, "at": START, **different}
+    given_by = {"customers": CUSTOMERS, "facts": TIERED, "pack": PACK, "at": START, **different}
     whole = windows_frame(*windows)
     return judge(whole, inventory_of(whole), **given_by)
 
@@ -102,7 +113,7 @@ def test_unknown_accelerator() -> None:
 
 def test_split_over_a_group() -> None:
     """Runs that are each below the tier are found together, for each tenant of the group."""
-    siblings = tenants_frame(
+    siblings = customers_of(
         *(
             a_tenant(
                 tenant_id=f"t-{n}", headquarters_country="SG", ultimate_parent_id="p", ultimate_parent_country="CN"
@@ -111,8 +122,8 @@ def test_split_over_a_group() -> None:
         )
     )
     parts = [a_window(tenant_id=f"t-{n}", workload_name=f"part-{n}", hours=20) for n in range(4)]
-    alone = judged(parts[0], tenants=siblings).findings
-    together = judged(*parts, tenants=siblings).findings
+    alone = judged(parts[0], customers=siblings).findings
+    together = judged(*parts, customers=siblings).findings
     assert [finding.strength for finding in alone] == ["may_have_crossed"]
     assert [(finding.subject_id, finding.strength) for finding in together] == [(f"t-{n}", "crossed") for n in range(4)]
 
@@ -125,7 +136,7 @@ def test_one_finding_for_each_rule_and_tenant() -> None:
     (largest,) = judgement.subjects.filter(pl.col("workload_name") == "run-2")["run_id"]
     assert len(finding.run_ids) == 3
     assert any(reason.startswith(f"Verdict on {largest}, from its day 2026-") for reason in finding.reasons)
-    assert "The verdict shown is that of the largest run; further runs in this finding: 2." in finding.reasons
+    assert "What is shown is of the largest run; further runs in this finding: 2." in finding.reasons
 
 
 def test_nothing() -> None:
@@ -194,6 +205,48 @@ def test_digests() -> None:
         a_tenant(tenant_id="t-cn", headquarters_country="BY", ultimate_parent_id="self"),
     ],
 )
-def test_inputs_digest_has_the_answers(tenant: dict[str, object]) -> None:
+def test_inputs_digest_has_the_answers(tenant: dict[str, str]) -> None:
     """Another answer in the know-your-customer file is another input."""
-    assert one(large("t-cn")).inputs_digest != one(large("t-cn"), tenants=tenants_frame(tenant)).inputs_digest
+    assert one(large("t-cn")).inputs_digest != one(large("t-cn"), customers=customers_of(tenant)).inputs_digest
+
+
+def test_runs_that_differ_are_not_read_as_one() -> None:
+    """A finding over several runs names the most serious hardware and every activity, and says in what they differ."""
+    large_one = large("t-cn", accelerator="Tesla V100-SXM2-32GB", hours=2000, workload_name="large")
+    small_one = large("t-cn", hours=240, workload_name="small")
+    (finding,) = (each for each in judged(large_one, small_one).findings if each.rule_id == IN_SCOPE)
+    assert finding.named_hardware == "yes"
+    said = "They differ in whether the policy statement names the hardware: yes of the one shown, no of 1."
+    assert said in finding.reasons
+
+
+def test_a_group_is_never_less_than_its_tenant() -> None:
+    """A tenant whose parent changed while its runs went on is found by their sum all the same."""
+    parents = [
+        Statement("t-1", "ultimate_parent", each, begins=begins, ends=ends, source="register")
+        for each, begins, ends in (("p-1", None, date(2026, 6, 5)), ("p-2", date(2026, 6, 5), None))
+    ]
+    seats = [Statement(each, "headquarters_country", "CN", source="register") for each in ("t-1", "p-1", "p-2")]
+    tops = [Statement(each, "ultimate_parent", "self", source="register") for each in ("p-1", "p-2")]
+    account = [Statement("t-1", "customer", "t-1", source="crm"), Statement("t-1", "acts_for", "self", source="crm")]
+    customers = customers_of(directory=Directory.of([*account, *parents, *seats, *tops]))
+    days = [
+        large("t-1", hours=24, window_start=START + timedelta(days=day), workload_name=f"run-{day}") for day in (0, 8)
+    ]
+    judgement = judged(*days, customers=customers)
+    assert judgement.subjects["group_id"].n_unique() == 2
+    assert judgement.subjects["group_high_flop"].n_unique() == 1
+    assert (judgement.subjects["group_high_flop"] == judgement.subjects["tenant_high_flop"]).all()
+
+
+def test_a_finding_names_the_answers_that_carry_it() -> None:
+    """What about the tenant carries a finding is in it, with the lists, so that a decision covers no other answer."""
+    directory = Directory.of(
+        [
+            *statements_of(directory_of(a_tenant(headquarters_country="DE", ultimate_parent_id="self")).frame),
+            Statement("t-1", "listed_on", "UVL", source="counsel"),
+        ]
+    )
+    findings = judged(large("t-1"), customers=customers_of(directory=directory)).findings
+    (finding,) = (each for each in findings if each.rule_id == "listed-tenant")
+    assert {"listed yes", "list UVL"} <= set(finding.answers)

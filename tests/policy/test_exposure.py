@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import FACTS, START, a_run, runs_frame, runs_of, unhurried
-from support.kyc import a_tenant, tenants_frame
+from support.kyc import a_tenant, bases_of_claims, customers_of
 
 from policy.judgement.exposure import EXPOSURES, accumulate
 from policy.judgement.link import RUN_LINKS, link_runs
@@ -127,12 +127,12 @@ def test_unlinked_runs_stay_apart() -> None:
 
 def test_parent_that_is_a_tenant() -> None:
     """A parent that is a tenant itself is in the group of those under it."""
-    tenants = tenants_frame(
+    customers = customers_of(
         a_tenant(tenant_id="t-1", headquarters_country="SG", ultimate_parent_id="t-2", ultimate_parent_country="CN"),
         a_tenant(tenant_id="t-2", headquarters_country="CN", ultimate_parent_id="self"),
     )
     runs = runs_frame(flop_run("r-1", 1e20, tenant_id="t-1"), flop_run("r-2", 2e20, tenant_id="t-2"))
-    links = link_runs(runs, tenants, FACTS.jurisdictions)
+    links = link_runs(runs, bases_of_claims(runs), customers.dossiers)
     rows = accumulate(on_one_day(runs), verdicts_frame({"r-1": "training", "r-2": "training"}), links)
     assert rows["group_low_flop"].to_list() == pytest.approx([3e20, 3e20])
 
@@ -140,7 +140,7 @@ def test_parent_that_is_a_tenant() -> None:
 def test_no_runs() -> None:
     """No runs are no sums, in the same schema."""
     runs = runs_of()
-    links = link_runs(runs, tenants_frame(), FACTS.jurisdictions)
+    links = link_runs(runs, bases_of_claims(runs), customers_of().dossiers)
     exposures = accumulate(on_one_day(runs), on_one_day(judge_training(runs, FACTS.training_signals)), links)
     assert exposures.is_empty()
     assert exposures.schema == EXPOSURES

@@ -179,7 +179,7 @@ CONSTANT = "value = VALUE\nunit = 'ratio'\nwhy = 'measured'\nbasis = 'measured'\
 def test_a_number_that_decides_is_told(rows: str) -> None:
     """A finding whose tier, utilisation or weights are not as they ship names the overlay among its sources."""
     facts = overlaid(rows)
-    subject = subjects_frame(a_subject(hq_in_scope="yes"))
+    subject = subjects_frame(a_subject(hq_in_scope="yes", hq_own="yes"))
     (finding,) = evaluate(load_pack(), subject, accelerators_frame(), facts, START)
     assert any(SAYS in line for line in finding.sources)
 

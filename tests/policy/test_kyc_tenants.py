@@ -1,4 +1,5 @@
 import hashlib
+import json
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -6,9 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.kyc import a_file, csv_text
+from support.kyc import ROW, a_file, csv_text
 
 from policy.kyc.problems import KycError
+from policy.kyc.repeated import repeated
+from policy.kyc.statements import STATEMENTS, statements_of
 from policy.kyc.tenants import TENANTS, read_tenants
 
 
@@ -19,21 +22,89 @@ def problems_of(path: Path) -> KycError:
     return caught.value
 
 
+def said(path: Path) -> set[tuple[str, str, str]]:
+    """What a good file says: of whom, what, and which value."""
+    return set(read_tenants(path).frame.select("subject", "predicate", "value").iter_rows())
+
+
 def test_a_good_file(tmp_path: Path) -> None:
-    """A file comes back in the schema, with the digest of its bytes."""
-    path = a_file(tmp_path, {"tenant_id": "t-1"}, {"tenant_id": "t-2", "as_of": "unknown", "headquarters_country": ""})
-    tenants = read_tenants(path)
-    assert tenants.frame.schema == TENANTS
-    assert tenants.frame["as_of"].to_list() == [date(2026, 7, 1), None]
-    assert tenants.frame["headquarters_country"].to_list() == ["DE", None]
-    assert tenants.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert tenants.path == path
+    """A row becomes statements about an account and the party of the same id, with its source and its day."""
+    directory = read_tenants(a_file(tmp_path, {"declared_use": "weather", "acts_for": "p-2 p-1"}))
+    assert directory.frame.schema == STATEMENTS
+    view = directory.around(["t-1"])
+    expected = {
+        "customer": ("t-1",),
+        "name": ("Example Party GmbH",),
+        "registered_country": ("DE",),
+        "headquarters_country": ("DE",),
+        "ultimate_parent": ("self",),
+        "declared_use": ("weather",),
+        "acts_for": ("p-1", "p-2"),
+    }
+    assert {name: view.values("t-1", name, date(2026, 7, 1)) for name in expected} == expected
+    assert directory.frame.height == 8
+    for each in view.of("t-1", "headquarters_country", date(2026, 7, 1)):
+        assert (each.source, each.as_of, each.confidence) == ("register", date(2026, 7, 1), "stated")
+        assert (each.known_from, each.known_to) == (None, None)
 
 
-def test_unknown_is_null(tmp_path: Path) -> None:
-    """An empty cell and the word unknown, however written, are both a null."""
-    rows = [{"tenant_id": f"t-{at}", "declared_use": word} for at, word in enumerate(("", "unknown", "Unknown"))]
-    assert read_tenants(a_file(tmp_path, *rows)).frame["declared_use"].null_count() == 3
+def test_the_digest(tmp_path: Path) -> None:
+    """The digest is of the file's bytes."""
+    path = a_file(tmp_path, {})
+    assert read_tenants(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_said_of_the_parent(tmp_path: Path) -> None:
+    """What a row says of its ultimate parent is said of that party, and its share of the tenant."""
+    parent = {"ultimate_parent_id": "p-1", "ultimate_parent_name": "Above", "ultimate_parent_country": "CN"}
+    directory = read_tenants(a_file(tmp_path, parent | {"ultimate_parent_share_percent": "62.5"}))
+    found = {(each.subject, each.predicate): each for each in statements_of(directory.frame)}
+    assert found["t-1", "ultimate_parent"].value == "p-1"
+    assert found["p-1", "name"].value == "Above"
+    assert found["p-1", "headquarters_country"].value == "CN"
+    owner = found["t-1", "owned_by"]
+    assert (owner.value, owner.share_low_percent, owner.share_high_percent) == ("p-1", 62.5, 62.5)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"ultimate_parent_country": "CN"}, {"ultimate_parent_name": "Above"}, {"ultimate_parent_share_percent": "51"}],
+)
+def test_a_parent_without_id(tmp_path: Path, told: dict[str, str]) -> None:
+    """A parent of which something is known but its id is there all the same: a country of it is not lost."""
+    path = a_file(tmp_path, {"ultimate_parent_id": ""} | told)
+    assert ("t-1", "ultimate_parent", "t-1:ultimate-parent") in said(path)
+    is_told = ("t-1:ultimate-parent", "headquarters_country", "CN") in said(path)
+    assert is_told == ("ultimate_parent_country" in told)
+
+
+def test_no_parent_is_no_statement(tmp_path: Path) -> None:
+    """Where nothing is known of a parent nothing is said, and in particular not that there is none."""
+    assert "ultimate_parent" not in {
+        predicate for _, predicate, _ in said(a_file(tmp_path, {"ultimate_parent_id": ""}))
+    }
+
+
+def test_unknown_is_no_statement(tmp_path: Path) -> None:
+    """An empty cell and the word unknown, however written, both say nothing."""
+    rows = [{"tenant_id": f"t-{at}", "acts_for": word} for at, word in enumerate(("", "unknown", "Unknown"))]
+    assert "acts_for" not in {predicate for _, predicate, _ in said(a_file(tmp_path, *rows))}
+
+
+def test_one_parent_of_many(tmp_path: Path) -> None:
+    """What several rows say alike of one parent is there once."""
+    above = {"ultimate_parent_id": "p-1", "ultimate_parent_country": "SG"}
+    path = a_file(tmp_path, above, above | {"tenant_id": "t-2"})
+    assert read_tenants(path).frame.filter(subject="p-1").height == 1
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    """The same rows as JSON Lines say the same; a number may be one, and a key with nothing may be left out."""
+    row = {"ultimate_parent_id": "p-1", "ultimate_parent_share_percent": "62.5"}
+    written = a_file(tmp_path, row)
+    as_json = tmp_path / "tenants.jsonl"
+    as_json.write_text(json.dumps(ROW | row | {"ultimate_parent_share_percent": 62.5, "declared_use": None}) + "\n")
+    assert statements_of(read_tenants(as_json).frame) == statements_of(read_tenants(written).frame)
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:
@@ -46,7 +117,7 @@ def test_byte_order_mark_and_other_line_ends(tmp_path: Path) -> None:
     """A file as a spreadsheet saves it, with a byte order mark and other line ends, is read like any other."""
     path = tmp_path / "tenants.csv"
     path.write_bytes(b"\xef\xbb\xbf" + csv_text({}).replace("\n", "\r\n").encode())
-    assert read_tenants(path).frame["tenant_id"].to_list() == ["t-1"]
+    assert ("t-1", "customer", "t-1") in said(path)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +130,8 @@ def test_byte_order_mark_and_other_line_ends(tmp_path: Path) -> None:
         ("tenant_id", "", "every row needs a tenant", "opaque account id"),
         ("tenant_id", "unknown", "every row needs a tenant", "opaque account id"),
         ("tenant_id", "self", "'self' is no account", "opaque account id"),
-        ("tenant_id", "acme corp", "white space", "opaque id"),
         ("tenant_id", " t-1", "has spaces around it", "the value alone"),
+        ("ultimate_parent_id", "dispersed", "a word that is no id", "opaque id"),
         ("ultimate_parent_id", "Self", "another way of writing a word", "the word 'self' in small letters"),
         ("as_of", "2026-02-30", "no date", "2026-07-23"),
         ("as_of", "20260701", "another way of writing a date", "2026-07-23"),
@@ -82,7 +153,8 @@ def test_bad_shares(tmp_path: Path, share: str) -> None:
     """A share is a plain number from 0 to 100 and nothing that merely converts to one."""
     row = {"ultimate_parent_id": "p-1", "ultimate_parent_share_percent": share}
     (found,) = problems_of(a_file(tmp_path, row)).problems
-    assert (found.line, found.column, found.value) == (2, "ultimate_parent_share_percent", repr(share))
+    assert (found.line, found.column) == (2, "ultimate_parent_share_percent")
+    assert found.value == repeated(share)
 
 
 def test_missing_column(tmp_path: Path) -> None:
@@ -106,9 +178,10 @@ def test_column_twice(tmp_path: Path) -> None:
 
 
 def test_tenant_twice(tmp_path: Path) -> None:
-    """A tenant that is there twice is refused with both lines."""
-    (found,) = problems_of(a_file(tmp_path, {}, {"tenant_id": "t-2"}, {})).problems
+    """Of a tenant that is there twice both rows are refused, each with the other's line: either may be right."""
+    first, found = problems_of(a_file(tmp_path, {}, {"tenant_id": "t-2"}, {})).problems
     assert (found.line, found.column, found.value, found.problem) == (4, "tenant_id", "'t-1'", "already in line 2")
+    assert (first.line, first.problem) == (2, "there again in line 4")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +202,7 @@ def test_nothing_above_the_top(tmp_path: Path, column: str, cell: str) -> None:
         (
             [{"tenant_id": "t-2", "ultimate_parent_id": "p-9"}, {"ultimate_parent_id": "t-2"}],
             "ultimate_parent_id",
-            "that tenant's own row names 'p-9' above it",
+            "that tenant's own row names another one above it",
         ),
         (
             [
@@ -137,7 +210,7 @@ def test_nothing_above_the_top(tmp_path: Path, column: str, cell: str) -> None:
                 {"ultimate_parent_id": "p-1", "ultimate_parent_country": "SG"},
             ],
             "ultimate_parent_country",
-            "line 2 says CN of the same party",
+            "line 2 says another country of the same party",
         ),
         (
             [
@@ -145,13 +218,14 @@ def test_nothing_above_the_top(tmp_path: Path, column: str, cell: str) -> None:
                 {"ultimate_parent_id": "t-2", "ultimate_parent_country": "SG"},
             ],
             "ultimate_parent_country",
-            "line 2 says CN of the same party",
+            "line 2 says another country of the same party",
         ),
     ],
 )
 def test_rows_that_contradict_each_other(tmp_path: Path, rows: list[dict[str, str]], column: str, problem: str) -> None:
     """Rows that disagree about who is at the top, or where the top is headquartered, are refused together."""
-    (found,) = problems_of(a_file(tmp_path, *rows)).problems
+    *others, found = problems_of(a_file(tmp_path, *rows)).problems
+    assert [(each.line, each.column) for each in others] == [(2, column)] * (column == "ultimate_parent_country")
     assert (found.line, found.column, found.problem) == (len(rows) + 1, column, problem)
 
 
@@ -179,6 +253,34 @@ def test_names_are_not_repeated(tmp_path: Path) -> None:
     assert error.problems[0].column == "party_name"
 
 
+@pytest.mark.parametrize("column", ["tenant_id", "ultimate_parent_id"])
+def test_a_name_in_the_place_of_an_id(tmp_path: Path, column: str) -> None:
+    """What stands for an id and has a space inside is likely a name, and no error repeats it."""
+    error = problems_of(a_file(tmp_path, {column: "Secret Party"}))
+    assert "Secret" not in str(error)
+    assert "white space" in error.problems[0].problem
+
+
+@pytest.mark.parametrize(
+    ("acts_for", "problem"),
+    [("self p-1", "'self' beside others"), ("Self", "another way of writing"), ("t-1 p-1", "the tenant itself")],
+)
+def test_for_whom_it_acts(tmp_path: Path, acts_for: str, problem: str) -> None:
+    """The word self stands alone, and a tenant does not act for itself in any other way."""
+    (found,) = problems_of(a_file(tmp_path, {"acts_for": acts_for})).problems
+    assert found.column == "acts_for"
+    assert problem in found.problem
+
+
+def test_a_sheet_without_header(tmp_path: Path) -> None:
+    """Where the first line is no header its cells are no names of columns, and no error repeats them."""
+    path = tmp_path / "tenants.csv"
+    path.write_text("t-1,Secret,DE,DE,self,,,,,self,register,2026-07-01\n")
+    error = problems_of(path)
+    assert "Secret" not in str(error)
+    assert "Secret" not in "".join(each.place for each in error.problems)
+
+
 @pytest.mark.parametrize(
     ("content", "line", "problem"),
     [
@@ -187,6 +289,13 @@ def test_names_are_not_repeated(tmp_path: Path) -> None:
         (csv_text({}).encode() + b"t-2,only two\n", 3, "not as many as the header"),
         (csv_text({}).encode() + b't-2,"never closed\n', 3, "no CSV"),
         (csv_text({}).encode() + b"t-2,M\xfcller\n", 3, "not UTF-8 from here on"),
+        (b'{"tenant_id": "t-1", "contact_nationality": "DE"}', 1, "the key is not one of this file's"),
+        (b'{"tenant_id": "t-1"}\n{"tenant_id": "t-2", "tenant_id": "t-3"}', 2, "the same key more than once"),
+        (b'{"tenant_id": "t-1"}\n["t-2"]', 2, "no object"),
+        (b'{"tenant_id": 1}', 1, "not a JSON string"),
+        (b'{"tenant_id": "t-1", "ultimate_parent_share_percent": NaN}', 1, "a number that is none"),
+        (b'{"tenant_id": "t-1", "party_name": "\\ud800"}', 1, "control character"),
+        (b'{"tenant_id": ' + b"[" * 100_000, 1, "no JSON"),
     ],
 )
 def test_bad_files(tmp_path: Path, content: bytes, line: int, problem: str) -> None:
@@ -211,4 +320,4 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> 
     path = tmp_path_factory.mktemp("kyc") / "tenants.csv"
     path.write_bytes(csv_text({}).encode() + content)
     with suppress(KycError):
-        assert read_tenants(path).frame.schema == TENANTS
+        assert read_tenants(path).frame.schema == STATEMENTS

@@ -1,20 +1,25 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
-from support.judgement import FACTS, a_run, runs_frame, runs_of
-from support.kyc import a_tenant, tenants_frame
+from support.judgement import a_run, runs_frame, runs_of
+from support.kyc import a_tenant, bases_of_claims, customers_of
 
 from policy.judgement.link import RUN_LINKS, link_runs
+from policy.kyc.customers import Customers
 
-D5 = FACTS.jurisdictions
+
+def linked(runs: pl.DataFrame, customers: Customers) -> pl.DataFrame:
+    """Link runs that came to their tenants by what they claim."""
+    return link_runs(runs, bases_of_claims(runs), customers.dossiers)
 
 
 def link_of(country: str | None, first: str, last: str, **run: Any) -> dict[str, Any]:
     """Link a run between two moments to a tenant that is headquartered there and its own parent."""
-    tenants = tenants_frame(a_tenant(headquarters_country=country, ultimate_parent_id="self"))
+    customers = customers_of(a_tenant(headquarters_country=country, ultimate_parent_id="self"))
     moments = {"first_seen": moment(first), "last_seen": moment(last)}
-    (link,) = link_runs(runs_frame(a_run(**moments, **run)), tenants, D5).to_dicts()
+    (link,) = linked(runs_frame(a_run(**moments, **run)), customers).to_dicts()
     return link
 
 
@@ -77,12 +82,12 @@ def test_one_row_for_each_run() -> None:
         a_run(run_id=f"r-{number}", tenant_id=who, first_seen=first, last_seen=last - timedelta(days=number))
         for number, who in enumerate(["t-1", "t-1", None, None, "t-9"])
     ]
-    links = link_runs(runs_frame(*runs), tenants_frame(a_tenant(headquarters_country="KH")), D5)
+    links = linked(runs_frame(*runs), customers_of(a_tenant(headquarters_country="KH")))
     assert sorted(links["run_id"]) == [run["run_id"] for run in runs]
 
 
 def test_no_runs() -> None:
     """No runs are no links, in the same schema."""
-    links = link_runs(runs_of(), tenants_frame(), D5)
+    links = linked(runs_of(), customers_of())
     assert links.is_empty()
     assert links.schema == RUN_LINKS

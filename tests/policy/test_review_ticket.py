@@ -23,10 +23,12 @@ from policy.review.ticket import (
     Outcome,
     Ticket,
     TicketState,
+    changes,
     checked_reason,
     decided,
     effect_of,
     new_ticket,
+    reopens,
     taken,
     ticket_id_of,
 )
@@ -294,3 +296,12 @@ def test_every_error_has_a_row_of_its_own() -> None:
         fields = {name: f"<{name}>" for name in getattr(kind, "__dataclass_fields__", {})}
         error = kind(**fields)
         assert all(f"<{name}>" in str(error) for name in fields)
+
+
+def test_another_answer_is_not_covered_by_a_decision() -> None:
+    """A decision on one answer about a tenant does not cover another, and an open ticket says that it changed."""
+    known = a_finding(answers=("list UVL", "listed yes"))
+    other = a_finding(answers=("list EL", "list UVL", "listed yes"))
+    assert reopens(other, known)
+    assert not reopens(known, other)
+    assert changes(other, known) == ("answers",)

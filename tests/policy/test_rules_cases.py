@@ -74,10 +74,14 @@ def test_head_is_true() -> None:
     """The head of every file describes the run that its cases change."""
     head, subject = head_of(About.RUN), a_subject()
     assert "2e23 to 3e24 FLOP, against a tier of 1e23 FLOP" in head
-    assert "no accelerator of it controlled by letter; 244,444 device-hours of its group" in head
+    assert "no accelerator of it controlled by letter; 244,444 device-hours of its tenant and its group" in head
     assert (subject["controlled_by_letter"], int(subject["group_device_hours"])) == ("no", 244_444)
+    assert int(subject["tenant_device_hours"]) == 244_444
     assert (subject["group_low_flop"], subject["group_high_flop"], FACTS.tiers.flop("review")) == (2e23, 3e24, 1e23)
     assert (subject["verdict"], subject["link_state"], subject["hq_in_scope"]) == ("training", "linked", "no")
+    assert "acts for nobody else; on no list, and so are its owners; no red flag; machines shared with others" in head
+    told = [subject[name] for name in ("hq_behalf", "listed", "owner_listed", "flag_count", "tenancy")]
+    assert told == ["no", "no", "no", 0.0, "shared"]
 
 
 def test_head_about_accelerators_is_true() -> None:

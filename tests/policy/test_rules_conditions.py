@@ -94,7 +94,7 @@ def test_fields() -> None:
             {"field": "verdict", "equals": "trainning"},
             "verdict is never 'trainning'; it is one of training, not_training",
         ),
-        ({"field": "hq_in_scope", "in": ["yes", "Yes"]}, "hq_in_scope is never 'Yes'; it is one of yes, no, unknown"),
+        ({"field": "hq_in_scope", "in": ["yes", "Yes"]}, "hq_in_scope is never 'Yes'; it is one of yes, unknown, no"),
         (
             {"field": "presumed", "equals": "yes"},
             "presumed is never 'yes'; it is one of named, presumed, classify, unknown",

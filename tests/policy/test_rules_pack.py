@@ -58,14 +58,18 @@ def test_shipped_pack() -> None:
     """The shipped pack loads, compares with tiers that there are, and each of its rules says what a gap means."""
     pack = load_pack()
     check_pack(pack, FACTS)
-    assert (pack.pack, pack.file, len(pack.rules)) == ("default", "default.yaml", 10)
+    assert (pack.pack, pack.file, len(pack.rules)) == ("default", "default.yaml", 25)
     assert {rule.when_unknown for rule in pack.rules} == {"finding", "no_finding"}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('equals: "yes"', "equals: yes", "when.all.1.equals: YAML reads an unquoted yes, no, on, off, true or false"),
+        (
+            'equals: "yes"',
+            "equals: yes",
+            "when.all.1.any.0.equals: YAML reads an unquoted yes, no, on, off, true or false",
+        ),
         ("equals: training", "equal: training", "when.all.0: a condition is a mapping with exactly one of equals, in"),
         ("field: verdict", "fields: verdict", "when.all.0.field: missing; add it; "),
         ("field: verdict", "field: verdikt", "when.all.0: 'verdikt' is not a text field; there are run_id"),
@@ -73,7 +77,7 @@ def test_shipped_pack() -> None:
         ("all:", "every:", "when: a condition is a mapping with exactly one of equals, in, at_least, all, any, not"),
         ("measure: group_flop", "measure: flop", "reaches.measure: Input should be 'run_flop', 'tenant_flop'"),
         ("tier: review", "tier: 1.0e+23", "reaches.tier: 1e+23 is not a text; put it in quotes"),
-        ("crossed: high", "crossed: urgent", "severity.crossed: Input should be 'high', 'medium' or 'low'"),
+        ("crossed: high", "crossed: urgent", "severity.crossed: Input should be 'critical', 'high', 'medium' or 'low'"),
         ("crossed: high", "crosed: high", "severity.crosed: Input should be 'present', 'crossed'"),
         (
             "crossed: high, ",
@@ -89,9 +93,9 @@ def test_shipped_pack() -> None:
         ("field: verdict", "field: vendor", "when: 'vendor' is no field of a rule about runs; there are run_id, "),
         ("when_unknown: finding", "when_unknown: ignore", "when_unknown: Input should be 'finding' or 'no_finding'"),
         ("    when_unknown: finding\n", "", "when_unknown: missing; add it"),
-        ("version: 1", "version: one", "version: Input should be a valid integer"),
-        ("version: 1", "version: 0", "version: Input should be greater than or equal to 1"),
-        ("version: 1", "version: 1\n    note: x", "note: not a key of this place; remove it or correct it"),
+        ("version: 2", "version: one", "version: Input should be a valid integer"),
+        ("version: 2", "version: 0", "version: Input should be greater than or equal to 1"),
+        ("version: 2", "version: 2\n    note: x", "note: not a key of this place; remove it or correct it"),
     ],
 )
 def test_error_names_the_place(old: str, new: str, problem: str) -> None:

@@ -16,12 +16,14 @@ import pytest
 from support.judgement import FACTS, START, a_subject, accelerators_frame, an_accelerator, subjects_frame
 
 import policy.judgement
+import policy.kyc
 import policy.rules
 from policy.facts.classification import Presumed
-from policy.facts.evidence import Layer, LayerKind
+from policy.facts.evidence import Answer, Layer, LayerKind
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import read_overlay
 from policy.judgement.verdict import Verdict
+from policy.kyc.registers.activity import activity_sentences
 from policy.rules import sentences
 from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding, Strength
@@ -31,7 +33,7 @@ from policy.rules.subject import ACCELERATORS, SUBJECTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "findings"
 PACK = load_pack()
-SHIPPED = [Path(module.__path__[0]) for module in (policy.judgement, policy.rules)]
+SHIPPED = [Path(module.__path__[0]) for module in (policy.judgement, policy.rules, policy.kyc)]
 ACCUSING = re.compile(
     r"\w*(violat|suspect|suspic|guilt|illegal|illicit|unlawful|criminal|crime|evad|evasi|smuggl|launder|fraud|culprit"
     r"|offend|conceal|disguis|cheat|nefarious|malicious|breach)\w*",
@@ -111,6 +113,75 @@ SUBJECTS_OF |= {
     ],
     "letter-undecided": [a_subject(**H20, hq_in_scope=None, hq_reason="not looked up")],
 }
+SERVING = {"verdict": "not_training"}
+OWNED = {
+    "owner_listed_rule_on": "yes",
+    "list_reason": "p-1 was compared with lists: no match; listed owners who count hold nothing of p-1; the Affiliates "
+    "Rule on 2026-06-20 is stayed; p-3 (EL) holds 30 % of p-1; p-4 (EL) holds 30 % of p-1",
+}
+SUBJECTS_OF |= {
+    "restricted": [
+        a_subject(
+            **SERVING, restricted="yes", hq_in_scope="yes", hq_own="yes",
+            hq_reason="headquartered in IR: member of Country Group D:5; the party is its own ultimate parent",
+            list_reason="headquarters of p-1: IR: member of Country Group E:1",
+        )
+    ],
+    "listed": [a_subject(**SERVING, listed="yes", list_reason="p-1 is on a list: EL")],
+    "list-match-undecided": [
+        a_subject(**SERVING, listed="possible", list_reason="p-1 may be on a list: entry e-1 not cleared")
+    ],
+    "listed-owners-while-stayed": [a_subject(**SERVING, **OWNED)],
+    "listed-owners": [a_subject(**SERVING, **OWNED, owner_listed="yes")],
+    "on-behalf": [
+        a_subject(
+            hq_in_scope="yes", hq_behalf="yes",
+            hq_reason="headquartered in AE: not a member of Country Group D:5 and not named beside it; the party is "
+            "its own ultimate parent; acts for p-2: headquartered in CN: member of Country Group D:5",
+        )
+    ],
+    "possession": [
+        a_subject(
+            **SERVING, **IN_SCOPE, tenancy="bare_metal", possession="yes",
+            activities=["provision", "in_country_transfer", "us_person_support"],
+            activity_reason=" ".join(activity_sentences("bare_metal", Answer.YES, "3A090.a")),
+        )
+    ],
+    "possession-headquarters-unknown": [
+        a_subject(
+            **SERVING, hq_in_scope="unknown", hq_reason="headquarters not known, which does not clear it",
+            tenancy="colocation", possession="yes",
+            activity_reason=" ".join(activity_sentences("colocation", Answer.UNKNOWN, "3A090.a")),
+        )
+    ],
+    "end-use": [
+        a_subject(
+            end_use_military_intelligence="yes",
+            end_use_reason="military intelligence is named as end use or end user",
+        )
+    ],
+    "red-flags": [
+        a_subject(
+            flag_count=4.0,
+            flag_reason="p-1 was incorporated on 2024-02-01; its address is a mail box; no end-use statement is in the "
+            "file; the file does not say that p-1 was ever verified",
+        )
+    ],
+    "look-back": [
+        a_subject(
+            **SERVING, **IN_SCOPE, changed="worse",
+            changed_reason="known on 2026-06-20, when the run ended, and known now: headquarters in scope no then, "
+            "yes now",
+        )
+    ],
+    "training-on-other-hardware": [
+        a_subject(
+            **IN_SCOPE, accelerators=["Tesla V100-SXM2-32GB"], highest_paragraph="none", named_hardware="no",
+            hardware_reason="By the law of 2026-06-20, NVIDIA V100 SXM2: ECCN 3A090 none by its numbers.",
+            activity_reason=" ".join(activity_sentences("shared", Answer.YES, "none")),
+        )
+    ],
+}  # fmt: skip
 ACCELERATORS_OF = {
     "accelerator-named": an_accelerator(
         accelerator="Huawei device d802",

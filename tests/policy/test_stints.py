@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import FACTS, START, a_window, estimates_of, unhurried, unseen, windows_frame
-from support.kyc import a_tenant, tenants_frame
+from support.kyc import a_tenant, customers_of
 
 from policy.engine import Judgement, judge
 from policy.judgement.inventory import inventory_of
@@ -13,7 +13,7 @@ from policy.judgement.stints import STINTS, find_stints, judge_stints, most_seri
 from policy.rules.pack import load_pack
 
 TIERS = FACTS.with_tiers({"review": 1e19}, basis="of a test")
-TENANTS = tenants_frame(a_tenant(tenant_id="t-cn", headquarters_country="CN", ultimate_parent_id="self"))
+CUSTOMERS = customers_of(a_tenant(tenant_id="t-cn", headquarters_country="CN", ultimate_parent_id="self"))
 SERVICE = {"workload_kind": "StatefulSet", "devices": 4.0}
 
 
@@ -26,7 +26,7 @@ def judged(*windows: dict[str, Any]) -> Judgement:
     """Judge windows by the shipped rules and a small tier."""
     at = START + timedelta(days=60)
     whole = windows_frame(*windows)
-    return judge(whole, inventory_of(whole), tenants=TENANTS, facts=TIERS, pack=load_pack(), at=at)
+    return judge(whole, inventory_of(whole), customers=CUSTOMERS, facts=TIERS, pack=load_pack(), at=at)
 
 
 def high_of(judgement: Judgement) -> float:

@@ -9,6 +9,7 @@ from threading import Thread
 
 import polars as pl
 import pytest
+from support.kyc import customers_of
 from support.pods_api import FORBIDDEN, NAMESPACE, TLS, TOKEN, PodsApi, a_pod, a_pods_api, a_status, says
 from support.usage import OPENMETRICS, ANode, Handler, a_holder, a_moment
 
@@ -16,8 +17,6 @@ from collector.contract import Provenance
 from policy.commands.status import latest_targets
 from policy.engine import Engine, Horizon
 from policy.facts.facts import load_facts
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS
 from policy.rules.pack import load_pack
 from policy.settings import UnusableSettings
 from policy.usage.counters import RETIRED, targets_in_force
@@ -409,7 +408,7 @@ def an_engine(folder: Path, find: Find) -> Engine:
     return Engine(
         source=source,
         ledger=Ledger.open(folder / "ledger", Provenance.MEASURED),
-        tenants=lambda: empty(TENANTS),
+        customers=customers_of,
         facts=FACTS,
         pack=PACK,
         queue=NoQueue(),

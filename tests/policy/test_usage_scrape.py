@@ -9,6 +9,7 @@ from threading import Thread
 
 import polars as pl
 import pytest
+from support.kyc import customers_of
 from support.usage import OPENMETRICS, ANode, Cycles, Handler, a_holder, a_moment, serving
 
 from collector import contract
@@ -17,8 +18,6 @@ from collector.exposition import render
 from collector.readings import FIELD_NAMES
 from policy.engine import Engine, Horizon, Source
 from policy.facts.facts import load_facts
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS
 from policy.rules.finding import Finding
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger, LedgerError
@@ -345,7 +344,7 @@ class NoQueue:
 @pytest.fixture(scope="module")
 def judging() -> dict[str, object]:
     """What every engine of these tests judges by."""
-    return {"facts": load_facts(), "pack": load_pack(None), "tenants": lambda: empty(TENANTS), "queue": NoQueue()}
+    return {"facts": load_facts(), "pack": load_pack(None), "customers": customers_of, "queue": NoQueue()}
 
 
 def an_engine(folder: Path, source: Source, judging: dict[str, object]) -> Engine:

@@ -7,10 +7,12 @@ from typing import Any
 import polars as pl
 from hypothesis import settings
 
+from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
 from policy.frames import empty
 from policy.judgement.estimate import estimate_compute
 from policy.judgement.runs import RUNS, find_runs
+from policy.kyc.registers.activity import activity_sentences
 from policy.rules.subject import ACCELERATORS, SUBJECTS
 from policy.usage.window import WINDOWS
 
@@ -92,6 +94,7 @@ SUBJECT: dict[str, Any] = {
     "workload_namespace": "space-a",
     "workload_kind": "PyTorchJob",
     "workload_name": "effort",
+    "nodes": ["node-a"],
     "accelerators": [H100],
     "first_seen": START,
     "last_seen": START + timedelta(days=20),
@@ -118,7 +121,7 @@ SUBJECT: dict[str, Any] = {
     "no_estimate_reasons": [],
     "law_at": date(2026, 6, 20),
     "link_state": "linked",
-    "link_reason": "the claimed tenant is in the know-your-customer file",
+    "link_reason": "the claim names t-1; no mapping rule fits; the know-your-customer file has that tenant",
     "group_id": "p-1",
     "hq_in_scope": "no",
     "hq_own": "no",
@@ -126,6 +129,33 @@ SUBJECT: dict[str, Any] = {
     "hq_reason": "headquartered in SG: not a member of Country Group D:5 and not named beside it; "
     "ultimate parent headquartered in DE: not a member of Country Group D:5 and not named beside it",
     "hq_sources": ["Supplement No. 1 to 15 CFR Part 740 (official; read 2026-10-03)"],
+    "hq_behalf": "no",
+    "restricted": "no",
+    "restricted_by_some": "no",
+    "listed": "no",
+    "owner_possible": "no",
+    "list_codes": [],
+    "list_law_at": date(2026, 6, 20),
+    **dict.fromkeys(("owner_listed", "owner_listed_rule_on", "owner_listed_rule_off"), "no"),
+    **dict.fromkeys(("owner_listed_below", "controlled_by_listed"), "no"),
+    "list_reason": "no list has it, and no listed party is known to own or control it",
+    "list_sources": [],
+    "end_use_wmd": "no",
+    "end_use_military_intelligence": "no",
+    "end_use_reason": "neither question is answered with yes",
+    "end_use_sources": [],
+    "tenancy": "shared",
+    "flags": [],
+    "flag_count": 0.0,
+    "flag_reason": "",
+    "flag_sources": [],
+    "changed": "no",
+    "changed_reason": None,
+    "us_person": "yes",
+    "possession": "no",
+    "named_hardware": "yes",
+    "activities": ["provision", "us_person_support"],
+    "activity_reason": " ".join(activity_sentences("shared", Answer.YES, "3A090.a")),
     "controlled_by_letter": "no",
     "highest_paragraph": "3A090.a",
     "hardware_reason": "By the law of 2026-06-20, NVIDIA H100 SXM: ECCN 3A090.a.1 by its numbers "
@@ -157,6 +187,7 @@ ACCELERATOR: dict[str, Any] = {
     "controlled_by_letter": "no",
     "highest_paragraph": "3A090.a",
     "presumed": "no",
+    "named_hardware": "yes",
     "hardware_reason": SUBJECT["hardware_reason"],
     "hardware_sources": SUBJECT["hardware_sources"],
     "node_count": 1.0,

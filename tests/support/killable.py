@@ -22,6 +22,7 @@ import sqlalchemy
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon
 from policy.facts.facts import load_facts
+from policy.kyc.customers import Customers, Registers
 from policy.kyc.tenants import read_tenants
 from policy.review.store import TicketStore, upgrade
 from policy.rules.pack import load_pack
@@ -63,12 +64,13 @@ class Fate:
 def an_engine(url: str, folder: Path, store: TicketStore, fate: Fate) -> Engine:
     """The engine as it is in production, but for what it is told to die of."""
     targets = [Target.at(f"{url}/{node}") for node in NODES]
-    tenants = read_tenants(folder / "tenants.csv").frame
+    facts = load_facts().with_tiers({"review": 1e12}, basis="low, so that tickets open")
+    customers = Customers.of(Registers(directory=read_tenants(folder / "tenants.csv")), facts)
     return Engine(
         source=lambda _: list(scrape(targets, Provenance.SIMULATED, Limits(timeout_seconds=5, at_once=2))),
         ledger=Ledger.open(folder / "ledger", Provenance.SIMULATED),
-        tenants=lambda: tenants,
-        facts=load_facts().with_tiers({"review": 1e12}, basis="low, so that tickets open"),
+        customers=lambda: customers,
+        facts=facts,
         pack=load_pack(None),
         queue=store,
         horizon=Horizon(look_back=timedelta(days=1), stale_after=timedelta(seconds=1.5 * CYCLE_SECONDS)),

@@ -4,10 +4,17 @@ import csv
 from datetime import date
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from policy.kyc.tenants import TENANTS
+from policy.facts.facts import Facts, load_facts
+from policy.frames import conform
+from policy.judgement.link import BASES
+from policy.kyc.customers import Customers, Registers
+from policy.kyc.importing.accounts import TENANTS, read_accounts
+from policy.kyc.registers.provider import parse_provider
+from policy.kyc.statements import Directory, Statement
 
 ROW = {
     "tenant_id": "t-1",
@@ -15,10 +22,11 @@ ROW = {
     "registered_country": "DE",
     "headquarters_country": "DE",
     "ultimate_parent_id": "self",
+    "acts_for": "self",
     "source": "register",
     "as_of": "2026-07-01",
 }
-"""A party of its own, headquartered in Germany; columns that are not here are empty."""
+"""A party of its own that acts for nobody else, headquartered in Germany; columns that are not here are empty."""
 
 
 def csv_text(*rows: dict[str, str], columns: tuple[str, ...] = tuple(TENANTS)) -> str:
@@ -37,16 +45,58 @@ def a_file(folder: Path, *rows: dict[str, str], columns: tuple[str, ...] = tuple
     return path
 
 
-def a_tenant(**cells: str | float | date | None) -> dict[str, object]:
-    """One row of a tenants' frame: the columns named, the others null."""
-    return dict.fromkeys(TENANTS) | {"tenant_id": "t-1"} | cells
+def a_tenant(**cells: str | float | date | None) -> dict[str, str]:
+    """One row of the provider's file: the columns named, and that it acts for itself; the others empty."""
+    row = {"tenant_id": "t-1", "acts_for": "self", **cells}
+    return dict.fromkeys(TENANTS, "") | {name: "" if value is None else str(value) for name, value in row.items()}
 
 
-def tenants_frame(*rows: dict[str, object]) -> pl.DataFrame:
-    """Put rows into a frame in the schema of the tenants."""
-    return pl.DataFrame(list(rows), schema=TENANTS)
+def directory_of(*rows: dict[str, str]) -> Directory:
+    """What a file with these rows says, and that every party was compared with lists and found on none."""
+    if not rows:
+        return Directory.of(())
+    read = read_accounts("tenants.csv", csv_text(*rows).encode())
+    assert not read.problems, read.problems
+    screened = [Statement(row["tenant_id"], "screened", "no_match", source="screening") for row in rows]
+    return Directory.of(dict.fromkeys((*read.statements, *screened)))
 
 
-def claims_frame(*claims: tuple[str | None, date]) -> pl.DataFrame:
-    """Put claims (tenant id or none, day of the law) into a frame."""
-    return pl.DataFrame(list(claims), schema={"tenant_id": pl.String, "law_at": pl.Date}, orient="row")
+SHARED = parse_provider(
+    """
+    [[entity]]
+    id = "e-1"
+    headquarters_country = "SG"
+    us_person = "no"
+    source = "register"
+    as_of = 2026-01-01
+    [[site]]
+    id = "s-1"
+    country = "SG"
+    entity = "e-1"
+    [[cluster]]
+    id = "c-1"
+    site = "s-1"
+    entity = "e-1"
+    nodes = ["*"]
+    tenancy = "shared"
+    """,
+    "provider.toml",
+)
+"""A provider whose machines are shared, wherever they stand."""
+
+
+def customers_of(*rows: dict[str, str], facts: Facts | None = None, **registers: Any) -> Customers:
+    """The customers of a file with these rows, on shared machines unless the test names other registers."""
+    given = {"directory": directory_of(*rows), "provider": SHARED, **registers}
+    return Customers.of(Registers(**given), facts or load_facts())
+
+
+def bases_of_claims(runs: pl.DataFrame) -> pl.DataFrame:
+    """That each run came to its tenant by what it claims, or that nobody claimed it."""
+    basis = pl.when(pl.col("tenant_id").is_null()).then(pl.lit("none")).otherwise(pl.lit("claim"))
+    note = (
+        pl.when(pl.col("tenant_id").is_null())
+        .then(pl.lit("no tenant was claimed"))
+        .otherwise(pl.lit("the claim names ") + pl.col("tenant_id"))
+    )
+    return conform(runs.select("run_id", link_basis=basis, link_note=note), BASES, "bases")

@@ -76,14 +76,14 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
     said = read_until(staying_demo, "/decision")
     assert "The review API is up until Ctrl-C." in said
     assert time.monotonic() - began < 60, "the tickets are there within a minute"
-    assert "9 tickets, exactly those that the scenario expects." in said
+    assert "12 tickets, exactly those that the scenario expects." in said
     assert len(re.findall(r"residual 0$", said, flags=re.MULTILINE)) == 4, "of what is read and of what is blind"
     passed_through = r"^NVIDIA GH100 .*: ([1-9][0-9.]+) physical = .* \1 blind; residual 0$"
     assert re.search(passed_through, said, flags=re.MULTILINE), "what nothing reads is blind, and all of it is counted"
     tickets_told = re.findall(r"^T-[0-9a-f]{12}  (?:high|medium|low) .*$", said, flags=re.MULTILINE)
-    assert len(tickets_told) == 9, "one line each"
-    assert len([line for line in tickets_told if "tier review" in line and "Headquarters, by the law of" in line]) == 7
-    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line.lower()]) == 2
+    assert len(tickets_told) == 12, "one line each"
+    assert len([line for line in tickets_told if "tier review" in line and "Headquarters, by the law of" in line]) == 8
+    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line.lower()]) == 4
     token, listing, reading, deciding = [line for line in said.splitlines() if line.startswith(("TOKEN=", "curl "))]
 
     def typed(line: str) -> str:
@@ -92,7 +92,7 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
         ).stdout
 
     tickets = json.loads(typed(listing))["tickets"]
-    assert len(tickets) == 9
+    assert len(tickets) == 12
     read = json.loads(typed(reading))
     assert read["id"] in {ticket["id"] for ticket in tickets}
     assert read["decisions"] == []

@@ -18,14 +18,12 @@ import polars as pl
 import pytest
 from support import killable
 from support.killable import CYCLE_SECONDS, CYCLES, START
-from support.kyc import a_file
+from support.kyc import a_file, customers_of
 from support.usage import OPENMETRICS, ANode, Handler, a_holder, serving
 
 from collector.contract import Provenance
 from policy.engine import STEPS, Engine, Horizon
 from policy.facts.facts import load_facts
-from policy.frames import empty
-from policy.kyc.tenants import TENANTS
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger
 from policy.usage.sources.page import parse_page
@@ -223,7 +221,7 @@ def test_when_time_goes_on_the_sums_are_the_same(tmp_path: Path, step: str) -> N
         engine = Engine(
             source=source,
             ledger=Ledger.open(tmp_path, Provenance.MEASURED),
-            tenants=lambda: empty(TENANTS),
+            customers=customers_of,
             facts=facts,
             pack=pack,
             queue=queue,

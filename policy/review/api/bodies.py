@@ -177,6 +177,9 @@ class TicketDetail(TicketLine):
     rule_version: int
     run_ids: tuple[str, ...]
     nodes: tuple[str, ...]
+    activities: tuple[str, ...]
+    answers: tuple[str, ...]
+    named_hardware: str
     as_of: Utc
     law_at: date
     reasons: tuple[str, ...]
@@ -199,6 +202,9 @@ class TicketDetail(TicketLine):
             rule_version=found.rule_version,
             run_ids=found.run_ids,
             nodes=found.nodes,
+            activities=found.activities,
+            answers=found.answers,
+            named_hardware=found.named_hardware,
             as_of=found.as_of,
             law_at=found.law_at,
             reasons=found.reasons,
