@@ -33,10 +33,12 @@ COMMANDS = {
     "demo": Command(summary="a simulated data centre, from GPU readings to tickets", needs=("pynvml",)),
     "replay": Command(summary="judge a recording, or what a Prometheus has recorded, by the same engine"),
     "facts": Command(summary="show, check and compare what is believed about law and hardware"),
+    "tenants": Command(summary="import, show, screen and explain who the tenants are"),
     "provider": Command(summary="show the provider's own register: entities, sites, clusters, recorded classes"),
     "engine": Command(summary="measure, judge, and open tickets, in cycles"),
     "review": Command(summary="serve the review queue, prepare its database, give out tokens"),
     "status": Command(summary="show which nodes are heard and where the GPU-hours went"),
+    "reconcile": Command(summary="compare billed GPU-hours with those attributed, by tenant and day"),
 }
 """The commands, each a module of ``policy.commands`` with ``add(parsers, summary)``."""
 EXTRAS = {"pynvml": "collector"}

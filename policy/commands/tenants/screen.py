@@ -1,0 +1,285 @@
+"""
+``flopwatch tenants screen``: the parties of a directory against lists of parties; or how well names are matched.
+
+A party's name is printed only where it is asked for; the names of entries are public and always are.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from policy.commands.options import OK, Parsers, errors, shown
+from policy.commands.sheet import Grid, Sheet, print_sheet
+from policy.commands.tenants.common import add_part, now, read_day, tenants_path
+from policy.files import CannotWrite, write_whole
+from policy.kyc.importing.forms import Asked, read_file
+from policy.kyc.problems import KycProblem
+from policy.kyc.screening.lists import ScreeningList, read_list, united
+from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
+from policy.kyc.screening.pairs import Measured, measure, read_pairs
+from policy.kyc.screening.parties import parties_of, said_of_lists
+from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict, screen
+from policy.kyc.statements import STATEMENTS, Directory, Statement, frame_of
+from policy.kyc.statements import statements_of as statements_in
+from policy.settings import UnusableSettings
+
+ReadDirectory = Callable[[Path], Directory]
+ReadTitles = Callable[[], Mapping[str, str]]
+SUMMARY = "compare parties with lists of parties, and show what a person has to look at"
+EXAMPLES = """  flopwatch tenants screen --tenants kyc --list consolidated.csv
+  flopwatch tenants screen --tenants kyc --list consolidated.json --list own.csv --threshold 0.85 --names
+  flopwatch tenants screen --tenants kyc --list consolidated.csv --decisions decided.csv --statements screened.csv
+  flopwatch tenants import screened.csv --source screening --tenants kyc
+  flopwatch tenants import decided.csv --source determinations --tenants kyc
+  flopwatch tenants screen --pairs pairs.csv
+
+The statements are all that screening came to, one for each party, and nothing that people decided: their decisions are
+imported by themselves and no later screening takes them back. An entry that was cleared stays in the statement, so that
+it is open again when the decision ends. An answer that says nothing new keeps its day for a week.
+
+exit codes: 0 done, 2 a file or a flag cannot be used
+"""
+MOST_PROCESSES = 3
+"""Each holds all entries, some 400 MiB for the lists of the United States: three stay below 2 GiB in all."""
+THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What reads the directory, and what gives the code of each list's title."""
+
+    read_directory: ReadDirectory
+    read_titles: ReadTitles
+
+
+def add_screen(parts: Parsers, read_directory: ReadDirectory, read_titles: ReadTitles) -> None:
+    """Add the part. ``read_titles``: the code of each list's title, from the facts."""
+    parser = add_part(parts, "screen", SUMMARY, EXAMPLES)
+    parser.add_argument(
+        "--list", type=Path, action="append", default=[], dest="lists", metavar="FILE",
+        help="a list: the Consolidated Screening List as CSV or JSON, or CSV with list, entry, name; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-rows", type=int, default=1, metavar="N", help="refuse a list with fewer, as one broken off [1]"
+    )
+    parser.add_argument(
+        "--accept-rest",
+        action="store_true",
+        help="go on without rows of a list that cannot be read, and decisions about whom or what nobody knows",
+    )
+    parser.add_argument(
+        "--decisions",
+        type=Path,
+        metavar="FILE",
+        help="what people decided, beside what TENANTS has of it, for this call: party_id, reference, answer (listed, "
+        "not_listed), reason, source, as_of, ends",
+    )
+    parser.add_argument(
+        "--threshold", type=read_threshold, default=DEFAULT_THRESHOLD, metavar="T",
+        help=f"from which score on a hit is possible, 0 to 1 [{DEFAULT_THRESHOLD}]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--at", type=read_day, metavar="DATE", help="the directory as known on this day [today, in UTC]"
+    )
+    parser.add_argument(
+        "--statements",
+        type=Path,
+        metavar="FILE",
+        help="write what it came to today, to be imported with --source screening",
+    )
+    parser.add_argument("--names", action="store_true", help="print the parties' names too")
+    parser.add_argument("--pairs", type=Path, metavar="FILE", help="measure on CSV with name1, name2, is_match instead")
+    parser.set_defaults(run=partial(run, Doors(read_directory=read_directory, read_titles=read_titles)))
+
+
+def read_threshold(text: str) -> float:
+    """A number above 0 and up to 1. For argparse."""
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = 0.0
+    if not 0 < threshold <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no score above 0 and up to 1, as 0.8")
+    return threshold
+
+
+def run(doors: Doors, arguments: argparse.Namespace) -> int:
+    """Screen, or measure."""
+    if arguments.pairs is not None:
+        if arguments.tenants or arguments.lists:
+            raise UnusableSettings("--pairs measures and compares no party: leave --tenants and --list out")
+        print_sheet(_measured_sheet(arguments.pairs, arguments.threshold), arguments.format)
+        return OK
+    if not arguments.lists:
+        raise UnusableSettings("give --tenants and at least one --list, or --pairs to measure")
+    _screen(doors, arguments, tenants_path(arguments), now().date())
+    return OK
+
+
+def _screen(doors: Doors, arguments: argparse.Namespace, tenants: Path, today: date) -> None:
+    at = arguments.at or today
+    if arguments.statements and at != today:
+        raise UnusableSettings("--statements: what is found today was not known on another day; leave --at out")
+    directory, titles = doors.read_directory(tenants), doors.read_titles()
+    lists = [read_list(path, titles, min_rows=arguments.min_rows) for path in arguments.lists]
+    _report([problem for each in lists for problem in each.problems], accept=arguments.accept_rest)
+    entries = united([each.entries for each in lists])
+    brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(titles.values())))
+    _report_unknown(list(_unknown(brought, directory, entries)), accept=arguments.accept_rest)
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    screening = screen(parties_of(directory, at), entries, arguments.threshold, processes=processes)
+    held = statements_in(said_of_lists(directory, at))
+    hits = decided(screening.hits, [*held, *brought], at)
+    if arguments.statements:
+        digests = " ".join(each.digest[:12] for each in lists)
+        told = statements_of(screening, hits, at, f"lists {digests}")
+        _write(not_dated_anew(told, held, at), arguments.statements)
+    print_sheet(_sheet(screening, hits, lists, at, with_names=arguments.names), arguments.format)
+
+
+def _determinations(arguments: argparse.Namespace, asked: Asked) -> tuple[Statement, ...]:
+    if arguments.decisions is None:
+        return ()
+    return read_file(arguments.decisions, asked, "determinations").read.whole(arguments.decisions)
+
+
+def _unknown(brought: Sequence[Statement], directory: Directory, entries: pl.DataFrame) -> Iterator[str]:
+    """Decisions that can silence nothing, for what they are about is not there. Of lists not given nothing is said."""
+    parties = frozenset(directory.frame["subject"]) | frozenset(directory.frame["value"]) if brought else frozenset()
+    known, lists = frozenset(entries.select("list", "entry").iter_rows()), frozenset(entries["list"])
+    for each in brought:
+        code, entry = (each.value, each.detail or "") if each.predicate == "listed_on" else _parts(each.value)
+        if each.subject not in parties:
+            yield f"{each.subject}: no party of this id is known"
+        if code in lists and (code, entry) not in known:
+            yield f"{each.subject}, {code}:{entry}: no entry of this id is in the lists given"
+
+
+def _parts(reference: str) -> tuple[str, str]:
+    code, _, entry = reference.partition("@")[0].partition(":")
+    return code, entry
+
+
+def _write(statements: Sequence[Statement], path: Path) -> None:
+    """As ``tenants import`` reads them. When they came to be known the store says, and takes back by itself."""
+    frame = frame_of(statements).select([name for name in STATEMENTS if name != "known_to"])
+    try:
+        write_whole(path, frame.write_csv)
+    except CannotWrite as error:
+        raise UnusableSettings(f"--statements: {error}") from error
+
+
+def _report_unknown(problems: Sequence[str], *, accept: bool) -> None:
+    """Name every decision about whom or what nobody knows, which is mostly a slip of the pen."""
+    for problem in problems:
+        errors.print(f"flopwatch: --decisions: {shown(problem)}", soft_wrap=True)
+    if problems and not accept:
+        raise UnusableSettings(
+            f"--decisions: about parties or entries that nobody knows: {len(problems)}; put the ids right, or go "
+            "on without them by --accept-rest"
+        )
+
+
+def _report(problems: Sequence[KycProblem], *, accept: bool) -> None:
+    """Name every row that was not read; without leave to go on without them nothing is compared."""
+    for problem in problems:
+        errors.print(f"flopwatch: {shown(problem.text)}", soft_wrap=True)
+    if problems and not accept:
+        raise UnusableSettings(
+            f"--list: rows that cannot be read: {len(problems)}, and a party may be behind each; put them right, or "
+            "go on without them by --accept-rest"
+        )
+
+
+def _sheet(
+    screening: Screening, hits: pl.DataFrame, lists: Sequence[ScreeningList], at: date, *, with_names: bool
+) -> Sheet:
+    names = dict(screening.parties.select("party_id", "name").iter_rows()) if with_names else {}
+    rows = hits.to_dicts()
+    possible = len({row["party_id"] for row in rows if row["verdict"] == Verdict.POSSIBLE.value})
+    head = {
+        "at": at.isoformat(),
+        "threshold": screening.threshold,
+        "parties": screening.parties.height,
+        "entries": screening.entries.height,
+        "parties_possible": possible,
+        "lists": [
+            {"file": each.path.name, "rows": each.rows, "accepted": each.accepted, "digest": each.digest}
+            for each in lists
+        ],
+    }
+    said = (
+        f"Parties compared with {head['entries']} entries: {head['parties']}, as known on {at.isoformat()}; a person "
+        f"has to look at {possible}. A score is how much names resemble each other; {screening.threshold:g} or more is "
+        "possible, and so is whoever has a listed party's address; no match clears nobody."
+    )
+    columns = ("party", *(("name",) if with_names else ()), "entry", "listed as", "score", "verdict", "beside", "why")
+    grid = Grid(
+        title="Hits",
+        columns=columns,
+        rows=tuple(_row(row, names) for row in rows),
+        empty="No name comes near an entry.",
+    )
+    content = {**head, "hits": [{**row, **_named(row, names)} for row in rows]}
+    return Sheet(blocks=(said, grid), content=content)
+
+
+def _named(row: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    return {"party_name": names[str(row["party_id"])]} if names else {}
+
+
+def _row(row: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
+    listed = str(row["entry_name"])
+    if row["matched_name"] not in ("", row["entry_name"]):
+        listed += f", by its alias {row['matched_name']}"
+    party = str(row["party_id"])
+    return (
+        party,
+        *((names[party],) if names else ()),
+        str(row["reference"]),
+        listed,
+        f"{row['score']:.2f}",
+        str(row["verdict"]),
+        _beside(row),
+        str(row["explanation"]) + ("; by an alias of the party" if row["party_alias"] else ""),
+    )
+
+
+def _beside(row: Mapping[str, object]) -> str:
+    """What stands beside the names and is in no score."""
+    agree = {"yes": "same country", "no": "another country", "unknown": "country unknown"}[str(row["countries_agree"])]
+    return f"{agree}, same address" if row["shares_address"] else agree
+
+
+def _measured_sheet(path: Path, threshold: float) -> Sheet:
+    pairs = read_pairs(path)
+    measured = {each: measure(pairs, each) for each in sorted({*THRESHOLDS, threshold})}
+    at = measured[threshold]
+    said = (
+        f"Pairs: {len(pairs)}, of one party: {at.right + at.missed}. At the threshold {threshold:g}: "
+        f"F1 {_share(at.f1)}, precision {_share(at.precision)}, recall {_share(at.recall)}."
+    )
+    columns = ("threshold", "F1", "precision", "recall", "right", "wrong", "missed")
+    grid = Grid(title="At other thresholds", columns=columns, rows=tuple(map(_measured_row, measured.values())))
+    content = {"pairs": len(pairs), "threshold": threshold, "at": [_plain(each) for each in measured.values()]}
+    return Sheet(blocks=(said, grid), content=content)
+
+
+def _measured_row(each: Measured) -> tuple[str, ...]:
+    counts = (each.right, each.wrong, each.missed)
+    return f"{each.threshold:g}", *map(_share, (each.f1, each.precision, each.recall)), *map(str, counts)
+
+
+def _plain(each: Measured) -> dict[str, float | None]:
+    names = ("threshold", "f1", "precision", "recall", "right", "wrong", "missed")
+    return {name: getattr(each, name) for name in names}
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share:.3f}"
