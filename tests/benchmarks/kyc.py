@@ -12,6 +12,7 @@ each with its bar. Exit code 1 above a bar. Seconds are of a machine that does n
 import argparse
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +25,9 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # in place of this folder, wher
 import polars as pl  # noqa: E402 - found through the line above
 from support.screening import EL  # noqa: E402
 
+from policy.kyc.screening.kept import keep, read_kept, screen_again  # noqa: E402
 from policy.kyc.screening.lists import ENTRIES  # noqa: E402
-from policy.kyc.screening.screen import PARTIES, rescreen, screen  # noqa: E402
+from policy.kyc.screening.screen import PARTIES, Screening, rescreen, screen  # noqa: E402
 
 SCREENING_BAR = 60.0
 RESCREENING_BAR = 2.0
@@ -160,6 +162,13 @@ def peak_gib(processes: int) -> float:
     return (own + processes * largest_child) / 1024 / 1024
 
 
+def _from_kept(folder: Path, again: Screening) -> None:
+    """Read what was kept and compare what changed, as the command does; the hits are those found above."""
+    kept = read_kept(folder)
+    found = screen_again(kept, again.parties, again.entries, again.threshold, processes=2)
+    assert found.hits.equals(again.hits)
+
+
 def main() -> int:
     """Measure. Returns 1 above a bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -181,6 +190,9 @@ def main() -> int:
         f"screening again after {CHANGED} entries changed", RESCREENING_BAR, lambda: rescreen(first, None, changed)
     )
     print(f"hits {again.hits.height}")
+    with tempfile.TemporaryDirectory() as folder:
+        timed("keeping it in a folder", None, lambda: keep(first, Path(folder)))
+        timed("the same change in a new process, from what was kept", None, lambda: _from_kept(Path(folder), again))
     peak = peak_gib(given.processes)
     print(f"peak memory, all processes: {peak:.2f} GiB (bar {MEMORY_BAR:g} GiB)")
     return 0 if quick and quick_again and peak <= MEMORY_BAR else 1

@@ -306,6 +306,17 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     assert content["lists"][0]["rows"] == 1
 
 
+def test_the_command_keeps_what_it_compared(tmp_path: Path, run: Run) -> None:
+    """With --keep the next screening says the same, also of a list that has changed since."""
+    path, kept = a_list(tmp_path, csl_text({"name": "Example Secret"})), tmp_path / "kept"
+    about = ("--tenants", "kyc", "--list", path, "--at", "2026-11-29", "--format", "json")
+    first = run(*about, "--keep", kept)
+    assert (kept / "about.json").exists()
+    assert run(*about, "--keep", kept) == first == run(*about)
+    a_list(tmp_path, csl_text({"name": "Example Secret"}, {"name": "Omega"}))
+    assert run(*about, "--keep", kept) == run(*about) != first
+
+
 def test_the_command_and_decisions(tmp_path: Path, run: Run) -> None:
     """A decision from a file silences its hit in what is shown; what is written stays what the comparison came to."""
     path, out = a_list(tmp_path, csl_text({"name": "Example Secret"})), tmp_path / "out.csv"

@@ -20,11 +20,12 @@ from policy.commands.tenants.common import add_part, now, read_day, tenants_path
 from policy.files import CannotWrite, write_whole
 from policy.kyc.importing.forms import Asked, read_file
 from policy.kyc.problems import KycProblem
+from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.lists import ScreeningList, read_list, united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
 from policy.kyc.screening.pairs import Measured, measure, read_pairs
 from policy.kyc.screening.parties import parties_of, said_of_lists
-from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict, screen
+from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict
 from policy.kyc.statements import STATEMENTS, Directory, Statement, frame_of
 from policy.kyc.statements import statements_of as statements_in
 from policy.settings import UnusableSettings
@@ -36,6 +37,7 @@ EXAMPLES = """  flopwatch tenants screen --tenants kyc --list consolidated.csv
   flopwatch tenants screen --tenants kyc --list consolidated.json --list own.csv --threshold 0.85 --names
   flopwatch tenants screen --tenants kyc --list consolidated.csv --decisions decided.csv --statements screened.csv
   flopwatch tenants import screened.csv --source screening --tenants kyc
+  flopwatch tenants screen --tenants kyc --list consolidated.csv --keep /var/lib/flopwatch/screening    each day
   flopwatch tenants import decided.csv --source determinations --tenants kyc
   flopwatch tenants screen --pairs pairs.csv
 
@@ -93,6 +95,10 @@ def add_screen(parts: Parsers, read_directory: ReadDirectory, read_titles: ReadT
         metavar="FILE",
         help="write what it came to today, to be imported with --source screening",
     )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR",
+        help="keep the screening there, with names, and compare the next time only what changed since",
+    )  # fmt: skip
     parser.add_argument("--names", action="store_true", help="print the parties' names too")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="measure on CSV with name1, name2, is_match instead")
     parser.set_defaults(run=partial(run, Doors(read_directory=read_directory, read_titles=read_titles)))
@@ -133,7 +139,10 @@ def _screen(doors: Doors, arguments: argparse.Namespace, tenants: Path, today: d
     brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(titles.values())))
     _report_unknown(list(_unknown(brought, directory, entries)), accept=arguments.accept_rest)
     processes = min(os.cpu_count() or 1, MOST_PROCESSES)
-    screening = screen(parties_of(directory, at), entries, arguments.threshold, processes=processes)
+    kept = read_kept(arguments.keep) if arguments.keep else None
+    screening = screen_again(kept, parties_of(directory, at), entries, arguments.threshold, processes=processes)
+    if arguments.keep:
+        _keep(screening, arguments.keep)
     held = statements_in(said_of_lists(directory, at))
     hits = decided(screening.hits, [*held, *brought], at)
     if arguments.statements:
@@ -173,6 +182,13 @@ def _write(statements: Sequence[Statement], path: Path) -> None:
         write_whole(path, frame.write_csv)
     except CannotWrite as error:
         raise UnusableSettings(f"--statements: {error}") from error
+
+
+def _keep(screening: Screening, folder: Path) -> None:
+    try:
+        keep(screening, folder)
+    except (CannotWrite, OSError) as error:
+        raise UnusableSettings(f"--keep {folder}: {error}") from error
 
 
 def _report_unknown(problems: Sequence[str], *, accept: bool) -> None:
