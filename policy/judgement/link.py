@@ -82,14 +82,6 @@ IN_FILE = {
     LinkState.LINKED: "the know-your-customer file has that tenant",
     LinkState.UNKNOWN_TENANT: "the know-your-customer file does not have that tenant",
 }
-TIMES = schema(
-    {
-        "run_id": pl.String,
-        "tenant_id": pl.String,
-        "first": pl.Date,
-        "last": pl.Date,
-    }
-)
 PARTS = ("tenant_id", "first_era", "last_era", "knowledge")
 """What a span is made of; null where nobody was named."""
 SPANS = schema(
