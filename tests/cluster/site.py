@@ -280,7 +280,9 @@ class Site:
             plane.kubectl("uncordon", NODE)
         for name in TENANTS:
             plane.kubectl("delete", "deployments,jobs,pods", "--all", "-n", name, "--wait=true", "--timeout=60s")
-        self.start_plugin(*self.uuids())
+        if self.devices.read_text(encoding="ascii").split() != self.uuids():  # anew, it makes the kubelet refuse pods
+            self.start_plugin(*self.uuids())
+            wait("the node offers its GPUs", lambda: self.offered() == GPUS)
 
     def tenant(self, name: str) -> None:
         """A namespace whose label claims a tenant."""
