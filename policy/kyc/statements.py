@@ -6,7 +6,8 @@ counts as always, for a parent that is found on day 40 speaks about days 1 to 39
 are the days between which the provider held it to be true; null: from the beginning, and still.
 
 Sources may contradict one another. Both statements stay, and whoever asks sees both. Within one source a newer
-statement (by ``as_of``) takes the place of an older one, where the two cannot be beside each other.
+statement (by ``as_of``) takes the place of an older one, where the two cannot be beside each other. An undated one
+is not known to be older than any, and so stays too.
 """
 
 import hashlib
@@ -121,8 +122,8 @@ class View:
         What is said of a subject on a day, the newest of each source, the best known first.
 
         Of a predicate with many values the newest of each source and value; where one of these is the subject itself,
-        it and the others exclude each other, and the newer word of a source stands. Where two are equally new both are
-        there: in which order statements were read changes nothing.
+        it and the others exclude each other, and the newer word of a source stands. Where two are equally new, or one
+        is undated, both are there: in which order statements were read changes nothing.
         """
         holding = [each for each in self._said(subject, predicate) if each.holds(at)]
         if len(holding) < 2:
@@ -269,7 +270,7 @@ _CONFIDENCE = list(Confidence)
 
 def _newest(statements: Sequence[Statement]) -> list[Statement]:
     newest = max(map(_as_of, statements))
-    return [each for each in statements if _as_of(each) == newest]
+    return [each for each in statements if each.as_of is None or _as_of(each) == newest]
 
 
 def _not_superseded(statements: Sequence[Statement]) -> Iterator[Statement]:
@@ -279,7 +280,7 @@ def _not_superseded(statements: Sequence[Statement]) -> Iterator[Statement]:
         key = (each.source, each.value == SELF)
         newest[key] = max(newest.get(key, date.min), _as_of(each))
     for each in statements:
-        if newest.get((each.source, each.value != SELF), date.min) <= _as_of(each):
+        if each.as_of is None or newest.get((each.source, each.value != SELF), date.min) <= _as_of(each):
             yield each
 
 

@@ -139,9 +139,9 @@ files = st.lists(said_at_random, max_size=30).map(lambda some: (said(f"{TENANT} 
 
 
 def told_of(found: Headquarters) -> tuple[object, ...]:
-    """What an answer says, in no order: where several say the same, the one whose id comes first is named first."""
+    """What an answer says, word by word in no order: of several, the one whose id comes first is named first."""
     replies = [getattr(found, name) for name in QUESTIONS]
-    said_of_each = ((str(each.answer), each.reason.split("; "), each.sources) for each in replies)
+    said_of_each = ((str(each.answer), re.findall(r"[\w.-]+", each.reason), each.sources) for each in replies)
     return (*said_of_each, len(found.conflicts))
 
 

@@ -26,11 +26,11 @@ def values(*said: Statement) -> set[str]:
 
 @pytest.mark.parametrize("predicate", ABOVE)
 def test_nobody_else_and_somebody(predicate: str) -> None:
-    """Of "nobody else" and somebody, by one source, the newer word stands, and one without a day is the older."""
+    """Of "nobody else" and somebody, by one source, the newer word stands, and one without a day stays beside it."""
     assert values(*of(predicate, ("p-2", EARLY), (SELF, LATE))) == {SELF}
     assert values(*of(predicate, (SELF, EARLY), ("p-2", LATE), ("p-3", EARLY))) == {"p-2", "p-3"}
-    assert values(*of(predicate, ("p-2", None), (SELF, LATE))) == {SELF}
-    assert values(*of(predicate, (SELF, None), ("p-2", LATE))) == {"p-2"}
+    assert values(*of(predicate, ("p-2", None), (SELF, LATE))) == {"p-2", SELF}
+    assert values(*of(predicate, (SELF, None), ("p-2", LATE))) == {SELF, "p-2"}
     assert values(*of(predicate, ("p-2", EARLY), (SELF, LATE), ("p-3", LATE))) == {SELF, "p-3"}
 
 
@@ -59,13 +59,13 @@ def test_equally_new(predicate: str) -> None:
     order=st.randoms(use_true_random=False),
 )
 def test_the_newest_word_is_always_there(said: list[tuple[str, date | None]], order: object) -> None:
-    """Whatever the order, the newest word is there, and of "nobody" and somebody both only where equally new."""
+    """In any order: the newest and the undated words are there; dated "nobody" and somebody only if equally new."""
     statements = of("acts_for", *said)
     found = View(statements).of("p-1", "acts_for", AT)
     order.shuffle(statements)  # type: ignore[attr-defined]
     assert View(statements).of("p-1", "acts_for", AT) == found
-    newest = max(day or date.min for _, day in said)
-    assert {value for value, day in said if (day or date.min) == newest} <= {each.value for each in found}
-    nobody = [each.as_of for each in found if each.value == SELF]
-    somebody = [each.as_of or date.min for each in found if each.value != SELF]
-    assert not nobody or not somebody or (nobody[0] or date.min) == max(somebody) == newest
+    newest = max((day for _, day in said if day), default=None)
+    assert {each for each in said if each[1] in (None, newest)} <= {(each.value, each.as_of) for each in found}
+    nobody = {each.as_of for each in found if each.as_of and each.value == SELF}
+    somebody = {each.as_of for each in found if each.as_of and each.value != SELF}
+    assert not nobody or not somebody or nobody == {max(somebody)} == {newest}
