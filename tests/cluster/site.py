@@ -160,8 +160,9 @@ class Site:
 
     def token_path(self) -> str:
         """Where the kubelet keeps the token of the collector's pod, as the machine has it."""
-        pod = self.collector_pod(ready=True)
-        assert pod is not None, "no collector is ready"
+        wait("the collector is ready", lambda: self.collector_pod(ready=True), seconds=60, told=self.told)
+        pod = self.collector_pod()
+        assert pod is not None, "no collector is there"
         return f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~projected/api-access/..data/token"
 
     def collector_token(self) -> str:
