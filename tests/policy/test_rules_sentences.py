@@ -117,7 +117,7 @@ SERVING = {"verdict": "not_training"}
 OWNED = {
     "owner_listed_rule_on": "yes",
     "list_reason": "p-1 was compared with lists: no match; listed owners who count hold nothing of p-1; the Affiliates "
-    "Rule on 2026-06-20 is stayed; p-3 (EL) holds 30 % of p-1; p-4 (EL) holds 30 % of p-1",
+    "Rule is stayed from 2025-11-10 on; p-3 (EL) holds 30 % of p-1; p-4 (EL) holds 30 % of p-1",
 }
 SUBJECTS_OF |= {
     "restricted": [

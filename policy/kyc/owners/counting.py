@@ -12,6 +12,7 @@ from datetime import date
 
 from policy.facts.evidence import Answer, Evidence
 from policy.facts.party_lists import Added, Owners, PartyLists
+from policy.facts.period import BEFORE_RECORDS
 from policy.facts.switches import State, Switches, SwitchState
 from policy.kyc.owners.chains import OwnersAbove
 from policy.kyc.owners.listing import ListState
@@ -49,11 +50,12 @@ class Law:
 
     @property
     def words(self) -> str:
-        """How the switch stands, for a reviewer."""
+        """How the switch stands, and from when on, for a reviewer."""
         if self.state is None:
-            return f"how the Affiliates Rule stood on {self.at.isoformat()} is not known"
+            return "how the Affiliates Rule stood is not known"
+        first = "" if self.state.valid_from == BEFORE_RECORDS else f" from {self.state.valid_from.isoformat()} on"
         unverified = ", which nobody has verified" if self.state.source.evidence is Evidence.UNVERIFIED else ""
-        return f"the Affiliates Rule on {self.at.isoformat()} is {self.state.state.replace('_', ' ')}{unverified}"
+        return f"the Affiliates Rule is {self.state.state.replace('_', ' ')}{first}{unverified}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
