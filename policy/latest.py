@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 Content = TypeVar("Content")
 Refusal = TypeVar("Refusal", bound=Exception)
+NOTHING = object()
+"""Beside fingerprints, of which None is one: that nothing was told yet."""
 
 
 class Latest(Generic[Content]):
@@ -21,30 +23,36 @@ class Latest(Generic[Content]):
         refusal: type[Refusal],
         tell: Callable[[Refusal], None],
         watched: Callable[[Path], Path] = lambda path: path,
+        insists: bool = False,
     ) -> None:
         """
         Raises what ``read`` raises; a later ``refusal`` is only told.
 
-        ``watched``: the file that changes when a folder does.
+        ``watched``: the file that changes when a folder does. ``insists``: whether a refusal is told each time, for
+        who asks seldom, and not once for each change of the file, for who may be made to ask by anybody.
         """
         self._path = path
         self._watched = watched
         self._read = read
         self._refusal = refusal
         self._tell = tell
+        self._insists = insists
+        self._told: object = NOTHING
         self._seen = _fingerprint(watched(path))  # before the content: a change in between is then seen the next time
         self._content = read(path)
 
     def __call__(self) -> Content:
-        """The content as it stands now. What cannot be read is tried again each time, and told each time."""
+        """The content as it stands now. What cannot be read is tried again each time."""
         now = _fingerprint(self._watched(self._path))
         if now != self._seen:
             try:
                 self._content = self._read(self._path)
             except self._refusal as error:
-                self._tell(error)
+                if self._insists or now != self._told:
+                    self._tell(error)
+                self._told = now
             else:
-                self._seen = now
+                self._seen, self._told = now, NOTHING
         return self._content
 
 

@@ -66,7 +66,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
         queue=queue,
         horizon=Horizon(
             look_back=timedelta(days=settings.look_back_days),
-            stale_after=timedelta(seconds=settings.stale_after_cycles * settings.cycle_seconds),
+            stale_after=settings.stale_after,
         ),
         observe=observe,
     )
@@ -158,12 +158,24 @@ def _latest(register: _Register, path: Path) -> Latest[object]:
     """Tells in the log that a file was refused and where, and nothing that it holds."""
 
     def tell(error: Exception) -> None:
-        problems = error.problems if isinstance(error, KycError) else ()
-        log.error("%s.refused problems=%d, the last good file stays in force", register.setting, len(problems) or 1)
-        for problem in problems[:LOGGED_PROBLEMS]:
-            log.error("%s.problem at=%s", register.setting, problem.place)
+        places = _places(error)
+        log.error("%s.refused problems=%d, the last good file stays in force", register.setting, len(places))
+        for place in places[:LOGGED_PROBLEMS]:
+            log.error("%s.problem at=%s", register.setting, place)
 
-    return Latest(path, read=register.read, refusal=register.refusal, tell=tell, watched=register.watched)
+    read, watched, refusal = register.read, register.watched, register.refusal
+    return Latest(path, read=read, refusal=refusal, tell=tell, watched=watched, insists=True)
+
+
+def _places(error: Exception) -> list[str]:
+    """Where the problems of a refused register are."""
+    match error:
+        case KycError():
+            return [each.place for each in error.problems]
+        case MappingError() | FactsError():
+            return [error.place]
+        case _:
+            raise TypeError(f"{type(error).__name__} does not say where it is") from error
 
 
 def find_targets(text: str) -> Find:

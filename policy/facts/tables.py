@@ -37,6 +37,11 @@ class FactsError(ValueError):
         self.problem = problem
         self.remedy = remedy
 
+    @property
+    def place(self) -> str:
+        """Where it is said, and nothing of what is said."""
+        return _on_one_line(f"{self.file}, {self.table}, {self.field}")
+
 
 def _on_one_line(text: str) -> str:
     """The text without line breaks and what a terminal would obey: a file may have anything in its keys and values."""

@@ -45,9 +45,9 @@ A_RUN_HAS = {
 """Every column of a run."""
 RULES_SEE = {
     "accelerators", "activities", "activity_reason", "busy_seconds", "changed", "changed_reason",
-    "controlled_by_letter", "controlled_by_listed", "day", "end_use_military_intelligence", "end_use_reason",
-    "end_use_sources", "end_use_wmd", "evidence", "first_seen", "flag_count", "flag_reason", "flag_sources",
-    "flags", "group_device_hours", "group_high_flop", "group_id", "group_likely_flop", "group_low_flop",
+    "controlled_by_letter", "controlled_by_listed", "day", "differing", "end_use_military_intelligence",
+    "end_use_reason", "end_use_sources", "end_use_wmd", "evidence", "first_seen", "flag_count", "flag_reason",
+    "flag_sources", "flags", "group_device_hours", "group_high_flop", "group_id", "group_likely_flop", "group_low_flop",
     "hardware_reason", "hardware_sources", "held_seconds", "high_flop", "highest_paragraph", "hq_behalf",
     "hq_in_scope", "hq_own", "hq_parent", "hq_reason", "hq_sources", "lacking", "largest_pod_devices", "last_seen",
     "law_at", "likely_flop", "link_reason", "link_state", "list_codes", "list_law_at", "list_reason",

@@ -447,9 +447,10 @@ def test_a_store_is_watched(tmp_path: Path, store: Store) -> None:
     assert latest() is first
     imported(store, said(tmp_path, HQ + "DE"), day=1)
     assert values(latest(), on_day(1).date()) == ["DE"]
-    (store.folder / HEAD).write_text("{}")
-    assert values(latest(), on_day(1).date()) == ["DE"]
-    assert len(told) == 1
+    for times, text in enumerate(["{}", "[]"], 1):
+        (store.folder / HEAD).write_text(text)
+        assert [values(latest(), on_day(1).date()) for _ in range(3)] == [["DE"]] * 3
+        assert len(told) == times
 
 
 def test_whom_a_register_is_asked_about() -> None:

@@ -1,6 +1,7 @@
 """The registers as the engine reads them: each newest good file, and what follows from them in a judgement."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from policy.engine import Judgement, judge
 from policy.frames import empty
 from policy.judgement.inventory import inventory_of
 from policy.kyc.customers import Customers
-from policy.kyc.registers.allocations import allocation_windows
+from policy.kyc.registers.allocations import NO_ALLOCATIONS, allocation_windows
 from policy.kyc.registers.covered import COVERED
 from policy.kyc.registers.provider import Provider
 from policy.rules.pack import load_pack
@@ -75,7 +76,7 @@ def test_nothing_named_is_nothing_known() -> None:
     """Without a register nobody is known, nothing is mapped, and nothing is known of a node."""
     registers = read_registers(Settings())
     assert registers.directory.tenants == frozenset()
-    assert (registers.mappings, registers.allocations, registers.provider) == ((), None, Provider())
+    assert (registers.mappings, registers.allocations, registers.provider) == ((), NO_ALLOCATIONS, Provider())
 
 
 def test_a_mapped_workload_is_its_tenants(settings: Settings) -> None:
@@ -126,7 +127,7 @@ def test_each_register_is_read_anew(settings: Settings) -> None:
 def test_a_bad_register_leaves_the_last_good_one(
     settings: Settings, name: str, gone: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A register that is broken or gone leaves the last good one in force, and the log says which it is."""
+    """A register that is broken or gone leaves the last good one in force, and the log says which it is, and where."""
     customers = latest_customers(settings, TIERED)
     first, path = customers(), getattr(settings, name)
     path.unlink()
@@ -135,6 +136,7 @@ def test_a_bad_register_leaves_the_last_good_one(
     with caplog.at_level(logging.ERROR):
         assert customers() is first
     assert f"{name}.refused" in caplog.text
+    assert re.search(rf"{name}\.problem at=\S*{path.name}\b", caplog.text)
     assert "Secret" not in caplog.text
 
 

@@ -23,7 +23,15 @@ KEYS = (*REQUIRED, *CRITERIA, *DATES)
 
 
 class MappingError(ValueError):
-    """A file of mapping rules that was not loaded: file, table, field, what is wrong, what to write instead."""
+    """
+    A file of mapping rules that was not loaded: where, what is wrong, what to write instead.
+
+    ``place``: file, table and field, and nothing that the file says.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +66,10 @@ def read_mappings(path: Path) -> tuple[MappingRule, ...]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise MappingError(
-            f"{path}: cannot be read: {error.strerror}; give a file that this process may read"
-        ) from error
+        problem = f"cannot be read: {error.strerror}; give a file that this process may read"
+        raise MappingError(str(path), problem) from error
     except UnicodeDecodeError as error:
-        raise MappingError(f"{path}: is not UTF-8; save it as TOML in UTF-8") from error
+        raise MappingError(str(path), "is not UTF-8; save it as TOML in UTF-8") from error
     return parse_mappings(text, path.name)
 
 
@@ -71,17 +78,18 @@ def parse_mappings(text: str, file: str) -> tuple[MappingRule, ...]:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib lets through what int() says of a number too long
-        place = re.search(r"at (line \d+, column \d+|end of document)", str(error))  # the rest may repeat what is there
-        raise MappingError(f"{file}, {place[1] if place else 'whole file'}: is no TOML; correct it there") from error
+        found = re.search(r"at (line \d+, column \d+|end of document)", str(error))  # the rest may repeat what is there
+        place = f"{file}, {found[1] if found else 'whole file'}"
+        raise MappingError(place, "is no TOML; correct it there") from error
     tables = content.pop("mapping", [])
     if content or not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise MappingError(f"{file}, whole file: has something else than [[mapping]] tables; write nothing but those")
+        raise MappingError(f"{file}, whole file", "has something else than [[mapping]] tables; write nothing but those")
     return tuple(_rule(file, number, table) for number, table in enumerate(tables, start=1))
 
 
 def _rule(file: str, number: int, table: Mapping[str, object]) -> MappingRule:
     for key, problem, remedy in _faults(table):
-        raise MappingError(f"{file}, [[mapping]] {number}, {key}: {problem}; {remedy}")
+        raise MappingError(f"{file}, [[mapping]] {number}, {key}", f"{problem}; {remedy}")
     return MappingRule(number=number, **{DATES.get(key, key): value for key, value in table.items()})  # type: ignore[arg-type]  # each was checked
 
 
