@@ -25,7 +25,7 @@ from policy.judgement.hardware import describe_hardware
 from policy.judgement.inventory import inventory_of, stood_in
 from policy.judgement.link import bases_of, link_runs
 from policy.judgement.runs import find_runs
-from policy.judgement.stints import find_stints, judge_stints, most_serious
+from policy.judgement.stints import find_stints, judge_stints, most_serious_day
 from policy.kyc.customers import Customers
 from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
@@ -68,7 +68,7 @@ def judge(
     estimates = estimate_compute(linked.select(WINDOWS.names()), facts.peaks(windows["accelerator"]), facts.estimation)
     runs, stints = find_runs(estimates), find_stints(estimates)
     stint_verdicts = judge_stints(stints, facts.training_signals)
-    verdicts = most_serious(stints, stint_verdicts)
+    verdicts = most_serious_day(stints, stint_verdicts)
     links = link_runs(runs, bases_of(linked), customers.dossiers)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
@@ -162,7 +162,7 @@ class Engine:
     def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:
         """What the allocation register tells of machines for which no collector spoke, schema WINDOWS."""
         register = customers.registers.allocations
-        if register is None:
+        if register.frame.is_empty():
             return empty(WINDOWS)
         told_of = covered_by(self._each_day("spoken", since, spoken_in))
         covered = covered_until(told_of, pending, at, self.horizon.stale_after)

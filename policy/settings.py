@@ -4,6 +4,7 @@ Every setting of the centre, once: its environment variable, its unit, its defau
 The environment variable is ``FLOPWATCH_`` and the field's name in capitals; a command's flag of the same name wins.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,3 +107,8 @@ class Settings(BaseSettings):
     tokens: Annotated[Path, Field(description="file with the reviewers' token digests; see 'review add-token'")] = Path(
         "review-tokens.toml"
     )
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long a node may be silent until it counts as unwatched."""
+        return timedelta(seconds=self.stale_after_cycles * self.cycle_seconds)

@@ -25,11 +25,13 @@ EXAMPLES = """  flopwatch reconcile --billing june.csv --ledger /var/lib/flopwat
 exit codes: 0 all agree, 1 there are differences, 2 a file, a flag or the ledger cannot be used
 """
 
+SETTINGS = ("ledger", "mappings", "allocations", "provider", "facts", "cycle_seconds", "stale_after_cycles")
+
 
 def add(parsers: Parsers, summary: str) -> None:
     """Add the command."""
     parser = add_parser(parsers, "reconcile", summary, EXAMPLES)
-    add_settings(parser, ("ledger", "mappings", "allocations", "provider", "facts"))
+    add_settings(parser, SETTINGS)
     billing = "CSV or JSON Lines with tenant_id, date, gpu_hours, and accelerator if you bill by it"
     parser.add_argument("--billing", type=Path, required=True, metavar="FILE", help=billing)
     parser.add_argument("--since", type=_day, metavar="DAY", help="the first day, in UTC [the first that was billed]")

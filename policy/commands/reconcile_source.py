@@ -10,7 +10,7 @@ import polars as pl
 from collector.contract import gpu_metrics
 from policy.frames import empty
 from policy.kyc.customers import Registers
-from policy.kyc.registers.allocations import NO_ALLOCATIONS, allocation_windows
+from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
 from policy.kyc.registers.mapping import link_windows
 from policy.kyc.registers.overlaps import overlaps
@@ -43,19 +43,19 @@ class Attributed:
 def read_attributed(ledger: Ledger, settings: Settings, first: date, last: date, registers: Registers) -> Attributed:
     """Put it together, day by day, so that a year of windows never is in memory at once."""
     begins = Days(first=first, last=last).begins
-    stale_after = timedelta(seconds=settings.stale_after_cycles * settings.cycle_seconds)
     covered = covered_by(ledger.reduce("balance", paths, spoken_in) for paths in ledger.by_day("balance", since=begins))
     days = Days(first=first, last=last, measured=_span(covered))
     parts, elsewhere, cut = [empty(ATTRIBUTED)], [empty(ATTRIBUTED)], 0
-    pending = _pending(ledger, days, stale_after)
+    newest = _newest(ledger)
+    pending = _pending(newest, days, settings.stale_after)
     until = min(days.ends, datetime.now(UTC))
-    told_of = covered_until(covered, pending, until, stale_after)
-    register = registers.allocations or NO_ALLOCATIONS
+    told_of = covered_until(covered, pending, until, settings.stale_after)
+    register = registers.allocations
     registered = allocation_windows(register, told_of, days.begins, until, ledger.provenance)
     for windows in chain(_measured(ledger, days), (pending, registered)):
-        linked = link_windows(windows, registers.mappings, registers.cluster_of)
-        parts.append(attributed_hours(linked.select(WINDOWS.names()), days))
-        elsewhere.append(attributed_hours(not_registered(linked.select(WINDOWS.names()), register), days))
+        linked = link_windows(windows, registers.mappings, registers.cluster_of).select(WINDOWS.names())
+        parts.append(attributed_hours(linked, days))
+        elsewhere.append(attributed_hours(not_registered(linked, register), days))
         cut += windows.filter(spans_midnight).height
     return Attributed(
         attributed=added_up(pl.concat(parts)),
@@ -65,7 +65,7 @@ def read_attributed(ledger: Ledger, settings: Settings, first: date, last: date,
         ),
         cut=cut,
         without_cluster=_without_cluster(registers),
-        overlaps=overlaps(register, _devices_there(ledger)).filter(_touches(days)),
+        overlaps=overlaps(register, _devices_there(newest)).filter(_touches(days)),
     )
 
 
@@ -89,18 +89,23 @@ def _measured(ledger: Ledger, days: Days) -> Iterator[pl.DataFrame]:
         yield ledger.reduce("windows", paths, lambda rows: rows.filter(within))
 
 
-def _pending(ledger: Ledger, days: Days, stale_after: timedelta) -> pl.DataFrame:
-    """What nodes that are silent may have done up to the newest snapshot: their holders may hold devices still."""
+def _newest(ledger: Ledger) -> tuple[datetime, pl.DataFrame] | None:
+    """The newest snapshot of the counters, and its moment; None: nothing was ever measured."""
     snapshots = ledger.snapshots()
-    if not snapshots:
+    return (snapshots[-1], ledger.counters(snapshots[-1])) if snapshots else None
+
+
+def _pending(newest: tuple[datetime, pl.DataFrame] | None, days: Days, stale_after: timedelta) -> pl.DataFrame:
+    """What nodes that are silent may have done up to the newest snapshot: their holders may hold devices still."""
+    if newest is None:
         return empty(WINDOWS)
-    at = min(snapshots[-1], days.ends)
-    return pending_windows(ledger.counters(snapshots[-1]), at, stale_after.total_seconds(), days.begins)
+    moment, counters = newest
+    return pending_windows(counters, min(moment, days.ends), stale_after.total_seconds(), days.begins)
 
 
-def _devices_there(ledger: Ledger) -> Callable[[str], float | None]:
-    """How many devices each node has, by the newest snapshot that has the node."""
-    counters = pl.concat([empty(COUNTERS), *(ledger.counters(at) for at in ledger.snapshots()[-1:])])
+def _devices_there(newest: tuple[datetime, pl.DataFrame] | None) -> Callable[[str], float | None]:
+    """How many devices each node has, by the newest snapshot; None: of a node that is not in it nobody knows."""
+    counters = empty(COUNTERS) if newest is None else newest[1]
     devices = counters.filter(pl.col("metric") == gpu_metrics.GPUS.name).group_by("node").agg(pl.col("value").sum())
     return dict(devices.iter_rows()).get
 

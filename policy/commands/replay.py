@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts, pack = facts_and_rules(settings, scenarios)
     for line in unread(facts, scenarios):
         errors.print(shown(f"--scenario: {line}"), soft_wrap=True)
-    customers = Customers.of(read_registers(settings), facts)
+    customers = Customers.of(read_registers(settings, ("directory", "mappings", "provider")), facts)
     fill = read_fill(arguments.map, arguments.accelerator)
     warn_unknown(arguments.accelerator, facts)
     with _progress() as progress:

@@ -11,12 +11,13 @@ import polars as pl
 from policy.facts.training_signals import TrainingSignals
 from policy.frames import conform, schema
 from policy.judgement.runs import RUNS, added_up, identified
+from policy.judgement.serious import rank
 from policy.judgement.verdict import VERDICTS, Verdict, judge_training
 
 STINTS = schema({**RUNS, "day": pl.Date})
 STINT_VERDICTS = schema({**VERDICTS, "day": pl.Date})  # day: the one that was judged
 KEY = ("run_id", "day")
-SERIOUSNESS = {Verdict.TRAINING.value: 2, Verdict.UNDETERMINED.value: 1, Verdict.NOT_TRAINING.value: 0}
+SERIOUSNESS = (Verdict.TRAINING, Verdict.UNDETERMINED, Verdict.NOT_TRAINING)
 
 
 def find_stints(estimates: pl.DataFrame) -> pl.DataFrame:
@@ -30,14 +31,13 @@ def judge_stints(stints: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
     return conform(judge_training(stints, signals).with_columns(stints["day"]), STINT_VERDICTS, "verdicts on stints")
 
 
-def most_serious(stints: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+def most_serious_day(stints: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
     """
     The verdict on every run, schema STINT_VERDICTS: that of its most serious day, and of those the one of most compute.
 
     A day whose compute is not known counts as the one of most.
     """
-    compute = pl.col("high_flop").fill_null(float("inf"))
-    serious = pl.col("verdict").replace_strict(SERIOUSNESS, return_dtype=pl.Int8)
-    rows = verdicts.join(stints.select(*KEY, "high_flop"), on=KEY).sort("run_id", -serious, -compute, "day")
+    compute, serious = pl.col("high_flop").fill_null(float("inf")), rank("verdict", SERIOUSNESS)
+    rows = verdicts.join(stints.select(*KEY, "high_flop"), on=KEY).sort("run_id", serious, -compute, "day")
     first = rows.unique(subset="run_id", keep="first", maintain_order=True)
     return conform(first.select(STINT_VERDICTS.names()), STINT_VERDICTS, "verdicts on runs")

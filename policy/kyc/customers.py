@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from policy.facts.facts import Facts
 from policy.kyc.dossiers import Dossiers
-from policy.kyc.registers.allocations import Allocations
+from policy.kyc.registers.allocations import NO_ALLOCATIONS, Allocations
 from policy.kyc.registers.mapping_rules import MappingRule
 from policy.kyc.registers.provider import Provider
 from policy.kyc.statements import Directory
@@ -14,11 +14,11 @@ from policy.kyc.statements import Directory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registers:
-    """Every register as read. Of one that the provider does not keep nothing is known: it is empty, or None."""
+    """Every register as read. Of one that the provider does not keep nothing is known: it is empty."""
 
     directory: Directory = field(default_factory=lambda: Directory.of(()))
     mappings: tuple[MappingRule, ...] = ()
-    allocations: Allocations | None = None
+    allocations: Allocations = NO_ALLOCATIONS
     provider: Provider = field(default_factory=Provider)
 
     def cluster_of(self, node: str) -> str | None:

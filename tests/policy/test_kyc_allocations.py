@@ -25,11 +25,9 @@ from policy.kyc.registers.allocations import (
     allocation_windows,
     is_registered,
     read_allocations,
-    tenancies,
 )
 from policy.kyc.registers.covered import COVERED, covered_by, covered_until, spoken_in
 from policy.kyc.registers.overlaps import MORE_THAN_THERE, WHOLE_MACHINE_TWICE, overlaps
-from policy.kyc.vocabulary import Tenancy
 from policy.usage.window import BALANCE, WINDOWS
 
 HEADER = "node,serial,accelerator,devices,tenant_id,from,to,tenancy,source\n"
@@ -362,17 +360,6 @@ def _minute(number: int) -> datetime:
 
 def _minutes(first: datetime, last: datetime) -> set[int]:
     return set(range(int((first - START).total_seconds() // 60), int((last - START).total_seconds() // 60)))
-
-
-def test_tenancies_at_a_moment() -> None:
-    """A tenant has every tenancy of the rows that hold at the moment, and none of those that are over."""
-    register = a_register(
-        an_allocation(tenancy="shared"),
-        an_allocation(tenancy="colocation", node="bm-2"),
-        an_allocation(tenancy="dedicated", ends=hours(1)),
-        an_allocation(tenant_id="t-2", begins=hours(2)),
-    )
-    assert tenancies(register, hours(1)) == {"t-1": (Tenancy.COLOCATION, Tenancy.SHARED)}
 
 
 def eight(_: str) -> float | None:

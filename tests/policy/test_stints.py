@@ -9,7 +9,7 @@ from support.kyc import a_tenant, customers_of
 
 from policy.engine import Judgement, judge
 from policy.judgement.inventory import inventory_of
-from policy.judgement.stints import STINTS, find_stints, judge_stints, most_serious
+from policy.judgement.stints import STINTS, find_stints, judge_stints, most_serious_day
 from policy.rules.pack import load_pack
 
 TIERS = FACTS.with_tiers({"review": 1e19}, basis="of a test")
@@ -45,7 +45,7 @@ def test_a_stint_is_a_day_of_a_run() -> None:
 def test_the_most_serious_day_is_the_runs_verdict() -> None:
     """A run that trained on one day of three is training, and its evidence is that day's."""
     stints = find_stints(estimates_of(on_day(0, busy=0.1), on_day(1, busy=0.95), on_day(2, busy=0.1)))
-    (row,) = most_serious(stints, judge_stints(stints, FACTS.training_signals)).to_dicts()
+    (row,) = most_serious_day(stints, judge_stints(stints, FACTS.training_signals)).to_dicts()
     assert (row["verdict"], row["day"]) == ("training", date(2026, 6, 2))
 
 
@@ -89,4 +89,4 @@ def test_no_windows() -> None:
     stints = find_stints(estimates_of())
     assert stints.is_empty()
     assert stints.schema == STINTS
-    assert isinstance(most_serious(stints, judge_stints(stints, FACTS.training_signals)), pl.DataFrame)
+    assert isinstance(most_serious_day(stints, judge_stints(stints, FACTS.training_signals)), pl.DataFrame)

@@ -184,11 +184,3 @@ def _by_day(given: pl.DataFrame) -> pl.DataFrame:
     return days.with_columns(
         begins=pl.max_horizontal("begins", "day"), ends=pl.min_horizontal("ends", pl.col("day") + day)
     )
-
-
-def tenancies(register: Allocations, at: datetime) -> Mapping[str, tuple[Tenancy, ...]]:
-    """How machines are given to each tenant at a moment: all its tenancies, since one may have several."""
-    held = pl.col("begins") <= pl.lit(at, UTC_TIME)
-    ended = (pl.col("ends") <= pl.lit(at, UTC_TIME)).fill_null(value=False)
-    found = register.frame.filter(held & ~ended).group_by("tenant_id").agg(pl.col("tenancy").unique().sort())
-    return {tenant: tuple(map(Tenancy, words)) for tenant, words in found.sort("tenant_id").iter_rows()}
