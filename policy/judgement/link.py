@@ -18,7 +18,7 @@ import polars as pl
 
 from policy.facts.evidence import Answer
 from policy.frames import conform, schema
-from policy.judgement.runs import identified
+from policy.judgement.runs import IDENTITY, identified
 from policy.judgement.serious import rank
 from policy.kyc.dossier import QUESTIONS
 from policy.kyc.dossiers import Dossiers, Span
@@ -61,6 +61,7 @@ RUN_LINKS = schema(
         "link_reason": pl.String,  # why this tenant, for a reviewer; holds no name
         "changed": pl.String,
         "changed_reason": pl.String,  # known then and known now; null: nothing changed
+        "differing": pl.String,  # the answers that changed, then and now, without the day; null: nothing changed
     }
 )
 BASES = schema({"run_id": pl.String, "link_basis": pl.String, "link_note": pl.String})
@@ -93,7 +94,7 @@ SPANS = schema(
         "on_file": pl.Boolean,
         **ANSWERS,
         "changed": pl.String,
-        "differing": pl.String,  # what was answered then and is answered now
+        "differing": pl.String,  # what was answered then and is answered now; null where nothing changed
     }
 )
 
@@ -101,7 +102,8 @@ SPANS = schema(
 def bases_of(linked: pl.DataFrame) -> pl.DataFrame:
     """How each run came to its tenant, schema BASES; ``linked``: windows as :func:`link_windows` gives them."""
     serious = rank("link_basis", tuple(LinkBasis))
-    first = identified(linked).sort("run_id", serious, "link_note").unique("run_id", keep="first", maintain_order=True)
+    ways = linked.select(*IDENTITY, "workload_pod", "link_basis", "link_note").unique()
+    first = identified(ways).sort("run_id", serious, "link_note").unique("run_id", keep="first", maintain_order=True)
     return conform(first.select(BASES.names()), BASES, "bases of links")
 
 
@@ -122,9 +124,7 @@ def link_runs(runs: pl.DataFrame, bases: pl.DataFrame, dossiers: Dossiers) -> pl
             flags=pl.coalesce("flags", pl.lit([], dtype=pl.List(pl.String))),
             flag_sources=pl.coalesce("flag_sources", pl.lit([], dtype=pl.List(pl.String))),
             flag_count=pl.col("flag_count").fill_null(0.0),
-            changed_reason=pl.when(pl.col("changed") != Changed.NO.value).then(
-                pl.format("known on {}, when the run ended, and known now: {}", "last", "differing")
-            ),
+            changed_reason=pl.format("known on {}, when the run ended, and known now: {}", "last", "differing"),
         )
         .with_columns(link_reason=_reason())
     )
@@ -167,13 +167,15 @@ def _row(
     return {**today, "on_file": known is not None, "changed": changed.value, "differing": differing}
 
 
-def _changed(then: Mapping[str, object], now: Mapping[str, object]) -> tuple[Changed, str]:
-    """What became of the answers, and those that differ, in words."""
+def _changed(then: Mapping[str, object], now: Mapping[str, object]) -> tuple[Changed, str | None]:
+    """What became of the answers, and those that differ, in words; None: nothing became of them."""
     differ = [name for name in HELD_AGAINST if then[name] != now[name]]
     words = ", ".join(f"{HELD_AGAINST[name][0]} {then[name]} then, {now[name]} now" for name in differ)
     if any(_is_worse(name, str(then[name]), str(now[name])) for name in differ):
         return Changed.WORSE, words
-    return (Changed.TAKEN_BACK if any(then[name] == Answer.YES.value for name in differ) else Changed.NO), words
+    if any(then[name] == Answer.YES.value for name in differ):
+        return Changed.TAKEN_BACK, words
+    return Changed.NO, None
 
 
 def _is_worse(name: str, then: str, now: str) -> bool:

@@ -221,7 +221,7 @@ def _answers(rule: Rule, rows: list[Row]) -> tuple[str, ...]:
     if set(LISTS) & set(asked):
         found |= {f"list {code}" for row in rows for code in row["list_codes"]}
     if "changed" in rule.when.fields:
-        found |= {row["changed_reason"].partition("known now: ")[2] for row in rows if row["changed_reason"]}
+        found |= {row["differing"] for row in rows if row["differing"]}
     return tuple(sorted(found))
 
 

@@ -151,6 +151,7 @@ SUBJECT: dict[str, Any] = {
     "flag_sources": [],
     "changed": "no",
     "changed_reason": None,
+    "differing": None,
     "us_person": "yes",
     "possession": "no",
     "named_hardware": "yes",
