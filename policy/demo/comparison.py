@@ -48,6 +48,7 @@ AGREE = "both agree"
 NOTABLE_HOURS = 1.0
 
 only_flopwatch = (pl.col("usual_says") == NOTHING) & (pl.col("flopwatch_says") != NOTHING)
+no_amount = pl.col("flopwatch_says") == SAYS[Strength.PRESENT]
 only_usual = (pl.col("usual_says") != NOTHING) & (pl.col("flopwatch_says") == NOTHING)
 
 
@@ -108,6 +109,7 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
         low_flop=total("run_low_flop"),
         high_flop=known_total("run_high_flop"),
         flopwatch_says=found.max().replace_strict(says, default=NOTHING, return_dtype=pl.String),
+        by_letter=(pl.col("controlled_by_letter") != "no").any(),
         **{name: pl.col(name).first() for name in TOLD},
     )
 
@@ -130,8 +132,10 @@ def _because() -> pl.Expr:
         .then(pl.lit("listed owners hold a half of it: a country column has no owners, nor a rule that is stayed"))
         .when(shared >= NOTABLE_HOURS)
         .then(pl.format("shared GPU: its {} hours are counted whole for each sharer", shared.round(1)))
-        .when(only_flopwatch & (pl.col("flopwatch_says") == SAYS[Strength.PRESENT]))
+        .when(only_flopwatch & no_amount & pl.col("by_letter"))
         .then(pl.lit("no amount decides: what it uses is controlled by letter, or may be"))
+        .when(only_flopwatch & no_amount)
+        .then(pl.lit("no amount decides: a country column has no lists, owners, end use or possession"))
         .when(only_flopwatch & (pl.col("link_state") != "linked"))
         .then(pl.lit("no tenant to look up: nobody's row in a table of tenants"))
         .when(only_flopwatch & ~large & (unseen >= NOTABLE_HOURS))
