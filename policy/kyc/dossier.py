@@ -22,7 +22,7 @@ from policy.kyc.owners.possible import owner_possible
 from policy.kyc.owners.restricted import ask_restricted, restricted_by_some
 from policy.kyc.reply import Reply
 from policy.kyc.statements import View
-from policy.kyc.vocabulary import Tenancy
+from policy.kyc.vocabulary import most_handed_over
 
 YES_UNKNOWN_NO = (Answer.YES, Answer.UNKNOWN, Answer.NO)
 HEADQUARTERS = MappingProxyType(dict.fromkeys(("hq_in_scope", "hq_own", "hq_parent", "hq_behalf"), YES_UNKNOWN_NO))
@@ -137,10 +137,6 @@ def ask(view: View, tenant_id: str, at: date, facts: Facts, before: View | None 
     )
 
 
-TENANCIES = tuple(map(str, Tenancy))
-"""In the order of how much is handed over."""
-
-
 def _tenancy(view: View, tenant_id: str, at: date) -> str | None:
     """How machines are given to it; of several ways the one that hands over most."""
-    return max(view.values(tenant_id, "tenancy", at), key=TENANCIES.index, default=None)
+    return most_handed_over(view.values(tenant_id, "tenancy", at))

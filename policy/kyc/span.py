@@ -14,7 +14,8 @@ from types import MappingProxyType
 import polars as pl
 
 from policy.frames import DataType, schema
-from policy.kyc.dossier import ALWAYS_TOLD, END_USE, HEADQUARTERS, LISTS, QUESTIONS, STRIKING, TENANCIES, Dossier, Told
+from policy.kyc.dossier import ALWAYS_TOLD, END_USE, HEADQUARTERS, LISTS, QUESTIONS, STRIKING, Dossier, Told
+from policy.kyc.vocabulary import most_handed_over
 
 BEGINNING = date.min
 """The era before the first change that is known of."""
@@ -62,7 +63,6 @@ def answers_over(eras: Sequence[Era]) -> Mapping[str, object]:
     last = eras[-1]
     of_lists = [worst[name] for name in LISTS]
     striking = next((each for each in of_lists if each.told.answer in STRIKING), of_lists[0])
-    tenancies = [each.dossier.tenancy for each in eras if each.dossier.tenancy]
     shown = [worst[name] for name in LISTS if name in ALWAYS_TOLD or worst[name].told.answer in STRIKING]
     return MappingProxyType(
         {
@@ -73,7 +73,7 @@ def answers_over(eras: Sequence[Era]) -> Mapping[str, object]:
             **_said("list", shown, last),
             **_said("end_use", [worst[name] for name in END_USE], last),
             "list_codes": list(dict.fromkeys(code for each in eras for code in each.dossier.codes)),
-            "tenancy": max(tenancies, key=TENANCIES.index, default=None),
+            "tenancy": most_handed_over(each.dossier.tenancy for each in eras),
             "hq_era": worst["hq_in_scope"].era.begins,
             "list_era": striking.era.begins,
         }

@@ -9,7 +9,7 @@ A tenant is an account, a party is who stands behind it. Both have opaque ids; a
 each account may use one id for the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -35,13 +35,28 @@ class ValueKind(StrEnum):
 
 
 class Tenancy(StrEnum):
-    """How machines are given. ``shared``: containers or virtual machines on machines that others use as well."""
+    """
+    How machines are given, by how much is handed over.
+
+    ``shared``: containers or virtual machines on machines that others use as well.
+    """
 
     SHARED = "shared"
     DEDICATED = "dedicated"
     BARE_METAL = "bare_metal"
     COLOCATION = "colocation"
     CUSTOMER_OWNED = "customer_owned"
+
+
+def most_handed_over(told: Iterable[str | None]) -> str | None:
+    """
+    Of several tenancies the one that hands over most; None: not known.
+
+    ``told`` has None for machines or days of which nobody tells: beside these "shared" is not known of all.
+    """
+    words = list(told)
+    most = max((each for each in words if each), key=[*map(str, Tenancy)].index, default=None)
+    return None if most == Tenancy.SHARED and None in words else most
 
 
 class PartyKind(StrEnum):

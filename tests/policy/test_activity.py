@@ -1,7 +1,9 @@
 """Whose machines a run is on, how they were given, and which activity that could be."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -46,15 +48,27 @@ site = "s-1"
 entity = "e-us"
 nodes = ["node-b*"]
 """
+BARE_METAL = """
+[[cluster]]
+id = "c-metal"
+site = "s-1"
+entity = "e-sg"
+nodes = ["node-m*"]
+tenancy = "bare_metal"
+"""
 HEAD = "node,serial,accelerator,devices,tenant_id,from,to,tenancy,source\n"
 
 
 def described(
-    nodes: list[str], tenancy: str | None = None, paragraph: str = "3A090.a", **registers: Any
+    nodes: list[str],
+    tenancy: str | None = None,
+    paragraph: str = "3A090.a",
+    run: Mapping[str, str] = MappingProxyType({}),
+    **registers: Any,
 ) -> dict[str, Any]:
     """Describe one run of a week in June on some nodes, of a tenant with this tenancy on file."""
     first, last = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 8, tzinfo=UTC)
-    runs = runs_frame(a_run(run_id="r-1", tenant_id="t-1", nodes=nodes, first_seen=first, last_seen=last))
+    runs = runs_frame(a_run(run_id="r-1", tenant_id="t-1", nodes=nodes, first_seen=first, last_seen=last, **run))
     links = pl.DataFrame({"run_id": ["r-1"], "tenancy": [tenancy]}, schema={"run_id": pl.String, "tenancy": pl.String})
     hardware = pl.DataFrame({"run_id": ["r-1"], "highest_paragraph": [paragraph]})
     given = {"provider": parse_provider(REGISTER, "provider.toml"), **registers}
@@ -81,6 +95,12 @@ def test_nothing_known_takes_nothing_away() -> None:
     row = described(["node-a1"], provider=parse_provider("", "provider.toml"))
     assert (row["tenancy"], row["possession"], row["us_person"]) == ("unknown", "unknown", "unknown")
     assert row["activities"] == ["provision", "in_country_transfer", "us_person_support"]
+
+
+def test_on_machines_that_nobody_names() -> None:
+    """A run of which nobody knows the nodes, as of a recording, is described by the file, or as not known."""
+    assert described([])["tenancy"] == "unknown"
+    assert described([], "shared")["possession"] == "no"
 
 
 def test_several_nodes() -> None:
@@ -122,3 +142,50 @@ def test_another_machine_of_the_tenant_says_nothing(tmp_path: Path) -> None:
     path.write_text(HEAD + "node-x,,,8,t-1,2026-05-01,,bare_metal,orders\n", encoding="utf-8")
     row = described(["node-a1"], allocations=read_allocations(path))
     assert (row["tenancy"], row["possession"]) == ("shared", "no")
+
+
+@pytest.mark.parametrize(
+    ("row", "nodes", "known"),
+    [
+        ("node-b1,,,8,t-1,2026-05-01,,shared,orders\n", ["node-b1", "node-b2"], ("unknown", "unknown")),
+        ("node-b1,,,8,t-1,2026-06-03,2026-06-04,shared,orders\n", ["node-b1"], ("unknown", "unknown")),
+        ("node-b1,,,8,t-1,2026-05-01,,bare_metal,orders\n", ["node-b1", "node-b2"], ("bare_metal", "yes")),
+        ("node-b1,,,8,t-1,2026-05-01,,shared,orders\n", ["node-b1", "node-a1"], ("shared", "no")),
+        ("node-a1,,,8,t-1,2026-05-01,,shared,orders\n", ["node-a1", "node-m1"], ("bare_metal", "yes")),
+        (
+            "node-b1,,,4,t-1,2026-05-01,2026-06-05,shared,orders\nnode-b1,,,4,t-1,2026-06-05,,shared,orders\n",
+            ["node-b1"],
+            ("shared", "no"),
+        ),
+    ],
+    ids=[
+        "another node",
+        "a day of it",
+        "more beside it",
+        "the cluster tells the rest",
+        "more by the cluster",
+        "in turn",
+    ],
+)
+def test_a_word_about_one_machine_is_none_about_another(
+    row: str, nodes: list[str], known: tuple[str, str], tmp_path: Path
+) -> None:
+    """A row of the register tells of its machine and its time: "shared" there clears nothing that nobody tells of."""
+    register = REGISTER + BARE_METAL
+    path = tmp_path / "allocations.csv"
+    path.write_text(HEAD + row, encoding="utf-8")
+    provider = parse_provider(register, "provider.toml")
+    found = described(nodes, allocations=read_allocations(path), provider=provider)
+    assert (found["tenancy"], found["possession"]) == known
+
+
+def test_a_machine_known_by_its_serial(tmp_path: Path) -> None:
+    """A run that the register alone tells of, by a serial, is on a machine that was given as the register says."""
+    path = tmp_path / "allocations.csv"
+    path.write_text(HEAD + ",S-9,,8,t-1,2026-05-01,,colocation,orders\n", encoding="utf-8")
+    run = {"workload_namespace": "allocation", "workload_name": "S-9"}
+    row = described([], run=run, allocations=read_allocations(path))
+    assert (row["tenancy"], row["possession"]) == ("colocation", "yes")
+    assert (
+        described([], run={**run, "workload_name": "S-8"}, allocations=read_allocations(path))["tenancy"] == "unknown"
+    )
