@@ -10,6 +10,8 @@ every container that held devices before or after it may have held them througho
 held devices and whose counters the collector has retired since: nobody saw it end. A collector that kept its counters
 over a restart (the same start time) has counted that time itself, as lost and as unwatched, and nothing is added here.
 
+A rhythm is no counter: a window has the one that the newer snapshot tells.
+
 Left out: a container that came and was retired within one silence, longer than the collector's retention. No page ever
 named it; its seconds are in the balance, as attributed, and in no window.
 """
@@ -21,9 +23,10 @@ import polars as pl
 
 from collector.contract import GpuState, gpu_metrics, holder_metrics, node_metrics
 from policy.frames import conform, empty, schema
-from policy.usage.window import BALANCE, HOLDER, UTC_TIME, WINDOWS, WORKLOAD, Metering
+from policy.usage.holder_series import COUNTER_NAMES, KEY, RHYTHM_SERIES, columns_of, rhythms_of
+from policy.usage.window import BALANCE, COUNTED, HOLDER, NOTHING_TOLD, UTC_TIME, WINDOWS, WORKLOAD, Metering
 
-LABELS = (*HOLDER, *WORKLOAD, "state", "reason")
+LABELS = (*HOLDER, *WORKLOAD, "state", "reason", "direction", "level", "signal")
 COUNTERS = schema(
     {
         "target": pl.String,  # where the page came from
@@ -33,19 +36,6 @@ COUNTERS = schema(
     }
 )
 
-HOLDER_COLUMNS = {
-    holder_metrics.HELD.name: "held_seconds",
-    holder_metrics.OBSERVED.name: "observed_seconds",
-    holder_metrics.BUSY.name: "busy_seconds",
-    holder_metrics.ENERGY.name: "energy_joules",
-    holder_metrics.ENERGY_OBSERVED.name: "energy_observed_seconds",
-    holder_metrics.MEMORY.name: "memory_byte_seconds",
-    holder_metrics.MEMORY_OBSERVED.name: "memory_observed_seconds",
-    holder_metrics.SHARED.name: "shared_seconds",
-    holder_metrics.SHARED_OBSERVED.name: "shared_observed_seconds",
-    holder_metrics.SHARED_BUSY.name: "shared_busy_seconds",
-    holder_metrics.UNWATCHED.name: "unwatched_seconds",
-}
 RETIRED = "retired_timestamp_seconds"
 """Not on any page: since when a node's target is no longer asked, as Unix time. The engine's own mark in a snapshot."""
 NODE = ("node", "provenance")
@@ -58,7 +48,8 @@ KEPT = (
     gpu_metrics.GPU_SECONDS.name,
     holder_metrics.HOLDER_INFO.name,
     holder_metrics.HOLDER_DEVICES.name,
-    *HOLDER_COLUMNS,
+    *COUNTER_NAMES,
+    *RHYTHM_SERIES,
 )
 
 
@@ -101,16 +92,14 @@ def targets_in_force(counters: pl.DataFrame) -> frozenset[str]:
 def windows_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """The usage windows of every node whose counters have moved on since ``before``; sorted, schema WINDOWS."""
     spans = _spans(before, after)
-    used = _differences(before, after, spans, tuple(HOLDER_COLUMNS), HOLDER)
-    wide = used.with_columns(pl.col("metric").replace_strict(HOLDER_COLUMNS, return_dtype=pl.String)).pivot(
-        on="metric", on_columns=list(HOLDER_COLUMNS.values()), index=HOLDER, values="value"
-    )
+    used = columns_of(_differences(before, after, spans, COUNTER_NAMES, KEY))
     rows = (
         _devices(before, after, spans)
-        .join(wide, on=HOLDER, how="full", coalesce=True, nulls_equal=True)
+        .join(used, on=HOLDER, how="full", coalesce=True, nulls_equal=True)
+        .join(rhythms_of(after), on=HOLDER, how="left", nulls_equal=True)
         .join(_workloads(before, after), on=HOLDER, how="left", nulls_equal=True)
         .join(spans, on=NODE, how="inner")
-        .with_columns(pl.col(*HOLDER_COLUMNS.values(), "device_count").fill_null(0.0))
+        .with_columns(pl.col(*COUNTED, "device_count").fill_null(0.0))
         .with_columns(
             unwatched_seconds=pl.col("unwatched_seconds") + _unwatched_seconds.fill_null(0.0),
             metering=pl.lit(Metering.UTILISATION.value),
@@ -167,17 +156,16 @@ def pending_windows(
         .with_columns(unwatched=_span_seconds)
     )
     silent = spans.filter(pl.col("unwatched") > stale_after_seconds)
-    zeros = {name: pl.lit(0.0) for name in HOLDER_COLUMNS.values() if name != "unwatched_seconds"}
     rows = (
         _of(latest, holder_metrics.HOLDER_DEVICES.name)
         .filter(pl.col("value") > 0)
         .select(*HOLDER, device_count="value")
         .join(_workloads(empty(COUNTERS), latest), on=HOLDER, how="left", nulls_equal=True)
         .join(silent, on=NODE, how="inner")
+        .with_columns(**NOTHING_TOLD)
         .with_columns(
             unwatched_seconds=pl.col("device_count") * pl.col("unwatched"),
             metering=pl.lit(Metering.UTILISATION.value),
-            **zeros,
         )
     )
     return conform(rows.select(WINDOWS.names()).sort(WINDOWS.names()), WINDOWS, "pending windows")

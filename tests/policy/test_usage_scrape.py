@@ -2,7 +2,7 @@ import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -13,7 +13,7 @@ from support.kyc import customers_of
 from support.usage import OPENMETRICS, ANode, Cycles, Handler, a_holder, a_moment, serving
 
 from collector import contract
-from collector.contract import Provenance, Sample, holder_metrics
+from collector.contract import Metric, Provenance, Sample, holder_metrics, rhythm_metrics
 from collector.exposition import render
 from collector.readings import FIELD_NAMES
 from policy.engine import Engine, Horizon, Source
@@ -215,14 +215,44 @@ def test_a_page_and_the_collectors_own_counters_agree() -> None:
     assert read.sort(read.columns).equals(node.snapshot().sort(read.columns))
 
 
-def test_a_page_with_more_series_reads_the_same() -> None:
-    """A page of a board that tells everything has the same counters as one of a board that tells busy time alone."""
-    plain, telling = ANode().run(60, [POD]), ANode(reads=EVERYTHING).run(60, [POD])
+def test_a_page_that_tells_everything_is_read_for_what_windows_have() -> None:
+    """What devices did and their rhythm is read to the last digit; single GPUs and tensor pipes are left alone."""
+    rhythm = dict.fromkeys(rhythm_metrics.METRICS, 0.5) | {rhythm_metrics.RHYTHM_SYNCHRONY: -0.25}
+    telling = ANode(reads=EVERYTHING, rhythm=rhythm).run(60, [POD])
     single = [Sample(metric, ("node-a", "measured", *"x" * (len(metric.labels) - 2)), 1) for metric in OF_ONE_GPU]
     page = render((*telling.samples(), *single), OPENMETRICS)[1].decode()
-    assert all(f"\n{metric.name}{{" in page for metric in (*holder_metrics.HOLDER_ACTIVITY, *OF_ONE_GPU))
-    read, expected = (parse_page("t", each, Provenance.MEASURED) for each in (page, plain.page()))
-    assert read.sort(read.columns).equals(expected.sort(read.columns))
+    told = (*holder_metrics.HOLDER_ACTIVITY, *rhythm_metrics.METRICS)
+    assert all(f"\n{metric.name}{{" in page for metric in (*told, *OF_ONE_GPU))
+    read = parse_page("http://node-a/metrics", page, Provenance.MEASURED)
+    assert read.sort(read.columns).equals(telling.snapshot().sort(read.columns))
+    pipes = {holder_metrics.TENSOR_PIPE_ACTIVE.name, holder_metrics.TENSOR_PIPE_OBSERVED.name}
+    assert set(read["metric"]) & {metric.name for metric in told} == {metric.name for metric in told} - pipes
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        (rhythm_metrics.RHYTHM_SYNCHRONY, -1.1),
+        (rhythm_metrics.RHYTHM_STRENGTH, 1.1),
+        (rhythm_metrics.RHYTHM_PERIOD, -1.0),
+        (rhythm_metrics.RHYTHM_PHASE, 1e12),
+        (rhythm_metrics.RHYTHM_WINDOW, float("inf")),
+    ],
+)
+def test_a_rhythm_that_cannot_be_is_refused(metric: Metric, value: float) -> None:
+    """A page with a number that no rhythm can have is not used."""
+    page = ANode(rhythm={metric: value}).run(60, [POD]).page()
+    with pytest.raises(Unusable, match=metric.name):
+        parse_page("t", page, Provenance.MEASURED)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_an_activity_that_cannot_be_is_refused(value: float) -> None:
+    """A page on which something was active for a time that is none is not used."""
+    node = ANode(reads=EVERYTHING).run(60, [POD])
+    bad = [replace(each, value=value) if each.metric is holder_metrics.NVLINK else each for each in node.samples()]
+    with pytest.raises(Unusable, match=holder_metrics.NVLINK.name):
+        parse_page("t", render(bad, OPENMETRICS)[1].decode(), Provenance.MEASURED)
 
 
 def test_a_closed_port_is_down() -> None:

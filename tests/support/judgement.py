@@ -14,7 +14,7 @@ from policy.judgement.estimate import estimate_compute
 from policy.judgement.runs import RUNS, find_runs
 from policy.kyc.registers.activity import activity_sentences
 from policy.rules.subject import ACCELERATORS, SUBJECTS
-from policy.usage.window import WINDOWS
+from policy.usage.window import COUNTED, RHYTHM, WINDOWS
 
 H100 = "NVIDIA H100 80GB HBM3"
 FACTS = load_facts()
@@ -24,7 +24,7 @@ HOUR = 3600.0
 unhurried = settings(deadline=None, max_examples=50)
 """For properties of frames: how long an example takes says more about the machine than about the product."""
 
-COUNTS = tuple(name for name, dtype in WINDOWS.items() if dtype == pl.Float64)
+COUNTS = ("device_count", *COUNTED)
 
 
 def a_window(*, hours: float = 1.0, devices: float = 8.0, busy: float = 0.95, **different: Any) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def a_window(*, hours: float = 1.0, devices: float = 8.0, busy: float = 0.95, **
     start = different.pop("window_start", START)
     held = devices * hours * HOUR
     row = {
+        **dict.fromkeys(RHYTHM),
         **dict.fromkeys(COUNTS, 0.0),
         "node": "node-a",
         "provenance": "simulated",

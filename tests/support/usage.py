@@ -15,7 +15,7 @@ from collector.contract import CONTRACT_VERSION, Metric, Sample, node_metrics
 from collector.exposition import render
 from policy.frames import empty
 from policy.usage.counters import COUNTERS, KEPT, LABELS, balance_between, carry_forward, windows_between
-from policy.usage.window import WINDOWS
+from policy.usage.window import COUNTED, WINDOWS
 
 H100 = "NVIDIA H100 80GB HBM3"
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -56,6 +56,7 @@ class ANode:
     blind: str = ""
     accounts: Accounts = field(default_factory=Accounts)
     reads: Mapping[str, float] = field(default_factory=dict)  # what its devices tell besides, by field
+    rhythm: Mapping[Metric, float] = field(default_factory=dict)  # of every holder of its devices
 
     def run(self, seconds: float, *gpus: Iterable[Holder], busy: float = BUSY) -> "ANode":
         """Let time pass; one entry for each GPU says who holds it."""
@@ -102,7 +103,16 @@ class ANode:
             Sample(node_metrics.COLLECTOR_START, where, START.timestamp() + self.began),
             Sample(node_metrics.COLLECTOR_CLOCK, where, START.timestamp() + self.now),
             *self.accounts.samples(*where),
+            *self._rhythms(),
         )
+
+    def _rhythms(self) -> Iterator[Sample]:
+        """The rhythm of everybody who holds devices now, told from their tensor pipes."""
+        for book in self.accounts.books().holders if self.rhythm else ():
+            labels = (self.name, self.provenance, *book.holder.labels, book.accelerator)
+            for metric, value in self.rhythm.items() if book.devices_now else ():
+                beside = ("tensor_active_ratio",) if "signal" in metric.labels else ()
+                yield Sample(metric, (*labels, *beside), value)
 
     def page(self) -> str:
         """Its page, as the collector renders it."""
@@ -146,7 +156,7 @@ def a_window(**different: Any) -> dict[str, object]:
         "window_start": START,
         "window_end": a_moment(3600),
         "device_count": 1.0,
-        **{name: 0.0 for name, dtype in WINDOWS.items() if dtype == pl.Float64 and name != "device_count"},
+        **dict.fromkeys(COUNTED, 0.0),
         "held_seconds": 3600.0,
         "observed_seconds": 3600.0,
         "busy_seconds": 1800.0,

@@ -16,7 +16,7 @@ from collector.contract import BY_NAME, HOLDER_LABELS
 from collector.contract.holder_metrics import HOLDER_COUNTERS, HOLDER_OCCASIONS
 from policy.facts.facts import load_facts
 from policy.judgement.estimate import estimate_compute
-from policy.usage.window import WINDOWS, Metering
+from policy.usage.window import COUNTED, WINDOWS, Metering
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
 SCRIPT = FOLDER / "boards.py"
@@ -33,7 +33,7 @@ NAME = r"\bflopwatch[_:][a-z0-9_:]+"
 FACTS = load_facts()
 ONE_SECOND = {
     "metering": Metering.UTILISATION.value,
-    **dict.fromkeys(("shared_seconds", "shared_observed_seconds", "shared_busy_seconds", "unwatched_seconds"), 0.0),
+    **dict.fromkeys(COUNTED, 0.0),
 }
 SECONDS = 40.0  # a bound on every wait; none takes half as long on two idle cores
 NODES = ("node-a", "node-d", "node-e", "node-f")  # one trains, one shares a GPU, one loses three, one is blind

@@ -22,7 +22,7 @@ from policy.kyc.cells import UNKNOWN, CellError, read_id, read_tenant_id
 from policy.kyc.registers.covered import covered_by
 from policy.kyc.registers.reading import Column, Place, Row, read_moment, read_register
 from policy.kyc.vocabulary import Tenancy
-from policy.usage.window import UTC_TIME, WINDOWS, Metering
+from policy.usage.window import NOTHING_TOLD, UTC_TIME, WINDOWS, Metering
 
 ALLOCATIONS = schema(
     {
@@ -140,7 +140,7 @@ def allocation_windows(
     given = _within(register.frame, since, at)
     parts = _by_day(_uncovered(given, covered_by([covered.join(given, on="node", how="semi")])))
     values = {
-        **{name: pl.lit(0.0) for name, dtype in WINDOWS.items() if dtype == pl.Float64},
+        **NOTHING_TOLD,
         **{name: pl.lit(None, pl.String) for name in WINDOWS if name not in ALLOCATIONS and WINDOWS[name] == pl.String},
         "provenance": pl.lit(provenance.value),
         "workload_namespace": pl.lit(REGISTERED),

@@ -22,13 +22,13 @@ from collector.contract import holder_metrics, node_metrics
 from policy.frames import conform, empty
 from policy.usage.counters import (
     COUNTERS,
-    HOLDER_COLUMNS,
     LABELS,
     NODE,
     carry_forward,
     pending_windows,
     windows_between,
 )
+from policy.usage.holder_series import COUNTER_NAMES, RHYTHM_SERIES
 from policy.usage.sources.devices import usual_spacing
 from policy.usage.sources.promql import quoted
 from policy.usage.sources.query import Api, PrometheusError, samples_frame
@@ -40,8 +40,8 @@ CLOCK = node_metrics.COLLECTOR_CLOCK.name
 OF_HOLDERS = (holder_metrics.HOLDER_INFO, holder_metrics.HOLDER_DEVICES, *holder_metrics.HOLDER_COUNTERS)
 NEEDED = (START, CLOCK, *(metric.name for metric in OF_HOLDERS))
 """The series without which a holder's use cannot be told."""
-READ = (*NEEDED, *(name for name in HOLDER_COLUMNS if name not in NEEDED))
-"""These, and those that are there once there was something to count."""
+READ = (*NEEDED, *(name for name in (*COUNTER_NAMES, *RHYTHM_SERIES) if name not in NEEDED))
+"""These, and those that are there once there was something to tell."""
 SCRAPED = ("job", "instance", *LABELS, *(f"exported_{name}" for name in LABELS))
 ONE_SCRAPE_MS = 60_000  # between two scrapes where there was only one; a guess
 MISSED_SPACINGS = 2  # a node whose newest scrape is older is not heard at this moment

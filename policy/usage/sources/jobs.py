@@ -9,8 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from collector.contract import Provenance
-from policy.usage.counters import HOLDER_COLUMNS
-from policy.usage.window import WINDOWS, Metering
+from policy.usage.window import NOTHING_TOLD, WINDOWS, Metering
 
 
 def job_windows(jobs: pl.DataFrame, start: datetime) -> pl.DataFrame:
@@ -23,7 +22,7 @@ def job_windows(jobs: pl.DataFrame, start: datetime) -> pl.DataFrame:
     lasts = pl.duration(microseconds=(pl.col("duration_s") * 1e6).cast(pl.Int64))
     none = pl.lit(None, pl.String)
     columns = {
-        **{name: pl.lit(0.0) for name in HOLDER_COLUMNS.values()},
+        **NOTHING_TOLD,
         "node": none,
         "provenance": pl.lit(Provenance.MEASURED.value),
         "workload_uid": pl.col("job_id"),

@@ -3,6 +3,7 @@ A collector's page becomes counters. The one door in the centre to prometheus_cl
 
 A page counts only when it is whole: OpenMetrics, ended by ``# EOF``, of our contract version, from one node, every
 series once and with a number that can be one. One bad number would otherwise sit in the ledger's snapshot for good.
+What the devices did beyond busy time, and their rhythm, may be there or not: a page of the minimal profile has less.
 """
 
 import math
@@ -13,13 +14,20 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as PageSample
 
 from collector import contract
-from collector.contract import CONTRACT_VERSION, Provenance, holder_metrics, node_metrics
+from collector.contract import CONTRACT_VERSION, Provenance, holder_metrics, node_metrics, rhythm_metrics
 from policy.usage.counters import COUNTERS, KEPT, LABELS
 from policy.usage.sources.target import TargetState, Unusable
 
 OF_HOLDERS = (holder_metrics.HOLDER_INFO, holder_metrics.HOLDER_DEVICES, *holder_metrics.HOLDER_COUNTERS)
 MOMENTS = (node_metrics.COLLECTOR_START.name, node_metrics.COLLECTOR_CLOCK.name)
 LARGEST_UNIX_SECONDS = 253_402_300_799  # the last second of the year 9999, where a datetime ends
+ROUNDING = 1e-6  # a ratio that is computed may come out a little beyond its end
+BOUNDS = {
+    rhythm_metrics.RHYTHM_STRENGTH.name: (0.0, 1.0 + ROUNDING),
+    rhythm_metrics.RHYTHM_SYNCHRONY.name: (-1.0 - ROUNDING, 1.0 + ROUNDING),
+    rhythm_metrics.RHYTHM_PHASE.name: (0.0, float(LARGEST_UNIX_SECONDS)),
+}
+"""From where to where a number may be; of all others from 0 on."""
 
 Samples = Mapping[str, list[PageSample]]
 """The page's samples by the names that we use."""
@@ -79,7 +87,8 @@ def _refuse_other_provenance(samples: Samples, provenance: Provenance) -> None:
 
 def _refuse_bad_numbers(samples: Samples) -> None:
     for sample in _all(samples):
-        if not math.isfinite(sample.value) or sample.value < 0:
+        least, largest = BOUNDS.get(sample.name, (0.0, math.inf))
+        if not math.isfinite(sample.value) or not least <= sample.value <= largest:
             raise _breach(f"{sample.name} is {sample.value:g}")
     for name in MOMENTS:
         if len(samples[name]) != 1 or samples[name][0].value > LARGEST_UNIX_SECONDS:

@@ -16,8 +16,9 @@ from typing import Any
 import polars as pl
 
 from collector.accounting import Absent, Accounts, DeviceInterval, Holder, Reading, Why, attribute
-from collector.contract import Provenance
-from policy.usage.counters import HOLDER_COLUMNS
+from collector.contract import HOLDER_LABELS, Provenance
+from policy.frames import conform
+from policy.usage.holder_series import SERIES, counted, series_name
 from policy.usage.window import WINDOWS, Metering
 
 MIB = 1024 * 1024
@@ -41,7 +42,8 @@ def series_windows(series: pl.DataFrame, start: datetime, progress: Callable[[in
     for done, trace in enumerate(traces, start=1):
         found.extend(_trace_windows(trace.to_dicts(), start))
         progress(done, len(traces))
-    return pl.DataFrame(found, schema=WINDOWS)
+    wide = pl.DataFrame(found, schema=WINDOWS | dict.fromkeys(SERIES.values(), pl.Float64))
+    return conform(counted(wide).select(WINDOWS.names()), WINDOWS, "windows of series")
 
 
 def _trace_windows(rows: Sequence[Row], start: datetime) -> Iterator[dict[str, object]]:
@@ -52,14 +54,14 @@ def _trace_windows(rows: Sequence[Row], start: datetime) -> Iterator[dict[str, o
     changes = _changes(by_gpu)
     moments = sorted(changes)
     holder, accelerator = _holder(rows[0]), str(rows[0]["accelerator"] or "")
-    accounts, before, window_from = Accounts(), dict.fromkeys(HOLDER_COLUMNS.values(), 0.0), moments[0]
+    accounts, before, window_from = Accounts(), dict[str, float](), moments[0]
     now: dict[str, Reading | Absent] = dict.fromkeys(sorted(by_gpu), Absent(Why.NO_DATA))
     for begins, ends in pairwise(moments):
         now.update(changes[begins])
         _integrate(accounts, ends - begins, [_interval(gpu, accelerator, read, holder) for gpu, read in now.items()])
         if ends - window_from >= WINDOW_SECONDS or ends == moments[-1]:
             totals = _totals(accounts)
-            grown = {name: totals[name] - before[name] for name in totals}
+            grown = {name: total - before.get(name, 0.0) for name, total in totals.items()}
             yield _window(rows[0], (start, window_from, ends), len(now), grown)
             before, window_from = totals, ends
 
@@ -120,10 +122,11 @@ def _holder(row: Row) -> Holder:
 
 
 def _totals(accounts: Accounts) -> dict[str, float]:
-    """The one holder's counters so far, by the window's column; 0 for what has not happened."""
+    """The one holder's counters so far, by the columns of SERIES."""
+    beside = len(HOLDER_LABELS)
     samples = accounts.samples("", Provenance.MEASURED)
-    found = {HOLDER_COLUMNS[s.metric.name]: s.value for s in samples if s.metric.name in HOLDER_COLUMNS}
-    return dict.fromkeys(HOLDER_COLUMNS.values(), 0.0) | found
+    found = {series_name(each.metric.name, *each.label_values[beside:]): each.value for each in samples}
+    return {SERIES[name]: total for name, total in found.items() if name in SERIES}
 
 
 def _window(row: Row, span: tuple[datetime, float, float], gpus: int, grown: Mapping[str, float]) -> dict[str, object]:
