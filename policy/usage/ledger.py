@@ -12,6 +12,9 @@ windows follow from the two snapshots alone: writing them again gives the same b
 leaves a ledger that the next one completes.
 
 A ledger holds measured or simulated windows, never both.
+
+A ledger of schema version 1 is read as it stands, and goes on as one of version 2 from its next writer on. Its old
+files are left as they are: :mod:`policy.usage.parquet` says what they read as.
 """
 
 import json
@@ -26,11 +29,13 @@ import polars as pl
 
 from collector.contract import Provenance
 from policy.files import CannotWrite, Locked, forget_left_behind, locked, make_folder, write_whole
-from policy.frames import SchemaMismatch, conform, empty, schema
+from policy.frames import conform, schema
 from policy.usage.counters import COUNTERS
+from policy.usage.parquet import Unreadable, naming_unreadable, read_rows, scan_rows
 from policy.usage.window import BALANCE, UTC_TIME, WINDOWS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, SCHEMA_VERSION)
 MOMENT = "%Y%m%dT%H%M%S.%fZ"
 TARGETS = schema(
     {
@@ -41,7 +46,6 @@ TARGETS = schema(
         "detail": pl.String,  # what was wrong and what to do, empty when nothing was
     }
 )
-FILES_AT_ONCE = 256  # all of 26,000 small files in one call took 1.1 GB, in groups about half
 TABLES = {"windows": WINDOWS, "balance": BALANCE, "targets": TARGETS}
 
 
@@ -71,7 +75,7 @@ class Ledger:
         if not about.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _begin(folder, provenance)
-        found = _read_about(about)
+        _, found = _read_about(about)
         if found != provenance:
             raise MixedProvenance(
                 f"{folder} holds {found} windows and cannot take {provenance} ones; give another folder with --ledger"
@@ -84,13 +88,14 @@ class Ledger:
         about = folder / "ledger.json"
         if not about.exists():
             raise LedgerError(f"{folder}: no ledger here; give the folder that the engine writes with --ledger")
-        return cls(folder, Provenance(_read_about(about)))
+        return cls(folder, Provenance(_read_about(about)[1]))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Be the one writer while the block runs. Raises LedgerLocked at once when there is another."""
         with _locked(self.folder):
             forget_left_behind(self.folder)
+            self._renew()
             yield
 
     def snapshots(self) -> list[datetime]:
@@ -99,7 +104,8 @@ class Ledger:
 
     def counters(self, at: datetime) -> pl.DataFrame:
         """The snapshot of one moment, schema COUNTERS."""
-        return _read_frames([self._counters_path(at)], COUNTERS)
+        with _as_ledger_error():
+            return read_rows([self._counters_path(at)], COUNTERS)
 
     def write_counters(self, at: datetime, counters: pl.DataFrame) -> None:
         """Put down a snapshot. From here on its windows will be in the ledger, whatever happens."""
@@ -124,7 +130,23 @@ class Ledger:
 
     def read(self, table: str, *, since: datetime | None = None) -> pl.DataFrame:
         """All rows of a table, oldest file first; with ``since`` only files of that day or later."""
-        return _read_frames(self._paths(table, since), TABLES[table])
+        with _as_ledger_error():
+            return read_rows(self._paths(table, since), TABLES[table])
+
+    def scan(self, table: str, *, since: datetime | None = None) -> pl.LazyFrame:
+        """
+        The same rows, read when they are collected and only as far as is asked; collect within :meth:`naming`.
+
+        Raises LedgerError for the first file already.
+        """
+        with _as_ledger_error():
+            return scan_rows(self._paths(table, since), TABLES[table])
+
+    @contextmanager
+    def naming(self, table: str, *, since: datetime | None = None) -> Iterator[None]:
+        """While the block collects a scan: raise LedgerError with the file that cannot be read, if there is one."""
+        with _as_ledger_error(), naming_unreadable(self._paths(table, since), TABLES[table]):
+            yield
 
     def by_day(self, table: str, *, since: datetime | None = None) -> Iterator[tuple[Path, ...]]:
         """The files of each day, the oldest first. What was made of a day's files stays true while it has no others."""
@@ -135,11 +157,8 @@ class Ledger:
         self, table: str, paths: Sequence[Path], reduced: Callable[[pl.LazyFrame], pl.LazyFrame]
     ) -> pl.DataFrame:
         """What ``reduced`` makes of the rows of some files, read only as far as it asks. Raises LedgerError."""
-        try:
-            return reduced(pl.scan_parquet(list(paths), schema=TABLES[table], hive_partitioning=False)).collect()
-        except (OSError, pl.exceptions.PolarsError) as error:
-            _read_frames(paths, TABLES[table])  # names the file that cannot be read
-            raise LedgerError(f"{paths[0].parent}: cannot be read ({error}); restore it from a copy") from error
+        with _as_ledger_error(), naming_unreadable(paths, TABLES[table]):
+            return reduced(scan_rows(paths, TABLES[table])).collect()
 
     def _paths(self, table: str, since: datetime | None) -> list[Path]:
         first = f"date={since.astimezone(UTC):%Y-%m-%d}" if since else ""
@@ -152,6 +171,12 @@ class Ledger:
     def _path(self, table: str, at: datetime) -> Path:
         utc = at.astimezone(UTC)
         return self.folder / table / f"date={utc:%Y-%m-%d}" / f"{utc.strftime(MOMENT)}.parquet"
+
+    def _renew(self) -> None:
+        """Let a ledger of an older version be one of this version, for what is written from now on."""
+        about = self.folder / "ledger.json"
+        if about.exists() and _read_about(about)[0] != SCHEMA_VERSION:
+            _write_whole(about, lambda path: _write_about(path, self.provenance))
 
     def _refuse_others(self, frame: pl.DataFrame) -> None:
         others = set(frame["provenance"].unique()) - {self.provenance.value}
@@ -189,36 +214,28 @@ def _write_about(path: Path, provenance: Provenance) -> None:
     path.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "provenance": provenance}) + "\n", encoding="utf-8")
 
 
-def _read_about(path: Path) -> str:
+def _read_about(path: Path) -> tuple[int, str]:
+    """Schema version and provenance."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         version, provenance = about["schema_version"], about["provenance"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{path}: not a ledger's description ({error}); restore it or begin a new folder") from error
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise LedgerError(
             f"{path}: schema version {version}, this flopwatch writes {SCHEMA_VERSION}; use a matching one"
         )
     if provenance not in set(Provenance):
         raise LedgerError(f"{path}: provenance {provenance!r} is neither of {', '.join(Provenance)}; restore it")
-    return str(provenance)
+    return int(version), str(provenance)
 
 
-def _read_frames(paths: Sequence[Path], declared: pl.Schema) -> pl.DataFrame:
-    """The rows of these files in order, or LedgerError with the file that cannot be read."""
-    if not paths:
-        return empty(declared)
+@contextmanager
+def _as_ledger_error() -> Iterator[None]:
     try:
-        rows = pl.concat([pl.read_parquet(group, hive_partitioning=False) for group in _groups(paths)])
-        return conform(rows, declared, "columns in the ledger")
-    except (OSError, pl.exceptions.PolarsError, SchemaMismatch) as error:
-        for path in paths if len(paths) > 1 else ():
-            _read_frames([path], declared)
-        raise LedgerError(f"{paths[0]}: cannot be read ({error}); restore it from a copy") from error
-
-
-def _groups(paths: Sequence[Path]) -> list[list[Path]]:
-    return [list(paths[first : first + FILES_AT_ONCE]) for first in range(0, len(paths), FILES_AT_ONCE)]
+        yield
+    except Unreadable as error:
+        raise LedgerError(str(error)) from error
 
 
 def _write_frame(path: Path, frame: pl.DataFrame) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +12,15 @@ from support.usage import ANode, a_holder, a_moment, a_window, windows_frame
 
 from collector.contract import Provenance
 from policy.frames import SchemaMismatch
+from policy.usage.counters import COUNTERS
 from policy.usage.ledger import Ledger, LedgerError, LedgerLocked, MixedProvenance
-from policy.usage.window import BALANCE, WINDOWS
+from policy.usage.parquet import LATER
+from policy.usage.window import ACTIVITY, BALANCE, LEVELS, RHYTHM, WINDOWS
 
 NOON = a_moment(12 * 3600)
 ONE = windows_frame(a_window())
+TOLD = a_window(tensor_active_seconds=900.0, tensor_observed_seconds=3600.0, synchrony_ratio=0.5)
+READS = {"sm_active_ratio": 0.5, "nvlink_receive_bytes_per_second": 1e9}
 
 
 @pytest.fixture
@@ -50,6 +55,30 @@ def test_a_table_day_by_day(ledger: Ledger) -> None:
     assert sum(counted) == ledger.read("windows").height
     since = NOON + timedelta(days=1)
     assert list(ledger.by_day("windows", since=since)) == days[1:]
+
+
+def test_a_scan_reads_what_is_asked(ledger: Ledger) -> None:
+    """A scan of any number of files, none as well, is what reading them gives, and knows its schema beforehand."""
+    assert ledger.scan("windows").collect().equals(ledger.read("windows"))
+    for number in range(4):
+        ledger.write("windows", NOON + timedelta(hours=8 * number), windows_frame(TOLD))
+    scanned = ledger.scan("windows")
+    assert scanned.collect_schema() == WINDOWS
+    assert scanned.collect().equals(ledger.read("windows"))
+    assert scanned.select(pl.col("tensor_active_seconds").sum()).collect().item() == 4 * 900.0
+    since = NOON + timedelta(days=1)
+    assert ledger.scan("windows", since=since).collect().equals(ledger.read("windows", since=since))
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_scan_that_cannot_be_read_is_named(ledger: Ledger, number: int) -> None:
+    """A bad file is named by whoever collects, the first one by the scan already."""
+    for hour in range(3):
+        ledger.write("windows", a_moment(3600 * hour), ONE)
+    bad = ledger.folder / "windows" / "date=2026-06-01" / f"20260601T0{number}0000.000000Z.parquet"
+    bad.write_bytes(b"nothing of the kind")
+    with pytest.raises(LedgerError, match=bad.name), ledger.naming("windows"):
+        ledger.scan("windows").select("node").collect()
 
 
 def test_a_day_that_cannot_be_read(ledger: Ledger) -> None:
@@ -134,6 +163,78 @@ def test_rows_of_no_provenance_are_refused(ledger: Ledger) -> None:
     """A window that does not say whether it was measured is not taken for a measured one."""
     with pytest.raises(MixedProvenance):
         ledger.write("windows", NOON, windows_frame(a_window(provenance=None)))
+
+
+# An older ledger
+
+
+def as_version_1(ledger: Ledger) -> None:
+    """Let all that is in the ledger be as a flopwatch of schema version 1 wrote it."""
+    about = ledger.folder / "ledger.json"
+    about.write_text(f'{{"schema_version": 1, "provenance": "{ledger.provenance}"}}\n', encoding="utf-8")
+    for path in ledger.folder.rglob("*.parquet"):
+        pl.read_parquet(path, hive_partitioning=False).drop(*LATER, strict=False).write_parquet(path)
+
+
+@pytest.fixture
+def old(ledger: Ledger) -> Ledger:
+    """A ledger of schema version 1 with one window, some time after which came a snapshot."""
+    ledger.write("windows", NOON, windows_frame(TOLD))
+    ledger.write_counters(NOON, ANode(reads=READS).run(60, [a_holder()]).snapshot())
+    as_version_1(ledger)
+    return Ledger.existing(ledger.folder)
+
+
+def test_an_old_window_was_not_observed_beyond_busy_time(old: Ledger) -> None:
+    """A window of version 1 has its counts, 0 observed seconds of all else, and no rhythm."""
+    (row,) = old.read("windows").to_dicts()
+    assert (row["busy_seconds"], row["device_count"]) == (1800.0, 1.0)
+    assert {row[name] for name in (*ACTIVITY, *ACTIVITY.values(), *LEVELS)} == {0.0}
+    assert {row[name] for name in RHYTHM} == {None}
+
+
+def test_old_and_new_files_are_one_table(old: Ledger) -> None:
+    """A ledger that is continued has old and new windows in order, read at once, lazily, or day by day."""
+    tomorrow = NOON + timedelta(days=1)
+    old.write("windows", tomorrow, windows_frame(TOLD))
+    whole = old.read("windows")
+    assert whole["tensor_active_seconds"].to_list() == [0.0, 900.0]
+    assert whole["synchrony_ratio"].to_list() == [None, 0.5]
+    assert old.scan("windows").collect().equals(whole)
+    every = [old.reduce("windows", paths, lambda rows: rows) for paths in old.by_day("windows")]
+    assert pl.concat(every).equals(whole)
+    assert old.scan("windows", since=tomorrow).collect().equals(whole[1:])
+
+
+def test_an_old_snapshot_is_compared_with(old: Ledger) -> None:
+    """A snapshot of version 1 is read with empty labels in place of those it lacks."""
+    counters = old.counters(NOON)
+    assert counters.schema == COUNTERS
+    assert counters["direction"].null_count() == counters.height
+
+
+def test_a_writer_makes_an_old_ledger_a_new_one(old: Ledger) -> None:
+    """Reading leaves the version as it is; whoever writes makes it 2, which an older flopwatch will not touch."""
+    about = old.folder / "ledger.json"
+    old.read("windows")
+    Ledger.open(old.folder, Provenance.MEASURED)
+    assert json.loads(about.read_text(encoding="utf-8"))["schema_version"] == 1
+    with old.writing():
+        assert json.loads(about.read_text(encoding="utf-8")) == {"schema_version": 2, "provenance": "measured"}
+    assert Ledger.existing(old.folder).provenance is Provenance.MEASURED
+
+
+@pytest.mark.parametrize("lost", ["busy_seconds", "tensor_active_seconds"])
+def test_no_other_column_may_be_lacking(old: Ledger, lost: str) -> None:
+    """A file without a column that its version has is refused by name, whatever else it lacks."""
+    old.write("windows", NOON, windows_frame(TOLD))
+    (paths,) = old.by_day("windows")
+    bad = old.folder / "windows" / "date=2026-06-01" / "20260601T130000.000000Z.parquet"
+    windows_frame(TOLD).drop(lost).write_parquet(bad)
+    with pytest.raises(LedgerError, match=lost):
+        old.read("windows")
+    with pytest.raises(LedgerError, match=lost):
+        old.reduce("windows", [*paths, bad], lambda rows: rows.select(lost))
 
 
 # Damage
