@@ -95,4 +95,5 @@ def _add_peak(branch: Tree, name: str, facts: Facts) -> None:
     training, densest = chip.training_peak_flop_per_second / 1e12, chip.densest_peak_flop_per_second / 1e12
     branch.add(f"low, likely: busy × {training:g} TFLOP/s (dense, 16 bit) × {low:g}, {likely:g}")
     branch.add(f"high: (busy + unseen + shared) × {densest:g} TFLOP/s (dense, {chip.densest_format}) × {high:g}")
-    branch.add(f"{chip.device}: {chip.source.line}")
+    for source in chip.sources:
+        branch.add(f"{chip.device}: {source.line}")

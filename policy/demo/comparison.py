@@ -69,7 +69,11 @@ def compare(judgement: Judgement, directory: Directory, facts: Facts, tier_flop:
 
 
 def _usual(estimates: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    peaks = facts.peaks(estimates["accelerator"]).select("accelerator", peak="training_peak_flop_per_second")
+    peaks = (
+        facts.peaks(estimates["accelerator"])
+        .filter(pl.col("number_format").is_null())
+        .select("accelerator", peak="training_peak_flop_per_second")
+    )
     seen = pl.col("observed_seconds") + pl.col("shared_observed_seconds")
     busy = pl.col("busy_seconds") + pl.col("shared_busy_seconds")
     return (

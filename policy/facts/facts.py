@@ -22,6 +22,7 @@ from policy.facts import (
     documents,
     estimation,
     jurisdictions,
+    parts,
     party_lists,
     red_flags,
     switches,
@@ -35,8 +36,9 @@ from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over
+from policy.facts.parts import Parts
 from policy.facts.party_lists import PartyLists
-from policy.facts.peaks import NoPeak, Peak, peak_of, peaks_frame
+from policy.facts.peaks import NoPeak, Peak, Peaks
 from policy.facts.product_names import ProductNames, check_product_names
 from policy.facts.red_flags import RedFlags
 from policy.facts.rows import rows_of
@@ -50,6 +52,7 @@ TOPICS = {
     for module in (
         jurisdictions,
         accelerators,
+        parts,
         control,
         tiers,
         red_flags,
@@ -75,6 +78,7 @@ class Facts:
     documents: Mapping[str, Document]
     jurisdictions: Jurisdictions
     accelerators: Accelerators
+    parts: Parts
     control: Control
     tiers: Tiers
     red_flags: RedFlags
@@ -123,21 +127,26 @@ class Facts:
 
     def peak(self, accelerator: str) -> Peak | NoPeak:
         """The peaks of an accelerator by any of its names."""
-        return peak_of(self.product_names, accelerator)
+        return self._peaks.of(accelerator)
 
     def peaks(self, asked: pl.Series) -> pl.DataFrame:
         """The peaks of the accelerators of a column, in :data:`policy.facts.peaks.PEAKS`."""
-        return peaks_frame(self.product_names, asked.drop_nulls().unique())
+        return self._peaks.frame(asked.drop_nulls().unique())
 
     @cached_property
     def known_peaks(self) -> pl.DataFrame:
-        """The peaks of every name that a driver or the bus may give a known device, in PEAKS."""
+        """The peaks of every name that a driver or the bus may give a known device, in PEAKS, in no certain format."""
         numbers = (
             f"{device.vendor} device {number.partition(':')[2]}"
             for device in self.accelerators.accelerator
             for number in device.pci
         )
-        return peaks_frame(self.product_names, [*(name for name, _, _ in self.product_names.known), *numbers])
+        frame = self._peaks.frame([*(name for name, _, _ in self.product_names.known), *numbers])
+        return frame.filter(pl.col("number_format").is_null())
+
+    @cached_property
+    def _peaks(self) -> Peaks:
+        return Peaks(names=self.product_names, parts=self.parts)
 
     def overdue(self, at: date) -> tuple[Document, ...]:
         """The documents that should have been read again before this day."""
@@ -174,6 +183,7 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
         documents=reader.documents,
         jurisdictions=jurisdictions.read_jurisdictions(reader, content["jurisdictions"]),
         accelerators=catalogue,
+        parts=parts.read_parts(reader, content["parts"], catalogue),
         control=control.read_control(reader, content["control"], catalogue),
         tiers=tiers.read_tiers(reader, content["tiers"]),
         red_flags=red_flags.read_red_flags(reader, content["red_flags"]),

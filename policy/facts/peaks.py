@@ -1,27 +1,36 @@
 """
-How fast each accelerator can be in training, for the estimate of compute.
+How fast what a name stands for can be in training, for the estimate of compute.
 
-A part of a device (a MIG instance, a vGPU) has no peak of its own yet, so compute on it has no estimate and says so.
+A name may stand for a whole device, for a part of one (a MIG instance, a virtual GPU), or for one of several devices
+that people call the same. Peaks are those of the whole device, of several the greatest; the part is how much of them
+the name stands for, as an interval. For several devices low is the slowest of them, likely their mean (a guess: nothing
+says which is meant) and high the fastest. The peaks of a format are for work that is known to run in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from policy.facts.accelerators import Format
+from policy.facts.accelerators import Device, Format
 from policy.facts.evidence import Evidence, Source
+from policy.facts.parts import Parts, Share
 from policy.facts.product_names import Named, ProductNames, Unclassified
 
 FLOP_PER_TFLOP = 1e12
 
 PEAKS = pl.Schema(
     {
-        "accelerator": pl.String,  # a name to look up: the driver's, or the device's own
-        "device": pl.String,  # the device that the name stands for; null: the name is not in the facts
+        "accelerator": pl.String,  # a name to look up: the driver's, the device's own, or as people write it
+        "number_format": pl.String,  # of accelerators.Format: the peaks of work known to run in it; null: not known
+        "device": pl.String,  # what the name stands for, several with "or" between; null: the name is not in the facts
         "training_peak_flop_per_second": pl.Float64,  # dense, BF16 or FP16; null: not known, so no estimate
         "densest_format": pl.String,  # the floating-point format with the highest dense peak; null: not known
         "densest_peak_flop_per_second": pl.Float64,  # that peak; null: not known
+        "low_part": pl.Float64,  # how much of the training peak the name stands for, at least: a ratio; null: no peak
+        "likely_part": pl.Float64,  # the same, likely
+        "high_part": pl.Float64,  # how much of the densest peak at most
+        "board_power_watts": pl.Float64,  # of a whole device's board, at most; null: not known, and for every part
         "evidence": pl.String,  # how well the name and the peaks are known, the weaker of both; null: no device
         "source": pl.String,  # where the peaks were read; null: no device
     }
@@ -34,15 +43,20 @@ DENSE_FORMATS = (Format.FP16_BF16, Format.FP8, Format.FP6, Format.FP4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """The peaks of a known device, in FLOP per second, dense."""
+    """
+    The peaks of what a name stands for, in FLOP per second, dense and of whole devices.
+
+    ``part``: how much of them the name stands for. ``device``: several have "or" between them.
+    """
 
     name: str
     device: str
     training_peak_flop_per_second: float
     densest_format: Format
     densest_peak_flop_per_second: float
+    part: Share
     evidence: Evidence
-    source: Source
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,48 +68,116 @@ class NoPeak:
     suggestions: tuple[str, ...] = ()
 
 
-def peak_of(names: ProductNames, name: str) -> Peak | NoPeak:
-    """Look a name up."""
-    match names.identify(name):
-        case Unclassified(suggestions=suggestions):
-            return NoPeak(name=name, reason="the name is not in the facts", suggestions=suggestions)
-        case Named(part=part, device=device) if part:
-            return NoPeak(name=name, reason=f"a part of a {device.device} ({part}): parts are not estimated yet")
-        case Named(device=device) if TRAINING_FORMAT not in device.dense_tflop_per_second:
-            return NoPeak(name=name, reason="the device is known, its dense 16-bit peak is not")
-        case Named() as named:
-            return _peak(named)
+@dataclass(frozen=True, kw_only=True)
+class Peaks:
+    """What the peaks of a name rest on."""
+
+    names: ProductNames
+    parts: Parts
+
+    def of(self, name: str, number_format: Format | None = None) -> Peak | NoPeak:
+        """Look a name up; with a format, the peaks in it."""
+        match self.names.identify(name):
+            case Unclassified(suggestions=suggestions):
+                return NoPeak(name=name, reason="the name is not in the facts", suggestions=suggestions)
+            case Named() as named:
+                return self._peak(named, number_format)
+
+    def frame(self, asked: Iterable[str]) -> pl.DataFrame:
+        """Of each distinct name one row without a format and one for each format that it has, in :data:`PEAKS`."""
+        rows = [row for name in sorted(set(asked)) for row in self._rows(name)]
+        return pl.DataFrame(rows, schema=PEAKS, orient="row")
+
+    def _peak(self, named: Named, number_format: Format | None) -> Peak | NoPeak:
+        devices = _devices(named)
+        words = _words(devices)
+        found = [_rates(device, number_format) for device in devices]
+        rates = [each for each in found if each is not None]
+        if len(rates) < len(found):
+            width = number_format or "16-bit"
+            return NoPeak(name=named.name, reason=f"the device is known ({words}), its dense {width} peak is not")
+        shares = [self.parts.share(device, named.part) for device in devices]
+        known = [each for each in shares if each is not None]
+        if len(known) < len(shares):
+            return NoPeak(name=named.name, reason=f"how much of a {words} its {named.part} has is not in the facts")
+        return _together(named, words, rates, known)
+
+    def _rows(self, name: str) -> Iterator[dict[str, object]]:
+        found = self.names.identify(name)
+        if isinstance(found, Unclassified):
+            yield {**dict.fromkeys(PEAKS), "accelerator": name}
+            return
+        about = {
+            "accelerator": name,
+            "device": _words(_devices(found)),
+            "evidence": found.evidence.value,
+            "source": "; ".join(dict.fromkeys(each.source.citation for each in _devices(found))),
+        }
+        for number_format in (None, *Format):
+            peak = self._peak(found, number_format)
+            if number_format is None or isinstance(peak, Peak):
+                yield {**dict.fromkeys(PEAKS), **about, "number_format": number_format, **_figures(peak)}
 
 
-def peaks_frame(names: ProductNames, asked: Iterable[str]) -> pl.DataFrame:
-    """One row for each distinct name, in :data:`PEAKS`."""
-    rows = [_row(names, name) for name in sorted(set(asked))]
-    return pl.DataFrame(rows, schema=PEAKS, orient="row")
+def _figures(peak: Peak | NoPeak) -> dict[str, object]:
+    if isinstance(peak, NoPeak):
+        return {}
+    return {
+        "training_peak_flop_per_second": peak.training_peak_flop_per_second,
+        "densest_format": peak.densest_format.value,
+        "densest_peak_flop_per_second": peak.densest_peak_flop_per_second,
+        "low_part": peak.part.low,
+        "likely_part": peak.part.likely,
+        "high_part": peak.part.high,
+    }
 
 
-def _peak(named: Named) -> Peak:
-    rates = named.device.dense_tflop_per_second
-    densest = max((each for each in DENSE_FORMATS if each in rates), key=lambda each: rates[each])
+def _devices(named: Named) -> tuple[Device, ...]:
+    return (named.device,)
+
+
+def _words(devices: Sequence[Device]) -> str:
+    return " or ".join(device.device for device in devices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rates:
+    """Of one device, in FLOP per second."""
+
+    training: float
+    densest: float
+    densest_format: Format
+
+
+def _rates(device: Device, number_format: Format | None) -> _Rates | None:
+    """In a format both are its rate; None: the rate that the estimate needs is not known."""
+    rates = device.dense_tflop_per_second
+    needed = number_format or TRAINING_FORMAT
+    if needed not in rates:
+        return None
+    among = DENSE_FORMATS if number_format is None else (number_format,)
+    densest = max((each for each in among if each in rates), key=lambda each: rates[each])
+    training = rates[needed] * FLOP_PER_TFLOP
+    return _Rates(training=training, densest=rates[densest] * FLOP_PER_TFLOP, densest_format=densest)
+
+
+def _together(named: Named, words: str, rates: Sequence[_Rates], shares: Sequence[Share]) -> Peak:
+    """The greatest peaks, and how much of them the name stands for, whichever of the devices is meant."""
+    training, densest = max(each.training for each in rates), max(rates, key=lambda each: each.densest)
+    of_each = list(zip(rates, shares, strict=True))
+    likely = [rate.training * share.likely / training for rate, share in of_each]
+    part = Share(
+        low=min(rate.training * share.low / training for rate, share in of_each),
+        likely=sum(likely) / len(likely),
+        high=max(rate.densest * share.high / densest.densest for rate, share in of_each),
+    )
     return Peak(
         name=named.name,
-        device=named.device.device,
-        training_peak_flop_per_second=rates[TRAINING_FORMAT] * FLOP_PER_TFLOP,
-        densest_format=densest,
-        densest_peak_flop_per_second=rates[densest] * FLOP_PER_TFLOP,
+        device=words,
+        training_peak_flop_per_second=training,
+        densest_format=densest.densest_format,
+        densest_peak_flop_per_second=densest.densest,
+        part=part,
         evidence=named.evidence,
-        source=named.device.source,
+        sources=tuple(device.source for device in _devices(named)),
     )
-
-
-def _row(
-    names: ProductNames, name: str
-) -> tuple[str, str | None, float | None, str | None, float | None, str | None, str | None]:
-    """One row of the frame; a null is what polars has for what is not known."""
-    named, peak = names.identify(name), peak_of(names, name)
-    device = named.device.device if isinstance(named, Named) else None
-    evidence = named.evidence.value if isinstance(named, Named) else None
-    source = named.device.source.citation if isinstance(named, Named) else None
-    if isinstance(peak, NoPeak):
-        return name, device, None, None, None, evidence, source
-    training, densest = peak.training_peak_flop_per_second, peak.densest_peak_flop_per_second
-    return name, device, training, peak.densest_format.value, densest, evidence, source

@@ -61,11 +61,12 @@ def estimate_compute(windows: pl.DataFrame, peaks: pl.DataFrame, estimation: Est
 
     ``peaks``: of every accelerator in the windows, schema :data:`policy.facts.peaks.PEAKS`.
     """
-    of_device = peaks.select("accelerator", peak, densest_peak)
+    parts = ("low_part", "likely_part", "high_part")
+    of_device = peaks.filter(pl.col("number_format").is_null()).select("accelerator", peak, densest_peak, *parts)
     rows = windows.join(of_device, on="accelerator", how="left", validate="m:1", maintain_order="left").with_columns(
-        low_flop=active_seconds * peak * estimation.utilisation_low.value,
-        likely_flop=active_seconds * peak * estimation.utilisation_likely.value,
-        high_flop=possibly_active_seconds * densest_peak * estimation.utilisation_high.value,
+        low_flop=active_seconds * peak * pl.col("low_part") * estimation.utilisation_low.value,
+        likely_flop=active_seconds * peak * pl.col("likely_part") * estimation.utilisation_likely.value,
+        high_flop=possibly_active_seconds * densest_peak * pl.col("high_part") * estimation.utilisation_high.value,
         no_estimate_reason=no_estimate_reason,
     )
     method = pl.when(is_allocation).then(pl.lit("allocation")).otherwise(pl.lit("busy"))

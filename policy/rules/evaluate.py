@@ -253,7 +253,7 @@ def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[
     amounts = [(f"tier {rule.reaches.tier}", tier)] if isinstance(tier, Source) else []
     names = sorted({name for row in rows for name in row["accelerators"]})
     chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
-    peaks = [(f"peaks of {chip.device}", chip.source) for chip in chips]
+    peaks = [(f"peaks of {chip.device}", source) for chip in chips for source in chip.sources]
     return [*amounts, *peaks, *(("utilisation", source) for source in _all_of(facts.estimation)), *weights]
 
 

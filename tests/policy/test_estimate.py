@@ -113,7 +113,7 @@ def test_monotone(windows: list[dict[str, Any]], more: dict[str, Any]) -> None:
     [
         (None, "the accelerator is not known"),
         ("NVIDIA X1", "the facts have no peak for accelerator NVIDIA X1"),
-        (f"{H100} MIG 1g.10gb", f"the facts have no peak for accelerator {H100} MIG 1g.10gb"),
+        (f"{H100} MIG 9g.10gb", f"the facts have no peak for accelerator {H100} MIG 9g.10gb"),
     ],
 )
 def test_unknown_accelerator(accelerator: str | None, reason: str) -> None:
@@ -121,6 +121,18 @@ def test_unknown_accelerator(accelerator: str | None, reason: str) -> None:
     (row,) = estimates_of(a_window(accelerator=accelerator)).to_dicts()
     assert [row[name] for name in BOUNDS] == [None, None, None]
     assert (row["method"], row["no_estimate_reason"]) == (None, reason)
+
+
+def test_parts_by_hand() -> None:
+    """An instance of three slices of an H100 has 60 of its 132 multiprocessors, in the whole interval."""
+    whole, part = interval_of(a_window()), interval_of(a_window(accelerator=f"{H100} MIG 3g.40gb"))
+    assert part == pytest.approx([each * 60 / 132 for each in whole])
+
+
+def test_virtual_gpus() -> None:
+    """A virtual GPU shares the device in time: nothing for certain, likely as its memory, at most the whole."""
+    whole, virtual = interval_of(a_window()), interval_of(a_window(accelerator="NVIDIA H100XM-20C"))
+    assert virtual == pytest.approx((0, whole[1] / 4, whole[2]))
 
 
 @pytest.mark.parametrize("count", ["held_seconds", "busy_seconds", "shared_observed_seconds", "unwatched_seconds"])

@@ -193,12 +193,12 @@ def test_accelerators_follow_the_day(facts: Facts) -> None:
 
 
 def test_one_accelerator(facts: Facts) -> None:
-    """A part of a device is answered as its device, with what contains it, and that it is no estimate's."""
+    """A part of a device is answered as its device, with what contains it, and how much of the device it has."""
     shown = facts.json("show", "accelerators", *TODAY, "--name", "NVIDIA H100 80GB HBM3 MIG 3g.40gb")
     assert (shown["device"], shown["part"]) == ("NVIDIA H100 SXM", "MIG 3g.40gb")
     assert "4A090.a" in shown["related"]
     said = facts("show", "accelerators", *TODAY, "--name", "NVIDIA H100 80GB HBM3 MIG 3g.40gb").flat
-    assert "no peak: a part of a NVIDIA H100 SXM" in said
+    assert "0.455 to 0.455, likely 0.455, of 9.9e+14 FLOP/s" in said
     letter = facts("show", "accelerators", *TODAY, "--name", "NVIDIA-H20").flat
     assert "addressed to NVIDIA" in letter
     assert "on its other side: 3A090.b.1" in letter

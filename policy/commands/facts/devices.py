@@ -11,7 +11,8 @@ from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer, Source
 from policy.facts.facts import Facts
 from policy.facts.letters import Letter
-from policy.facts.peaks import Peak
+from policy.facts.parts import WHOLE
+from policy.facts.peaks import NoPeak, Peak
 from policy.facts.period import those_of
 from policy.facts.product_names import Named, Unclassified
 from policy.facts.wording import is_near, margin_words, review_policies
@@ -244,11 +245,17 @@ def _control(facts: Facts, at: date, device: Device, found: Classification) -> I
     for to, (policy, row) in review_policies(facts, device, at).items():
         yield f"review to {to}", f"{policy} ({row.source.evidence}). {row.text}"
     yield "related items", ", ".join(_related(facts, found)) or "-"
-    peak = facts.peak(found.name)
-    yield (
-        "estimates use",
-        f"{peak.training_peak_flop_per_second:.3g} FLOP/s" if isinstance(peak, Peak) else f"no peak: {peak.reason}",
-    )
+    yield "estimates use", _peak_words(facts.peak(found.name))
+
+
+def _peak_words(peak: Peak | NoPeak) -> str:
+    """The peak of the training estimate, and how much of it a part has."""
+    if isinstance(peak, NoPeak):
+        return f"no peak: {peak.reason}"
+    whole, part = f"{peak.training_peak_flop_per_second:.3g} FLOP/s", peak.part
+    if part == WHOLE:
+        return whole
+    return f"{part.low:.3g} to {part.high:.3g}, likely {part.likely:.3g}, of {whole}"
 
 
 def _related(facts: Facts, found: Classification) -> tuple[str, ...]:

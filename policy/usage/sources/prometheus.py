@@ -177,7 +177,7 @@ def _remarks(windows: pl.DataFrame) -> Iterator[str]:
         "were on a shared GPU, and are whole for each of its pods": pl.col("shared_seconds"),
         "were held while nobody read how busy the GPU was": pl.col("held_seconds") - pl.col("observed_seconds"),
         "were watched by nobody while a pod may have had the GPU": pl.col("unwatched_seconds"),
-        "were on MIG instances, each counted as a device, for which there is no estimate": held.filter(
+        "were on MIG instances, each counted as a device, and estimated by its share of the card": held.filter(
             pl.col("accelerator").str.contains(" MIG ", literal=True)
         ),
     }

@@ -1,0 +1,135 @@
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.facts import facts_with
+
+from policy.facts.accelerators import Format
+from policy.facts.facts import load_facts
+from policy.facts.parts import WHOLE, Share
+from policy.facts.peaks import PEAKS, NoPeak, Peak
+from policy.facts.tables import FactsError
+
+FACTS = load_facts()
+NAMES = [name for name, _, _ in FACTS.product_names.known]
+H100 = "NVIDIA H100 80GB HBM3"
+INSTANCES = [
+    f"{device} MIG {slices}g.10gb" for row in FACTS.parts.instance for device in row.devices for slices in row.by_slices
+]
+
+
+def share_of(name: str) -> Share:
+    """How much of a device a name stands for."""
+    found = FACTS.peak(name)
+    assert isinstance(found, Peak)
+    return found.part
+
+
+def frame_of(*names: str) -> pl.DataFrame:
+    """Look names up."""
+    return FACTS.peaks(pl.Series(names, dtype=pl.String))
+
+
+def test_frame_is_what_the_names_say() -> None:
+    """Of each name asked for the frame has one row for no certain format, with the peaks of that name, never a 0."""
+    frame = FACTS.peaks(pl.Series([*NAMES, *NAMES, *INSTANCES, "of nobody", None]))
+    assert frame.schema == PEAKS
+    open_format = frame.filter(pl.col("number_format").is_null())
+    assert sorted(open_format["accelerator"]) == sorted({*NAMES, *INSTANCES, "of nobody"})
+    for row in open_format.iter_rows(named=True):
+        found = FACTS.peak(row["accelerator"])
+        if isinstance(found, Peak):
+            assert row["training_peak_flop_per_second"] == found.training_peak_flop_per_second > 0
+            assert row["densest_peak_flop_per_second"] >= row["training_peak_flop_per_second"]
+        else:
+            assert row["training_peak_flop_per_second"] is row["densest_peak_flop_per_second"] is None
+
+
+def test_one_row_for_each_format_that_a_device_has() -> None:
+    """Where work is known to run in a format both peaks are the dense rate of that format; others have no row."""
+    frame = frame_of(H100).drop_nulls("number_format")
+    peaks = dict(frame.select("number_format", pl.col("training_peak_flop_per_second") / 1e12).rows())
+    assert peaks == {"fp64": 34, "fp32": 67, "tf32": 494.5, "fp16_bf16": 989.5, "fp8": 1979}
+    assert frame["densest_peak_flop_per_second"].equals(frame["training_peak_flop_per_second"], check_names=False)
+    assert frame["densest_format"].to_list() == frame["number_format"].to_list()
+
+
+def test_a_rate_that_is_not_known_stays_unknown() -> None:
+    """A device without a 16-bit rate, and a name that nobody knows, have one row each, without a peak or a part."""
+    frame = frame_of("AMD Instinct MI308X", "of nobody")
+    assert frame["device"].to_list() == ["AMD MI308X", None]
+    figures = frame.select("training_peak_flop_per_second", "low_part", "likely_part", "high_part")
+    assert figures.null_count().row(0) == (2, 2, 2, 2)
+
+
+@given(st.sampled_from([*NAMES, *INSTANCES]))
+def test_parts_are_in_order(name: str) -> None:
+    """Whatever a name stands for: 0 ≤ low ≤ likely ≤ high ≤ 1."""
+    found = FACTS.peak(name)
+    if isinstance(found, Peak):
+        assert 0 <= found.part.low <= found.part.likely <= found.part.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "likely", "high"),
+    [
+        (H100, 1, 1, 1),
+        (f"{H100} MIG 7g.80gb", 1, 1, 1),
+        (f"{H100} MIG 1g.10gb", 16 / 132, 16 / 132, 26 / 132),
+        (f"{H100} MIG 1c.2g.20gb", 16 / 132, 16 / 132, 16 / 132),
+        ("NVIDIA A100-SXM4-40GB MIG 7g.40gb", 98 / 108, 98 / 108, 98 / 108),
+        ("NVIDIA A30 MIG 2g.12gb", 1 / 2, 1 / 2, 1 / 2),
+        ("NVIDIA H100XM-1-10C", 16 / 132, 16 / 132, 26 / 132),
+        ("NVIDIA H100XM-80C", 0, 1, 1),
+        ("GRID A100-20C", 0, 1 / 2, 1),
+        ("GRID T4-4Q", 0, 1 / 4, 1),
+    ],
+)
+def test_parts(name: str, low: float, likely: float, high: float) -> None:
+    """An instance has its multiprocessors, a virtual GPU likely its share of the memory, a device is whole."""
+    share = share_of(name)
+    assert (share.low, share.likely, share.high) == pytest.approx((low, likely, high))
+
+
+@pytest.mark.parametrize("device", sorted({name for row in FACTS.parts.instance for name in row.devices}))
+def test_more_slices_are_never_less(device: str) -> None:
+    """An instance of more slices has at least as much of the device, and all slices together at most the whole."""
+    (row,) = (each for each in FACTS.parts.instance if device in each.devices)
+    shares = [row.share(slices) for slices in sorted(row.by_slices, key=int)]
+    for less, more in pairwise(shares):
+        assert less is not None
+        assert more is not None
+        assert less.low <= more.low
+        assert less.high <= more.high <= WHOLE.high
+
+
+def test_no_part_of_no_device() -> None:
+    """A part of a name that nobody knows has no peak, as the name has none."""
+    assert isinstance(FACTS.peak("NVIDIA X1 MIG 1g.10gb"), NoPeak)
+
+
+def test_densest_format() -> None:
+    """With no certain format the densest peak is of the fastest format that models are trained in."""
+    (densest,) = frame_of("NVIDIA B200").filter(pl.col("number_format").is_null())["densest_format"]
+    assert densest == Format.FP4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('devices = ["NVIDIA A30"]', 'devices = ["NVIDIA A31"]', "no accelerator is called"),
+        ('devices = ["NVIDIA A30"]', 'devices = ["NVIDIA A800"]', "in another row"),
+        ("3 = [60]", "3 = [600]", "not between 0 and 132"),
+        ("3 = [60]", "3 = []", "not between 0 and 132"),
+        ("3 = [60]", "three = [60]", "not between 0 and 132"),
+        ("value = 0\n", "value = 2\n", "not between 0 and vgpu_high"),
+    ],
+)
+def test_bad_parts(old: str, new: str, problem: str) -> None:
+    """A device nobody knows, one that is in two rows, and a part that is larger than the whole are refused."""
+    with pytest.raises(FactsError) as caught:
+        facts_with("parts.toml", old, new)
+    assert problem in str(caught.value)
+    assert caught.value.file == "parts.toml"
