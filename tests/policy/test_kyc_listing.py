@@ -87,6 +87,13 @@ def test_open_entries_are_named_by_id() -> None:
     assert "entries that nobody named are not cleared" in listing_of("p-1 screened possible").reason
 
 
+def test_what_is_only_counted_is_cleared_by_nobody() -> None:
+    """Of a party that is one entry, entries that are only counted stay open, whatever is said of their sign."""
+    more = ("p-1 screened possible 'detail=e-1 +12'", "p-1 not_listed_as +12")
+    assert listing_of("p-1 listed_on EL detail=e-1", *more).is_open
+    assert listing_of("p-1 not_listed_as e-1", *more).is_open
+
+
 def test_a_clearance_is_cited_where_it_clears() -> None:
     """The sources of a cleared one have the clearance that did it, and no clearance of another entry."""
     found = listing_of(

@@ -459,6 +459,18 @@ def test_a_clearance_in_a_file_of_statements_ends() -> None:
         assert len(read_statements("file.csv", content, source="counsel", today=AT).statements) == count
 
 
+def test_a_clearance_names_its_entry() -> None:
+    """A clearance of entries that found no room, and so have no name, is refused where it is told."""
+    content = b"subject,predicate,value,as_of,ends\np-1,not_listed_as,+12,2026-11-01,2027-11-01\n"
+    done = read_statements("file.csv", content, source="counsel", today=AT)
+    assert not done.statements
+    (problem,) = done.problems
+    assert problem.text == (
+        "file.csv:2, value, (not repeated here): stands for entries that are not named; "
+        "expected one entry, as screening shows it"
+    )
+
+
 def test_one_entry_in_two_files() -> None:
     """An entry that two files have under different names is found by both, whichever file comes first."""
     one = entries_frame({"entry": "e-1", "name": "Alpha", "aliases": ["Beta"], "addresses": [("1 Road, DE", "DE")]})

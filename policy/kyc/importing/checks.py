@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from policy.kyc.cells import CellError
 from policy.kyc.statements import Statement
-from policy.kyc.vocabulary import PREDICATES, SELF, PartyKind
+from policy.kyc.vocabulary import MORE, PREDICATES, SELF, PartyKind
 
 NAMING = ("kind", "name", "alias")
 """What is said of a natural person without a time: a day beside a name could be one of birth."""
@@ -78,3 +78,10 @@ def refused_end(statement: Statement, today: date | None) -> CellError | None:
     since = statement.as_of or today
     too_far = since is not None and statement.ends - since > LONGEST_CLEARANCE
     return CellError("too far off", expected) if too_far else None
+
+
+def refused_entry(statement: Statement) -> CellError | None:
+    """What is wrong with the entry of a clearance, which is one that has a name; nothing where it may stand."""
+    if statement.predicate != "not_listed_as" or not statement.value.startswith(MORE):
+        return None
+    return CellError("stands for entries that are not named", "one entry, as screening shows it")

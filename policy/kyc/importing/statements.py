@@ -22,7 +22,7 @@ from policy.kyc.cells import (
     read_percent,
     read_word,
 )
-from policy.kyc.importing.checks import contradictions, natural_persons, refused_end, too_much
+from policy.kyc.importing.checks import contradictions, natural_persons, refused_end, refused_entry, too_much
 from policy.kyc.importing.problems import Read, Rows, Unreadable
 from policy.kyc.importing.records import Columns, Record, records
 from policy.kyc.repeated import NOT_REPEATED, repeated
@@ -213,8 +213,9 @@ _READERS: Mapping[ValueKind, Callable[[str], object]] = {
 
 def _check_clearances(rows: Rows, found: Mapping[int, Statement], today: date | None) -> None:
     for line, each in found.items():
-        if (error := refused_end(each, today)) is not None:
-            rows.note(line, "ends", NOT_REPEATED, error.problem, error.expected)
+        for column, error in (("value", refused_entry(each)), ("ends", refused_end(each, today))):
+            if error is not None:
+                rows.note(line, column, NOT_REPEATED, error.problem, error.expected)
 
 
 def _check_natural_persons(rows: Rows, found: Mapping[int, Statement]) -> None:

@@ -97,8 +97,13 @@ def _other_matches(
     """
     if any(not each.detail for each in determined):
         return set()
-    decided = {each.detail for each in determined} | {each.value for each in cleared}
+    decided = {each.detail for each in determined if each.detail} | _cleared_entries(cleared)
     return {entry for each in compared if each.value != Screened.NO_MATCH for entry in _entries(each)} - decided
+
+
+def _cleared_entries(cleared: tuple[Statement, ...]) -> set[str]:
+    """The entries that the party is not; what only counts entries names none, and so clears none."""
+    return {each.value for each in cleared if not each.value.startswith(MORE)}
 
 
 def _listed(party_id: str, determined: tuple[Statement, ...], lists: PartyLists) -> Listing:
@@ -111,7 +116,7 @@ def _listed(party_id: str, determined: tuple[Statement, ...], lists: PartyLists)
 
 def _screened(party_id: str, compared: tuple[Statement, ...], cleared: tuple[Statement, ...]) -> Listing:
     """By the newest comparison of each source, and the entries that somebody cleared."""
-    not_it = {each.value for each in cleared if not each.value.startswith(MORE)}
+    not_it = _cleared_entries(cleared)
     possible = [each for each in compared if each.value != Screened.NO_MATCH]
     open_ones = [each for each in possible if not _entries(each) or _entries(each) - not_it]
     if open_ones:
