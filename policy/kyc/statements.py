@@ -20,7 +20,7 @@ import polars as pl
 
 from policy.frames import conform, schema
 from policy.kyc.repeated import is_reference
-from policy.kyc.vocabulary import BACKWARD, DISPERSED, OF_LISTS, PREDICATES, SELF, UPWARD, Confidence
+from policy.kyc.vocabulary import BACKWARD, DISPERSED, OF_LISTING, PREDICATES, SELF, UPWARD, Confidence
 
 STATEMENTS = schema(
     {
@@ -214,7 +214,7 @@ class View:
         return self._remembered[about]
 
     def _leading_to(self, value: str) -> "View | None":
-        """What leads to a subject from others, and what lists say of these; made once for all who share it."""
+        """What leads to a subject from others, and what decides if these are listed; made once for all."""
         if value not in self._led:
             leading = [
                 each
@@ -224,10 +224,13 @@ class View:
                 for each in self._said(subject, predicate)
                 if each.value == value
             ]
-            others = dict.fromkeys(each.subject for each in leading)
-            of_lists = [each for other in others for name in OF_LISTS for each in self._said(other, name)]
+            others = _with_heads((each.subject for each in leading), self._heads_of)
+            of_lists = [each for other in others for name in OF_LISTING for each in self._said(other, name)]
             self._led[value] = View(dict.fromkeys((*leading, *of_lists))) if leading else None
         return self._led[value]
+
+    def _heads_of(self, party: str) -> list[str]:
+        return [each.value for each in self._said(party, "branch_of")]
 
     @cached_property
     def _led(self) -> "dict[str, View | None]":
@@ -258,6 +261,17 @@ def _view_of(by_key: dict[_Key, list[Statement]], beside: Iterable[View]) -> Vie
     view = View()
     view._by_key, view._beside = by_key, tuple(beside)
     return view
+
+
+def _with_heads(parties: Iterable[str], heads_of: Callable[[str], Iterable[str]]) -> list[str]:
+    """The parties, and those whose branches they are, directly or as a branch of a branch; each once."""
+    found = dict.fromkeys(parties)
+    waiting = list(found)
+    for each in waiting:
+        heads = [head for head in heads_of(each) if head not in found]
+        found |= dict.fromkeys(heads)
+        waiting += heads
+    return waiting
 
 
 def _those(said: list[Statement], is_meant: Callable[[Statement], bool]) -> list[Statement]:
@@ -338,16 +352,27 @@ class Directory:
 
     def _backward(self, reached: pl.Series) -> pl.DataFrame:
         """
-        The rows by which others lead to those that were reached, and what lists say of these others.
+        The rows by which others lead to those that were reached, and what decides whether these are on lists.
 
         Not what leads on from them: who directs a thousand companies would bring in all that stand above each.
         """
         others = self.frame.filter(~pl.col("subject").is_in(reached.implode()))
         leading = others.filter(pl.col("predicate").is_in(BACKWARD), pl.col("value").is_in(reached.implode()))
-        of_lists = others.filter(
-            pl.col("predicate").is_in(OF_LISTS), pl.col("subject").is_in(leading["subject"].implode())
-        )
+        subjects = pl.Series(_with_heads(leading["subject"], self._heads_of), dtype=pl.String)
+        of_lists = others.filter(pl.col("predicate").is_in(OF_LISTING), pl.col("subject").is_in(subjects.implode()))
         return pl.concat([leading, of_lists])
+
+    def _heads_of(self, party: str) -> Sequence[str]:
+        return self._heads.get(party, ())
+
+    @cached_property
+    def _heads(self) -> Mapping[str, list[str]]:
+        """Whose branch each branch is, by any source and on any day."""
+        found: dict[str, list[str]] = {}
+        said = self.frame.filter(pl.col("predicate") == "branch_of").select("subject", "value")
+        for subject, head in said.iter_rows():
+            found.setdefault(subject, []).append(head)
+        return found
 
     def upward(self, subjects: Collection[str]) -> pl.DataFrame:
         """The rows about the subjects and about whom these rows lead to, until none leads further."""

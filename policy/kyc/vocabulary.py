@@ -248,3 +248,5 @@ OF_SEAT: Mapping[str, str] = MappingProxyType(
 """What is evidence of where a party is headquartered, each by itself, with the words before a country."""
 OF_LISTS = ("listed_on", "not_listed_as", "screened")
 """What lists say of a party."""
+OF_LISTING = (*OF_LISTS, "branch_of")
+"""What decides whether a party is on a list: it is as listed as whose branch it is."""

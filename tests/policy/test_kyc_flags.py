@@ -430,6 +430,32 @@ def test_a_likeness_is_settled_by_decisions() -> None:
     assert state_of(flag, say("p-1 listed_on EL")) == "yes"
 
 
+def test_a_clearance_of_what_is_only_counted_settles_nothing() -> None:
+    """Entries that found no room beside the others are not cleared by the sign that stands for them."""
+    more = (say("p-1 screened possible", detail="e-9 +12"), say("p-1 not_listed_as e-9"), say("p-1 not_listed_as +12"))
+    assert state_of("guidance-2025-like-listed-party", *more, without="p-1 screened") == "yes"
+
+
+def test_a_branch_is_as_listed_as_its_head_office() -> None:
+    """What lists say of a head office is said of its branch, be it the customer, a director's or the predecessor."""
+    at_once = (
+        say("p-6 screened no_match"),
+        say("p-6 branch_of p-5"),
+        say("p-5 branch_of p-4"),
+        say("p-4 listed_on EL"),
+    )
+    linked = {
+        "supplement-3-25-assumed-operations": say("p-6 successor p-1"),
+        "supplement-3-24-shared-management": say("p-6 directed_by n-1"),
+    }
+    for flag, link in linked.items():
+        view = Directory.of([*CLEAN, link, *at_once]).around(["t-1"])
+        assert state_of(flag, link, *at_once) == "yes"
+        assert [each.id for each in red_flags(view.part("t-1"), "t-1", AT, FACTS, LARGE, LISTED)] == [flag]
+    own = (say("p-1 branch_of p-5"), say("p-5 screened possible", detail="e-9"))
+    assert state_of("guidance-2025-like-listed-party", *own) == "yes"
+
+
 def test_a_shared_address() -> None:
     """An address is the same in other letters and signs; with no addresses at hand nothing is settled."""
     flag = "guidance-2025-like-listed-party"

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from support.judgement import unhurried
 
 from policy.kyc.statements import Statement, View
-from policy.kyc.vocabulary import BACKWARD, OF_LISTS, UPWARD
+from policy.kyc.vocabulary import BACKWARD, OF_LISTING, UPWARD
 
 DAYS = [date(2026, 1, 1), date(2026, 3, 1), date(2026, 5, 1)]
 IDS = ["t-1", "p-1", "p-2", "p-3", "n-1"]
-PARTY = st.tuples(st.sampled_from(["customer", "parent", "directed_by", "successor"]), st.sampled_from(IDS))
+PARTY = st.tuples(
+    st.sampled_from(["customer", "parent", "directed_by", "successor", "branch_of"]), st.sampled_from(IDS)
+)
 WORD = st.sampled_from([("screened", "possible"), ("listed_on", "EL"), ("headquarters_country", "SG")])
 DAY = st.sampled_from([None, *DAYS])
 SAYINGS = st.builds(
@@ -30,7 +32,9 @@ def reached(file: Iterable[Statement], subject: str) -> set[Statement]:
         subjects |= more
     leading = {each for each in file if each.predicate in BACKWARD and each.value in subjects}
     others = {each.subject for each in leading}
-    of_lists = {each for each in file if each.subject in others and each.predicate in OF_LISTS}
+    while more := {each.value for each in file if each.subject in others and each.predicate == "branch_of"} - others:
+        others |= more
+    of_lists = {each for each in file if each.subject in others and each.predicate in OF_LISTING}
     return {each for each in file if each.subject in subjects} | leading | of_lists
 
 

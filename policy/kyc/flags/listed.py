@@ -8,27 +8,28 @@ Left out, because others ask it: how much listed owners hold together, and what 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from policy.facts.evidence import Answer
 from policy.kyc.flags.look import Look, joined, no, normal_address, normal_addresses, unknown, yes
+from policy.kyc.owners.listing import Listing, ListState, ask_listing
 from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement
-from policy.kyc.vocabulary import DISPERSED, SELF, Screened
+from policy.kyc.vocabulary import DISPERSED, SELF
 
 SHOWN = 3
 """How many parties a sentence names that only leave a question open."""
 
 
 def is_listed(look: Look, party: str) -> Reply:
-    """Whether a party is on a list: a likeness that nobody has decided on is unknown, as is never having looked."""
-    if listed := look.said(party, "listed_on"):
-        return yes(f"{party} is on {_codes(listed)}, as somebody determined", *listed, path=(party,))
-    compared = look.said(party, "screened")
-    if undecided := _undecided(look, party, compared):
-        return unknown(f"{party} is like {_entries(undecided)}, and nobody has decided", *undecided, path=(party,))
-    if compared:
-        return no(*compared, *look.said(party, "not_listed_as"))
-    return unknown(f"{party} has not been compared with lists", path=(party,))
+    """Whether a party, or whose branch it is, is on a list: a likeness is unknown, as is never having looked."""
+    found = _listing(look, party)
+    answer = {ListState.YES: Answer.YES, ListState.NO: Answer.NO}.get(found.state, Answer.UNKNOWN)
+    return Reply(answer=answer, reason=found.reason, path=(party,), sources=found.sources)
+
+
+def _listing(look: Look, party: str) -> Listing:
+    return ask_listing(look.view, party, look.at, look.facts.party_lists)
 
 
 def like_listed(look: Look) -> Reply:
@@ -37,9 +38,8 @@ def like_listed(look: Look) -> Reply:
 
 
 def _named_like(look: Look, party: str) -> Reply:
-    if undecided := _undecided(look, party, look.said(party, "screened")):
-        return yes(f"{party} is like {_entries(undecided)}, and nobody has decided", *undecided, path=(party,))
-    return is_listed(look, party)
+    reply = is_listed(look, party)
+    return replace(reply, answer=Answer.YES) if _listing(look, party).is_open else reply
 
 
 def _same_address(look: Look, party: str) -> Reply:
@@ -146,19 +146,3 @@ def _through(look: Look, other: str, how: str, *links: Statement) -> Reply:
         path=(*dict.fromkeys((*(each.subject for each in links), other)),),
         sources=(*(each.line for each in links), *found.sources),
     )
-
-
-def _undecided(look: Look, party: str, compared: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """The comparisons that found an entry which nobody has said the party is not."""
-    cleared = {each.value for each in look.said(party, "not_listed_as")}
-    alike = [each for each in compared if each.value == Screened.POSSIBLE]
-    return tuple(each for each in alike if not each.detail or set(each.detail.split()) - cleared)
-
-
-def _entries(undecided: tuple[Statement, ...]) -> str:
-    entries = sorted({entry for each in undecided for entry in (each.detail or "").split()})
-    return f"entries of lists ({', '.join(entries)})" if entries else "an entry of a list"
-
-
-def _codes(listed: tuple[Statement, ...]) -> str:
-    return ", ".join(sorted({each.value for each in listed}))
