@@ -12,10 +12,12 @@ from dataclasses import replace
 
 from policy.facts.evidence import Answer
 from policy.kyc.flags.look import Look, joined, no, normal_address, normal_addresses, unknown, yes
+from policy.kyc.owners.chains import OwnersAbove, owners_above
 from policy.kyc.owners.listing import Listing, ListState, ask_listing
+from policy.kyc.owners.stakes import Holding
+from policy.kyc.owners.words import holds_words, open_shares, shortened
 from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement
-from policy.kyc.vocabulary import DISPERSED, SELF
 
 SHOWN = 3
 """How many parties a sentence names that only leave a question open."""
@@ -101,40 +103,32 @@ def _untold(director: str, party: str, others: list[Statement]) -> str:
 
 
 def listed_owner_share(look: Look) -> Reply:
-    """An owner, at any remove, is listed, and its share is not known exactly. Of any list, not of the flag's two."""
+    """
+    An owner, at any remove, is listed, and its share is not known exactly. Of any list, not of the flag's two.
+
+    Whoever may hold what nobody known holds may be listed.
+    """
     return look.of_parties(_owners)
 
 
 def _owners(look: Look, party: str) -> Reply:
-    chain = list(_owned(look, party))
-    if not any(each.subject == party for each in chain):
-        return unknown(f"who owns {party} is not known", path=(party,))
-    return joined(_share(look, each) for each in chain)
+    owners = owners_above(look.view, party, look.at, look.facts.party_lists)
+    held = [each for owned in owners.stated for each in owners.of(owned)]
+    shares = [_share(look, owners, each) for each in held if each.low != each.high]
+    untold = [each for each in owners.stated if any(open_shares(owners, each))]
+    open_ones = [_untold_shares(owners, untold)] if untold else []
+    return joined([no(*owners.stated[party]), *shares, *open_ones])
 
 
-def _owned(look: Look, party: str) -> Iterator[Statement]:
-    """Who owns what, from a party upward, each party once."""
-    asked: set[str] = set()
-    waiting = [party]
-    while waiting:
-        owned = waiting.pop()
-        if owned in asked:
-            continue
-        asked.add(owned)
-        for each in look.said(owned, "owned_by"):
-            yield each
-            if each.value not in (SELF, DISPERSED):
-                waiting.append(each.value)
+def _share(look: Look, owners: OwnersAbove, holding: Holding) -> Reply:
+    links = [each for each in owners.stated[holding.owned] if each.value == holding.owner]
+    return _through(look, holding.owner, holds_words(holding), *links)
 
 
-def _share(look: Look, owns: Statement) -> Reply:
-    if owns.value in (SELF, DISPERSED) or _is_exact(owns):
-        return no(owns)
-    return _through(look, owns.value, f"{owns.value} holds a share of {owns.subject} that is not known", owns)
-
-
-def _is_exact(owns: Statement) -> bool:
-    return owns.share_low_percent is not None and owns.share_low_percent == owns.share_high_percent
+def _untold_shares(owners: OwnersAbove, parties: list[str]) -> Reply:
+    reason = "; ".join(shortened(words for each in parties for words in open_shares(owners, each)))
+    said = (each for party in parties for each in owners.stated[party])
+    return unknown(reason, *said, path=(owners.party_id,))
 
 
 def _through(look: Look, other: str, how: str, *links: Statement) -> Reply:

@@ -110,7 +110,7 @@ def _doubts(count: Count) -> list[tuple[tuple[str, ...], str]]:
     found: list[tuple[tuple[str, ...], str]] = []
     waiting = [first]
     for each in waiting:
-        found += [(way[each], words) for words in _open_shares(owners, each)]
+        found += [(way[each], words) for words in open_shares(owners, each)]
         for holding in owners.of(each):
             who = holding.owner
             if who in count.most.order and holding.high > 0:
@@ -122,7 +122,8 @@ def _doubts(count: Count) -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
-def _open_shares(owners: OwnersAbove, party_id: str) -> Iterator[str]:
+def open_shares(owners: OwnersAbove, party_id: str) -> Iterator[str]:
+    """What is not known of the shares of one party, whoever is known to hold some of it."""
     if owners.register.left[party_id] == BOUNDLESS:
         yield f"the shares of {party_id} that are stated add up to more than the whole"
     elif is_slice(owners, party_id):
