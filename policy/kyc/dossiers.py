@@ -57,6 +57,7 @@ class Dossiers:
     _times: dict[str, Times] = field(default_factory=dict)
     _known: dict[tuple[str, date, date], Dossier | None] = field(default_factory=dict)
     _flags: dict[Flagged, tuple[RaisedFlag, ...]] = field(default_factory=dict)
+    _addresses: dict[tuple[date, date], frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, directory: Directory, facts: Facts, earlier: "Dossiers | None" = None) -> "Dossiers":
@@ -112,7 +113,7 @@ class Dossiers:
     ) -> tuple[RaisedFlag, ...]:
         """The red flags of a tenant that the file has: those that are raised, and those that nobody can tell."""
         view, ever = self.view(tenant_id, known_on), self._whole(tenant_id).ever_known(known_on or date.max)
-        return red_flags(view, tenant_id, at, self.facts, demand, self.listed_addresses, before=ever)
+        return red_flags(view, tenant_id, at, self.facts, demand, self.listed_addresses(at, known_on), before=ever)
 
     def flags_of(self, asked: Iterable[Flagged]) -> Mapping[Flagged, tuple[RaisedFlag, ...]]:
         """The flags of tenants that the file has, as known now: of each the day, and what it used."""
@@ -169,16 +170,27 @@ class Dossiers:
             and (each in before.directory.tenants) == (each in self.directory.tenants)
         }
         self._known.update({key: answer for key, answer in before._known.items() if key[0] in same})
-        if before.listed_addresses == self.listed_addresses:
-            self._flags.update({key: flags for key, flags in before._flags.items() if key[0] in same})
+        days = {at for tenant_id, at, _ in before._flags if tenant_id in same}
+        alike = {at for at in days if before.listed_addresses(at) == self.listed_addresses(at)}
+        kept = {key: flags for key, flags in before._flags.items() if key[0] in same and key[1] in alike}
+        self._flags.update(kept)
+
+    def listed_addresses(self, at: date, known_on: date | None = None) -> frozenset[str]:
+        """The addresses, as they are compared, of all parties that somebody determined to be listed on a day."""
+        view, times = self._of_listed
+        key = (times.era(at), times.knowledge(known_on))
+        if key not in self._addresses:
+            self._addresses[key] = addresses_of_the_listed(view.as_known(key[1]), key[0])
+        return self._addresses[key]
 
     @cached_property
-    def listed_addresses(self) -> frozenset[str]:
-        """The addresses of all parties of the directory that somebody determined to be listed."""
-        frame = self.directory.as_known(date.max).frame
+    def _of_listed(self) -> tuple[View, Times]:
+        """What is said of the listings and addresses of all who were ever listed, and when that changes."""
+        frame = self.directory.frame
         listed = frame.filter(pl.col("predicate") == "listed_on")["subject"].unique()
         about = pl.col("predicate").is_in(["listed_on", "address"]) & pl.col("subject").is_in(listed.implode())
-        return addresses_of_the_listed(statements_of(frame.filter(about)), date.max)
+        view = View(statements_of(frame.filter(about)))
+        return view, Times(changes=view.days_of_change, learnt=view.days_of_knowledge)
 
     @cached_property
     def _changes_of_law(self) -> tuple[date, ...]:

@@ -110,6 +110,45 @@ def test_a_tenant_that_is_not_on_file_has_no_row() -> None:
     assert answers_of(dossiers()) is None
 
 
+ALIKE = "guidance-2025-like-listed-party"
+
+
+@pytest.mark.parametrize(
+    ("listing", "at", "known_on", "is_raised"),
+    [
+        ("p-8 listed_on EL", AT, None, True),
+        ("p-8 listed_on EL ends=2026-09-01", AT, None, True),
+        ("p-8 listed_on EL ends=2026-09-01", date(2026, 9, 1), None, False),
+        ("p-8 listed_on EL begins=2026-06-01", AT, None, True),
+        ("p-8 listed_on EL begins=2026-06-02", AT, None, False),
+        ("p-8 listed_on EL known_from=2026-07-01", AT, None, True),
+        ("p-8 listed_on EL known_from=2026-07-01", AT, AT, False),
+        ("p-8 listed_on EL known_to=2026-07-01", AT, AT, True),
+        ("p-8 listed_on EL known_to=2026-07-01", AT, None, False),
+    ],
+)
+def test_addresses_are_those_of_the_listed_on_the_day(
+    listing: str, at: date, known_on: date | None, is_raised: bool
+) -> None:
+    """An address is that of a listed party on the days on which that one is listed, as far as it was known then."""
+    same = ("p-8 address '1 Secret Street'", "p-9 address '2 Secret Street'", "p-9 listed_on EL")
+    asked = dossiers("t-1 customer p-1", "p-1 address '1 SECRET Street'", "p-1 screened no_match", *same, listing)
+    assert (ALIKE in {each.id for each in asked.flags("t-1", at, known_on)}) == is_raised
+
+
+def test_flags_are_taken_over_where_the_addresses_are_those_of_before() -> None:
+    """After an import a tenant's flags are asked anew where somebody is listed at an address that was nobody's."""
+    lines = ("t-1 customer p-1", "p-1 address '1 Secret Street'", "p-8 address '1 Secret Street'", "p-8 listed_on EL")
+    key = ("t-1", AT, None)
+    before = dossiers(*lines[:3])
+    before.look_up(["t-1"])
+    flags = before.flags_of([key])[key]
+    for more, are_same in ((lines[:3], True), (lines, False)):
+        after = Dossiers.of(Directory.of(map(said, more)), FACTS, before)
+        after.look_up(["t-1"])
+        assert (after.flags_of([key])[key] is flags) == are_same
+
+
 def test_what_is_not_asked_is_forgotten() -> None:
     """What is remembered is what the last question needed, so that memory does not grow with the days."""
     asked = dossiers(*LINES)

@@ -40,7 +40,7 @@ GOLDEN = Path(__file__).parents[1] / "golden/kyc/flags.txt"
 AT = date(2026, 6, 1)
 LARGE = Demand(peak_devices=512, device_hours=200_000)
 SMALL = Demand(peak_devices=1, device_hours=10)
-LISTED = frozenset({"7 Example Road, Example City"})
+LISTED = frozenset({normal_address("7 Example Road, Example City")})
 
 
 def say(text: str, **more: object) -> Statement:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from policy.facts.evidence import Answer
-from policy.kyc.flags.look import Look, joined, no, normal_address, normal_addresses, unknown, yes
+from policy.kyc.flags.look import Look, joined, no, normal_address, unknown, yes
 from policy.kyc.owners.chains import OwnersAbove, owners_above
 from policy.kyc.owners.listing import Listing, ListState, ask_listing
 from policy.kyc.owners.stakes import Holding
@@ -46,12 +46,11 @@ def _named_like(look: Look, party: str) -> Reply:
 
 def _same_address(look: Look, party: str) -> Reply:
     addresses = look.said(party, "address")
-    listed = normal_addresses(look.listed_addresses)
-    if shared := [each for each in addresses if normal_address(each.value) in listed]:
+    if shared := [each for each in addresses if normal_address(each.value) in look.listed_addresses]:
         return yes(f"{party} shares an address with a listed party", *shared, path=(party,))
     if not addresses:
         return unknown(f"no address of {party} is known", path=(party,))
-    if not listed:
+    if not look.listed_addresses:
         return unknown("no addresses of listed parties were at hand", *addresses, path=(party,))
     return no(*addresses)
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from policy.facts.evidence import Answer, Constant
 from policy.facts.facts import Facts
@@ -127,9 +127,3 @@ def normal_address(text: str) -> str:
     wide = sum(unicodedata.east_asian_width(each) == "W" for each in folded)
     is_one = any(each.isdigit() for each in folded) or len(words) >= FEWEST_WORDS or wide >= FEWEST_WIDE
     return " ".join(words) if is_one else ""
-
-
-@lru_cache(maxsize=8)
-def normal_addresses(addresses: frozenset[str]) -> frozenset[str]:
-    """All of them, each in that form. Kept: the lists' addresses are the same for every tenant."""
-    return frozenset(filter(None, map(normal_address, addresses)))

@@ -109,9 +109,10 @@ def red_flags(
     """
     The flags of a tenant that stand on a day and are raised or cannot be told, the most serious first.
 
-    ``demand``: None where nothing was measured. ``listed_addresses``: of listed parties, as written; none at all means
-    that there was nothing to compare with. ``before``: what was once held to be true, too, where changes are to be seen
-    that came with a new file and not with days of its own.
+    ``demand``: None where nothing was measured. ``listed_addresses``: of parties that are listed on the day, as
+    :func:`addresses_of_the_listed` gives them; none at all means that there was nothing to compare with. ``before``:
+    what was once held to be true, too, where changes are to be seen that came with a new file and not with days of
+    its own.
     """
     look = Look(
         view=view,
