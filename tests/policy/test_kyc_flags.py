@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.facts import an_overlay, facts_with, refusal_of
 from support.judgement import FACTS, unhurried
+from support.kyc_cases import said
 
 import policy.__main__ as command
 from policy.facts.differences import AsOf, differences
@@ -372,6 +373,9 @@ def test_business_against_demand(needs: str, demand: Demand | None, state: str) 
     assert state_of("guidance-2025-line-of-business", *more, without="p-1 needs_accelerators", demand=demand) == state
 
 
+IN_SINGAPORE = ("p-1 registered_country SG", "p-1 headquarters_country SG")
+
+
 @pytest.mark.parametrize(
     ("file", "state"),
     [
@@ -395,15 +399,32 @@ def test_business_against_demand(needs: str, demand: Demand | None, state: str) 
             "yes",
         ),
         (("p-1 registered_country SG", "p-1 branch_of p-1", "p-1 headquarters_country SG"), "unknown"),
+        ((*IN_SINGAPORE, "p-1 owned_by dispersed"), "no"),
+        ((*IN_SINGAPORE, "p-1 owned_by p-2 60", "p-2 headquarters_country HK"), "yes"),
+        ((*IN_SINGAPORE, "p-1 owned_by p-2 40", "p-2 headquarters_country HK"), "unknown"),
+        ((*IN_SINGAPORE, "p-1 owned_by p-2 60", "p-2 headquarters_country SG"), "unknown"),
+        ((*IN_SINGAPORE, "p-1 parent p-2", "p-2 headquarters_country SG", "p-2 ultimate_parent p-1"), "unknown"),
+        (
+            (
+                *IN_SINGAPORE,
+                "p-1 parent p-3",
+                "p-3 headquarters_country SG",
+                "p-3 dissolved_on 2025-01-01",
+                "p-3 successor p-2",
+                "p-2 headquarters_country CN",
+                "p-2 ultimate_parent self",
+            ),
+            "yes",
+        ),
     ],
 )
 def test_headquarters_elsewhere(file: tuple[str, ...], state: str) -> None:
     """Who sits outside the three groups under a head in China is flagged; what lacks on either side leaves it open."""
     told = {each.split()[1] for each in file}
-    own = () if told & {"ultimate_parent", "parent", "branch_of"} else (say("p-1 ultimate_parent self"),)
-    seat = "p-1 registered_country, p-1 headquarters_country, p-1 ultimate_parent"
+    own = () if told & {"ultimate_parent", "parent", "branch_of", "owned_by"} else (say("p-1 ultimate_parent self"),)
+    seat = "p-1 registered_country, p-1 headquarters_country, p-1 ultimate_parent, p-1 owned_by"
     at = date(2026, 1, 1)
-    assert state_of("guidance-2025-headquarters-elsewhere", *map(say, file), *own, without=seat, at=at) == state
+    assert state_of("guidance-2025-headquarters-elsewhere", *map(said, file), *own, without=seat, at=at) == state
 
 
 def test_an_owner_that_nobody_names() -> None:

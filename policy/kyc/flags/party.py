@@ -11,9 +11,11 @@ from functools import partial
 from policy.facts.evidence import Answer
 from policy.kyc.flags.history import changes_within, is_covered
 from policy.kyc.flags.look import Look, joined, no, unknown, yes
+from policy.kyc.headquarters.asking import Asked
+from policy.kyc.headquarters.parents import parents_of
 from policy.kyc.reply import Reply, any_of
 from policy.kyc.statements import Statement
-from policy.kyc.vocabulary import SELF, AddressType
+from policy.kyc.vocabulary import OF_SEAT, AddressType
 
 SITS_OUTSIDE = ("D:1", "D:4", "D:5")
 """The country groups that a customer sits outside of where the flag about its headquarters is raised."""
@@ -23,8 +25,6 @@ WITHOUT_BUSINESS = {
     AddressType.FREIGHT_FORWARDER: "a freight forwarder",
 }
 """Types of address at which nobody works."""
-ABOVE = ("branch_of", "parent", "ultimate_parent")
-HEADQUARTERS = ("headquarters_country", "principal_place_country", "management_country")
 SEAT = ("registered_country", "address_country")
 CHANGES = {
     "name": ("name",),
@@ -166,37 +166,30 @@ def _is_outside(look: Look, country: str) -> Answer:
 def _headquartered(look: Look, party: str) -> Reply:
     """Whether a party or anybody above it is headquartered where the flag asks; no only where the top is told."""
     limit = look.limits.headquarters_elsewhere
-    chain, is_told = _above(look, party)
+    chain, open_ends = _above(look, party)
     told = {each: _headquarters(look, each) for each in chain}
     there = [each for said in told.values() for each in said if each.value in limit.countries]
     if there:
         where = ", ".join(f"{each.subject} in {each.value}" for each in there)
         path = tuple(dict.fromkeys((party, *(each.subject for each in there))))
         return yes(f"headquarters are elsewhere ({where})", *there, path=path, lines=(limit.source.line,))
-    untold = [each for each in chain if not told[each]]
-    if untold or not is_told:
-        whose = f"of {', '.join(untold)}" if untold else f"of who stands above {party}"
-        return unknown(f"the headquarters {whose} are not known", path=(party,))
+    if untold := [each for each in chain if not told[each]]:
+        open_ends = (f"the headquarters of {', '.join(untold)} are not known", *open_ends)
+    if open_ends:
+        return unknown("; ".join(open_ends), path=(party,))
     return no(*(each for said in told.values() for each in said))
 
 
 def _headquarters(look: Look, party: str) -> list[Statement]:
-    return [each for predicate in HEADQUARTERS for each in look.said(party, predicate)]
+    return [each for predicate in OF_SEAT for each in look.said(party, predicate)]
 
 
-def _above(look: Look, party: str) -> tuple[tuple[str, ...], bool]:
-    """A party and whoever stands above it, and whether it is told who stands above all; cycles end."""
-    found: dict[str, None] = {}
-    waiting, is_told = [party], False
-    while waiting:
-        one = waiting.pop(0)
-        if one in found:
-            continue
-        found[one] = None
-        is_told |= bool(look.said(one, "ultimate_parent")) or SELF in look.view.values(one, "parent", look.at)
-        leading = (each.value for predicate in ABOVE for each in look.said(one, predicate))
-        waiting += sorted(each for each in leading if each != SELF)
-    return tuple(found), is_told
+def _above(look: Look, party: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A party and whoever stands above it, and why it is not known who stands above all; empty: it is."""
+    asked = Asked(view=look.view, at=look.at, jurisdictions=look.facts.jurisdictions)
+    above = parents_of(asked, party)
+    chain = dict.fromkeys((party, *above.passed, *(end.party for end in above.ends)))
+    return tuple(chain), tuple(end.untold for end in above.ends if end.untold)
 
 
 def uncertain_owner(look: Look) -> Reply:
