@@ -229,6 +229,8 @@ def test_the_two_questions_of_the_law() -> None:
     assert (found.wmd.answer, found.military_intelligence.answer, found.statement.answer) == ("yes", "no", "yes")
     assert found.wmd.reason.endswith("another source says that it is not")
     assert len(found.wmd.sources) == 2
+    undated = [say("t-1 end_use_wmd yes", as_of=None), say("t-1 end_use_wmd no", as_of=None)]
+    assert end_use(View(undated), "t-1", AT).wmd.reason.endswith("and the same source also says that it is not")
     silent = end_use(View(()), "t-1", AT)
     assert (silent.wmd.answer, silent.military_intelligence.answer, silent.statement.answer) == (
         "unknown",

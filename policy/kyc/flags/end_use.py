@@ -9,6 +9,7 @@ A statement is there where a day of signing up to the day asked about, what it c
 are in the file; how old it may be is a limit of the red flags.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -58,14 +59,22 @@ def _asked(view: View, tenant_id: str, at: date, predicate: str, about: str) -> 
     answers = {each.value for each in said}
     sources = tuple(each.line for each in said)
     if Answer.YES.value in answers:
-        contradicted = ", and another source says that it is not" if len(answers) > 1 else ""
-        reason = f"a source says that {about} is the end use or end user{contradicted}"
+        reason = f"a source says that {about} is the end use or end user{_contradicted(said)}"
         return Reply(answer=Answer.YES, reason=reason, path=(tenant_id,), sources=sources)
     if answers:
         reason = f"said not to be for {about}"
         return Reply(answer=Answer.NO, reason=reason, path=(tenant_id,), sources=sources)
     reason = f"nobody has answered whether it is for {about}"
     return Reply(answer=Answer.UNKNOWN, reason=reason, path=(tenant_id,))
+
+
+def _contradicted(said: Sequence[Statement]) -> str:
+    """Who says no where somebody says yes, as the rest of a sentence; nothing where nobody does."""
+    sources = {answer: {each.source for each in said if each.value == answer} for answer in Answer}
+    if not sources[Answer.NO]:
+        return ""
+    is_another = sources[Answer.NO] - sources[Answer.YES]
+    return f", and {'another source says' if is_another else 'the same source also says'} that it is not"
 
 
 def _statement(view: View, tenant_id: str, at: date, before: View | None) -> Reply:
