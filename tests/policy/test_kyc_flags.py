@@ -640,6 +640,29 @@ def test_two_sources_that_differ_are_no_change() -> None:
     assert not is_covered([replace(register, known_from=None)], date(2025, 6, 1))
 
 
+@pytest.mark.parametrize(
+    ("repeated", "is_change"),
+    [
+        ({"as_of": None, "known_from": None}, True),
+        ({"as_of": None, "known_from": date(2026, 5, 1)}, True),
+        ({"as_of": date(2026, 5, 1)}, True),
+        ({"as_of": None, "known_from": date(2026, 1, 1)}, False),
+        ({"as_of": date(2025, 1, 1)}, False),
+        ({"begins": date(2026, 3, 1)}, False),
+    ],
+)
+@pytest.mark.parametrize("predicate", ["name", "owned_by"])
+def test_a_value_that_is_told_twice_came_when_it_began(
+    predicate: str, repeated: dict[str, date | None], is_change: bool
+) -> None:
+    """The same said again without its day does not tell that it was so before; said on an earlier day it does."""
+    was = say(f"p-1 {predicate} p-2", as_of=date(2024, 1, 1))
+    came = say(f"p-1 {predicate} p-3", begins=date(2026, 4, 1))
+    again = replace(came, **{"begins": None, "document": "d-2", **repeated})  # type: ignore[arg-type]
+    assert bool(changes_within([was, came, again], date(2026, 3, 15), AT)) == is_change
+    assert not changes_within([came, again], date(2026, 3, 15), AT)
+
+
 def test_a_further_owner_that_became_known_is_no_change() -> None:
     """Of a predicate with many values a further one without a day of its own does not tell that anything changed."""
     one = say("p-1 owned_by p-2", as_of=date(2024, 1, 1))

@@ -2,11 +2,11 @@
 Whether what a source says changed within a time, from the statements' own days.
 
 A change is told where a source's value ended or was withdrawn within the time and the source does not say it again, or
-where another value of the same source began within it. Two sources that differ are a conflict and no change; and so is
-a further value that merely became known, of a predicate with many. When a value began is the day that the source gives;
-where it gives none of a predicate with one value, the day for which it says it, else the day it became known. That two
-ids became known as one is no change: what was said under another id is held against what was said, and has no day by
-having become known.
+where another value of the same source began within it, one that it is not known to have said before. Two sources that
+differ are a conflict and no change; and so is a further value that merely became known, of a predicate with many. When
+a value began is the day that the source gives; where it gives none of a predicate with one value, the day for which it
+says it, else the day it became known. That two ids became known as one is no change: what was said under another id is
+held against what was said, and has no day by having become known.
 
 Nothing can be said of a time before anything was known: only what has a day of its own, or was known since before the
 time, covers it.
@@ -61,8 +61,16 @@ def _came(each: Statement, statements: Sequence[Statement], low: date, high: dat
     day = _began(each)
     if day is None or not low < day <= high:
         return False
-    before = [other for other in statements if other.source == each.source and (_began(other) or date.min) < day]
-    return bool(before) and not any(_agree(each, other) for other in before)
+    same = [other for other in statements if _agree(each, other)]
+    others = (other for other in statements if other.source == each.source and other not in same)
+    had_another = any((_began(other) or date.min) < day for other in others)
+    return had_another and not any(_was_said(other, day) for other in same)
+
+
+def _was_said(each: Statement, day: date) -> bool:
+    """Whether it is known to have been said before a day; of one without any day of its own it is not."""
+    since = each.begins or each.as_of or each.known_from
+    return since is not None and since < day
 
 
 def _began(each: Statement) -> date | None:
