@@ -64,6 +64,7 @@ def _questions(dossier: Dossier) -> Iterator[Branch]:
         text=f"lists: {dossier.listed}",
         branches=(
             _reply("restricted at any use", dossier.restricted),
+            _reply("said or possible to be restricted at any use", dossier.restricted_by_some),
             *(Branch(text=f"{each.state}: {each.reason}", branches=_lines(each.sources)) for each in dossier.listings),
         ),
     )
@@ -75,6 +76,7 @@ def _questions(dossier: Dossier) -> Iterator[Branch]:
             _reply("if the Affiliates Rule is on", owners.rule_on),
             _reply("if it is off", owners.rule_off),
             _reply("a listed owner below half", owners.below),
+            _reply("an undecided match of an owner or of somebody above", dossier.owner_possible),
             _reply("controlled by a listed party", owners.control),
         ),
     )
