@@ -10,7 +10,7 @@ from datetime import date
 
 from policy.kyc.dossier import Dossier
 from policy.kyc.dossiers import Dossiers
-from policy.kyc.flags.raised import Raised, RaisedFlag
+from policy.kyc.flags.raised import Raised, RaisedFlag, not_looked_at
 from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement, View
 from policy.kyc.vocabulary import PREDICATES, ValueKind
@@ -44,9 +44,9 @@ def explain(dossiers: Dossiers, tenant_id: str, at: date, known_on: date | None,
     dossier = dossiers.dossier(tenant_id, at, known_on)
     if dossier is None:
         return Branch(text=head, branches=(Branch(text=NOT_ON_FILE),))
-    flags = dossiers.flags(tenant_id, at, known_on)
+    flags = flags_branch(dossiers.flags(tenant_id, at, known_on), not_looked_at(dossiers.facts, at))
     said = _statements(dossiers.view(tenant_id, known_on), tenant_id, at, names=names)
-    return Branch(text=head, branches=(*_questions(dossier), _flags(flags), said))
+    return Branch(text=head, branches=(*_questions(dossier), flags, said))
 
 
 def _questions(dossier: Dossier) -> Iterator[Branch]:
@@ -91,13 +91,18 @@ def _questions(dossier: Dossier) -> Iterator[Branch]:
     yield Branch(text=f"tenancy: {dossier.tenancy or 'not known'}")
 
 
-def _flags(flags: Sequence[RaisedFlag]) -> Branch:
+def flags_branch(flags: Sequence[RaisedFlag], unasked: Sequence[str]) -> Branch:
+    """What is told of red flags. ``unasked``: the ids of those that nothing here asks about."""
     raised = [each for each in flags if each.state is Raised.YES]
     open_flags = sorted(each.id for each in flags if each.state is Raised.UNKNOWN)
     not_told = f"; not told by the file: {', '.join(open_flags)}" if open_flags else ""
+    by_people = (Branch(text=f"not looked at here, for people to go through: {', '.join(unasked)}"),)
     return Branch(
         text=f"red flags that the file raises by itself: {len(raised)}, no single one decides{not_told}",
-        branches=tuple(Branch(text=f"{each.id}: {each.reason}", branches=_lines(each.sources)) for each in raised),
+        branches=(
+            *(Branch(text=f"{each.id}: {each.reason}", branches=_lines(each.sources)) for each in raised),
+            *(by_people if unasked else ()),
+        ),
     )
 
 

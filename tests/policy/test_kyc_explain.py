@@ -10,6 +10,7 @@ from support.kyc_cases import said
 from policy.kyc.dossier import QUESTIONS
 from policy.kyc.dossiers import Dossiers
 from policy.kyc.explain import Branch, explain
+from policy.kyc.flags.raised import not_looked_at
 from policy.kyc.span import ANSWERS
 from policy.kyc.statements import Directory
 
@@ -71,6 +72,13 @@ def test_every_question_and_both_answers_of_a_conflict() -> None:
     assert any(line.startswith("sources contradict one another") and "CN" in line and "SG" in line for line in lines)
     assert "way: t-1 → p-1 → p-2" in lines
     assert {"headquarters_country SG", "headquarters_country CN", "owned_by p-2 40 to 60 %"} <= set(lines)
+
+
+def test_flags_that_nothing_asks_about_are_named() -> None:
+    """Beside the flags that the file raises stand those that nobody looks at here, for people to go through."""
+    (unasked,) = (line for line in lines_of() if line.startswith("not looked at here"))
+    assert unasked.endswith(", ".join(not_looked_at(FACTS, AT)))
+    assert "guidance-2025-infrastructure" in unasked
 
 
 def test_every_answer_has_a_source() -> None:

@@ -20,17 +20,16 @@ from support.kyc_cases import said
 import policy.__main__ as command
 from policy.facts.differences import AsOf, differences
 from policy.facts.facts import load_facts
+from policy.kyc.explain import flags_branch
 from policy.kyc.flags.history import changes_within, is_covered
 from policy.kyc.flags.look import normal_address
 from policy.kyc.flags.raised import (
     ASKED,
-    MOST_SERIOUS,
     Demand,
     Raised,
     RaisedFlag,
     addresses_of_the_listed,
     end_use,
-    flags_sentences,
     not_looked_at,
     red_flags,
 )
@@ -124,7 +123,7 @@ def test_an_empty_file_settles_almost_nothing() -> None:
     assert set(found) == asked
     raised = {flag_id for flag_id, flag in found.items() if flag.state is Raised.YES}
     assert raised == {"guidance-2025-no-end-use-given", "kyc-not-verified"}
-    assert list(found)[:2] == sorted(MOST_SERIOUS, reverse=True)
+    assert list(found)[:2] == ["kyc-wmd-end-use", "kyc-military-intelligence-end-use"]
 
 
 @pytest.mark.parametrize("flag_id", RAISING)
@@ -829,7 +828,8 @@ def test_sentences() -> None:
     file = [each for each in CLEAN if each.predicate not in ("screened", "incorporated_on", "verified_on")]
     linked = [say("p-6 successor p-1"), say("p-6 listed_on EL"), say("p-1 owned_by p-5"), say("p-5 listed_on SDN")]
     every = flags_of((*file, *linked, *RAISING.values())).values()
-    said = "\n".join([*flags_sentences(every), "", *flags_sentences(flags_of(()).values()), "", *flags_sentences(())])
+    told = [flags_branch([*flags], not_looked_at(FACTS, AT)) for flags in (every, flags_of(()).values(), ())]
+    said = "\n\n".join("\n".join([each.text, *(one.text for one in each.branches)]) for each in told)
     assert "Example" not in said
     if not GOLDEN.exists():
         GOLDEN.parent.mkdir(parents=True, exist_ok=True)

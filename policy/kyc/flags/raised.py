@@ -30,12 +30,10 @@ from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement, View
 
 __all__ = [
-    "Demand", "EndUse", "Raised", "RaisedFlag", "addresses_of_the_listed", "end_use", "flags_sentences",
-    "not_looked_at", "red_flags",
+    "Demand", "EndUse", "Raised", "RaisedFlag", "addresses_of_the_listed", "end_use", "not_looked_at", "red_flags",
 ]  # fmt: skip
 
 WMD, MILITARY_INTELLIGENCE = "kyc-wmd-end-use", "kyc-military-intelligence-end-use"
-MOST_SERIOUS = frozenset({WMD, MILITARY_INTELLIGENCE})
 """What the law is about: knowledge of such an end use or end user. They stand first."""
 
 
@@ -157,16 +155,3 @@ def addresses_of_the_listed(statements: Iterable[Statement], at: date) -> frozen
     listed = {each.subject for each in known if each.predicate == "listed_on"}
     own = (each.value for each in known if each.predicate == "address" and each.subject in listed)
     return frozenset(filter(None, map(normal_address, own)))
-
-
-def flags_sentences(flags: Iterable[RaisedFlag]) -> tuple[str, ...]:
-    """What a reviewer reads: a sentence for each flag that is raised, and one for all that are not known."""
-    found = tuple(flags)
-    raised = [each for each in found if each.state is Raised.YES]
-    open_ones = [each.id for each in found if each.state is Raised.UNKNOWN]
-    said = [f"Red flag {each.id}: {each.reason}." for each in raised]
-    if raised:
-        said.append("Each of them is a reason to ask, and none decides.")
-    if open_ones:
-        said.append(f"Not known, which settles nothing: {', '.join(open_ones)}.")
-    return tuple(said) or ("Of the red flags that the file can show none is there.",)
