@@ -233,11 +233,16 @@ def _further(row: Row, others: Sequence[Row]) -> tuple[str, ...]:
         return ()
     said = [f"What is shown is of the largest run; further runs in this finding: {len(others)}."]
     for name, words in DIFFERING.items():
-        different = Counter(str(each[name] or NOT_KNOWN) for each in others if each[name] != row[name])
+        different = Counter(_differing(each, name) for each in others if each[name] != row[name])
         if different:
             counts = ", ".join(f"{answer} of {count}" for answer, count in sorted(different.items()))
-            said.append(f"They differ in {words}: {row[name] or NOT_KNOWN} of the one shown, {counts}.")
+            said.append(f"They differ in {words}: {_differing(row, name)} of the one shown, {counts}.")
     return tuple(said)
+
+
+def _differing(row: Row, name: str) -> str:
+    """One answer in which runs differ; where nothing has changed since, that is known."""
+    return str(row[name] or ("nothing" if name == "changed_reason" else NOT_KNOWN))
 
 
 def _amount(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:

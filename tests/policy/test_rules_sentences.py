@@ -248,6 +248,40 @@ def test_every_strength_and_verdict() -> None:
     )
 
 
+DIFFERENT = {
+    "named_hardware": (
+        "no",
+        "They differ in whether the policy statement names the hardware: yes of the one shown, no of 1.",
+    ),
+    "possession": (
+        "yes",
+        "They differ in whether the machines are in the tenant's possession: no of the one shown, yes of 1.",
+    ),
+    "us_person": ("no", "They differ in whether a U.S. person supports it: yes of the one shown, no of 1."),
+    "changed_reason": (
+        "known then and known now: headquarters in scope no then, yes now",
+        "They differ in what has changed since: nothing of the one shown, "
+        "known then and known now: headquarters in scope no then, yes now of 1.",
+    ),
+}
+"""Of each field in which runs of one finding may differ another value than that of the one shown, and what is said."""
+
+
+def differences_of(findings: tuple[Finding, ...]) -> set[str]:
+    """The sentences on what further runs differ in."""
+    return {reason for each in findings for reason in each.reasons if reason.startswith("They differ")}
+
+
+def test_further_runs_say_in_what_they_differ() -> None:
+    """Where a further run differs from the one shown a sentence says in what and how many; else there is none."""
+    assert set(DIFFERENT) == set(sentences.DIFFERING)
+    for name, (value, sentence) in DIFFERENT.items():
+        other = a_subject(**IN_SCOPE, run_id="run-0000000000000002", run_high_flop=1e20, **{name: value})
+        found = evaluate(PACK, subjects_frame(a_subject(**IN_SCOPE), other), accelerators_frame(), FACTS, START)
+        assert differences_of(found) == {sentence}
+    assert not differences_of(findings_of("crossed-with-further-runs"))
+
+
 def said() -> Iterator[tuple[str, str]]:
     """Everything shipped that a person reads about a finding, with its place."""
     for name in (*SUBJECTS_OF, *ACCELERATORS_OF):
