@@ -160,6 +160,23 @@ def test_what_cannot_be_evaluated_is_said_to_be_so() -> None:
     assert (row["flopwatch_says"], row["high_flop"]) == ("review (not evaluable)", None)
 
 
+@pytest.mark.parametrize(
+    ("about", "because"),
+    [
+        (
+            {"owner_listed_rule_on": "yes"},
+            "listed owners hold a half of it: a country column has no owners, nor a rule that is stayed",
+        ),
+        ({"controlled_by_letter": "yes"}, "no amount decides: what it uses is controlled by letter, or may be"),
+        ({}, "no amount decides: a country column has no lists, owners, end use or possession"),
+    ],
+)
+def test_where_no_amount_decides_the_reason_says_what_a_country_lacks(about: dict[str, Any], because: str) -> None:
+    """A finding that only flopwatch makes, without an amount, is told by what a table of countries does not have."""
+    (row,) = compared(a_subject(**about), findings=(a_finding(subject_id="t-1", strength=Strength.PRESENT),))
+    assert (row["usual_says"], row["flopwatch_says"], row["because"]) == ("-", "review (no amount)", because)
+
+
 def said_of_sums(*, shared_gpu_hours: float) -> str:
     """What is said of the sums of one row."""
     console = Console(file=StringIO(), width=200)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,33 @@ def test_switches(facts: Facts) -> None:
     stayed = facts.json("show", "switches", "--at", "2026-01-01")["switches"]
     assert next(each for each in stayed if each["id"] == "affiliates_rule")["on_that_day"]["state"] == "stayed"
     assert "not known" in facts("show", "switches", "--at", "2010-01-01").flat
+
+
+def test_lists(facts: Facts) -> None:
+    """Each list says whether its owners count and whether it blocks, and the switch how it stood on that day."""
+    said = facts("show", "lists", *TODAY).flat
+    assert (
+        "Lists of parties, the most restrictive first code list owners count blocks note evidence sources SDN" in said
+    )
+    assert f" {FACTS.party_lists.by_code['SDN'].title} always, with others yes " in said
+    assert f" {FACTS.party_lists.by_code['EL'].title} affiliates rule, with others no " in said
+    assert "Not in the Consolidated Screening List." in said
+    assert "The switch affiliates_rule on 2026-11-29: on." in said
+    assert "The switch affiliates_rule on 2010-01-01: not known." in facts("show", "lists", "--at", "2010-01-01").flat
+
+
+def test_red_flags(facts: Facts) -> None:
+    """The flags are a list to tick off, each with what to look at, where it is seen from, and no verdict."""
+    flags = FACTS.red_flags.at(date(2026, 11, 29))
+    said = facts("show", "red-flags", *TODAY).flat
+    assert f"Red flags on 2026-11-29: {len(flags)}; each a reason to ask, none a verdict" in said
+    assert all(f"[ ] {each.id} {each.list.replace('_', ' ')}" in said for each in flags)
+    assert "[ ] guidance-2025-headquarters-elsewhere guidance 2025 The customer sits outside" in said
+    assert " kyc and telemetry " in said
+    assert " neither " in said
+    assert "Limits by which flags are told from the know-your-customer file" in said
+    early = facts("show", "red-flags", "--at", "2010-01-01").flat
+    assert "no flag stood on that day, as far as these facts go" in early
 
 
 def test_sources_tell_which_are_past_their_day(facts: Facts) -> None:

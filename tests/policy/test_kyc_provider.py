@@ -313,9 +313,27 @@ def test_show_prints_every_table(register: Path, capsys: pytest.CaptureFixture[s
     """The register is printed with the computed class beside the recorded one."""
     assert command.main(["provider", "show", "--provider", str(register), "--at", "2026-11-29"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert {"Entities: 2", "Sites: 2", "Clusters: 2", "Hardware by the law of 2026-11-29: 2"} <= set(lines)
     assert "c-1 s-1 e-1 gpu-a-*, gpu-b-[0-9] bare_metal" in lines
     assert f"{H100} EAR99 counsel memorandum 2026-01-05 3A090.a.1 no differ" in lines
     assert "serial 16509 3A090.a counsel memorandum 2026-01-05 names no accelerator - -" in lines
+    assert "Where record and arithmetic differ a person has to look; neither decides." in lines
+    assert any(line.startswith("The paragraph is arithmetic over these figures") for line in lines)
+
+
+def test_show_says_what_is_not_on_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an empty register each table says what it lacks, and of a node that nothing is known, which clears nobody."""
+    path = tmp_path / "provider.toml"
+    path.write_text("", encoding="utf-8")
+    assert command.main(["provider", "show", "--provider", str(path), "--at", "2026-11-29"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    lacking = [f"no {each} is on record" for each in ("entity", "site", "cluster", "class")]
+    assert [line for line in lines if line.endswith("is on record")] == lacking
+    assert command.main(["provider", "show", "--provider", str(path), "--node", "n-1"]) == 0
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    not_known = [f"{each} not known" for each in ("cluster", "site", "country", "entity")]
+    place = [*not_known, "U.S. person unknown", "tenancy not known"]
+    assert said[:9] == ["Place of n-1", "node n-1", *place, "in words nothing is known of it"]
 
 
 def test_show_for_programs(register: Path, capsys: pytest.CaptureFixture[str]) -> None:

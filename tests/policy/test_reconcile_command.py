@@ -11,6 +11,12 @@ from support.usage import ANode, a_holder
 
 import policy.__main__ as command
 from collector.contract import Provenance
+from policy.commands.reconcile_sheet import SHOWN_ROWS, reconciled_sheet
+from policy.commands.reconcile_source import Attributed
+from policy.frames import empty
+from policy.kyc.registers.overlaps import OVERLAPS
+from policy.kyc.registers.reconcile import ATTRIBUTED, RECONCILED, Days
+from policy.kyc.registers.whole_days import WHOLE_DAYS
 from policy.usage.ledger import Ledger
 from policy.usage.window import BALANCE
 
@@ -220,6 +226,44 @@ def test_the_table_for_people(ledger: Ledger, tmp_path: Path, capsys: pytest.Cap
     assert "t-1 - 4.00 8.00 8.00 attributed_more, day not measured whole" in said
     assert "held more than was billed" in said
     assert "It does not say which side is wrong." in said
+
+
+NOTES = """
+GPU-hours from 2026-06-01 to 2026-06-02, days in UTC; what differs by no more than 0.02 agrees.
+Measured from 2026-06-01 06:00Z to 2026-06-03 00:00Z.
+Measured in part: 2026-06-01; what was used in the rest of such a day is not known.
+Days of tenants of which the allocation register tells all: 1.
+Low: held alone. High: besides shared, whole for each sharer, or perhaps held while nobody watched.
+Windows that span midnight, apportioned by time: 3.
+Mapping rules that fit nothing, as they ask for a cluster and none is known: 2.
+… and 5 more (--all shows them)
+A difference asks why. It does not say which side is wrong.
+"""
+
+
+def lines_of(days: Days, *, rows: int = 0, registered: int = 0, cut: int = 0, without_cluster: int = 0) -> list[str]:
+    """What a reconciliation says around its tables."""
+    source = Attributed(
+        attributed=empty(ATTRIBUTED),
+        days=days,
+        registered=pl.DataFrame([("t-1", days.first)] * registered, schema=WHOLE_DAYS, orient="row"),
+        cut=cut,
+        without_cluster=without_cluster,
+        overlaps=empty(OVERLAPS),
+    )
+    row = (days.first, "t-1", None, 8.0, 0.0, 0.0, True, False, "not_measured")
+    found = pl.DataFrame([row] * rows, schema=RECONCILED, orient="row")
+    return [each for each in reconciled_sheet(found, source, 0.02, whole=False).blocks if isinstance(each, str)]
+
+
+def test_the_notes_for_people() -> None:
+    """Around the tables stand the approved sentences: what was measured, what not, and what the numbers mean."""
+    first, last = START.date(), (START + DAY).date()
+    days = Days(first=first, last=last, measured=(START + DAY / 4, START + 2 * DAY))
+    notes = lines_of(days, rows=SHOWN_ROWS + 5, registered=1, cut=3, without_cluster=2)
+    assert notes == NOTES.strip().split("\n")
+    plain = lines_of(Days(first=first, last=last))
+    assert plain == [notes[0], "Nothing at all was measured since the first of these days.", notes[4], notes[-1]]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from support.usage import H100
 
+from policy.usage.sources import sheet
 from policy.usage.sources.fill import Fill
 from policy.usage.sources.recording import RecordingError, read_recording
 from policy.usage.window import WINDOWS, unobserved_seconds
@@ -81,6 +82,19 @@ def test_the_start_may_be_in_any_zone(write: Write) -> None:
 def test_the_order_of_rows_does_not_matter(write: Write) -> None:
     """The same rows in another order are the same windows in the same order."""
     assert read(write(JOBS[0], *reversed(JOBS[1:]))).equals(read(write(*JOBS)))
+
+
+@pytest.mark.parametrize("rows", range(1, 8))
+def test_a_long_sheet_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """A CSV that is put together from several parts has every row once and in order, and names a bad one's number."""
+    monkeypatch.setattr(sheet, "CHUNK_ROWS", 3)
+    path = tmp_path / "long.csv"
+    lines = ["a,b", *(f'{number},"x, {number}"' for number in range(rows))]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert sheet.read_sheet(path).rows() == [(str(number), f"x, {number}") for number in range(rows)]
+    path.write_text("\n".join([*lines, "1"]), encoding="utf-8")
+    with pytest.raises(sheet.SheetError, match=f"^row {rows + 2}, column b: 1 cells where the header has 2$"):
+        sheet.read_sheet(path)
 
 
 def test_a_field_comes_from_another_column(write: Write) -> None:
