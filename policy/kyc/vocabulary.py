@@ -234,10 +234,8 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
 UPWARD = ("customer", "reseller", "acts_for", "branch_of", "parent", "ultimate_parent", "owned_by", "controlled_by",
           "directed_by", "affiliate_of", "successor", "payer")  # fmt: skip
 """The predicates that lead from a subject to a party that its answers may rest on."""
-
 BACKWARD = ("successor", "directed_by")
-"""The predicates that lead to a subject from others that its red flags may rest on: whom it succeeds, who shares a
-director with it."""
+"""Those that lead to a subject from others that its red flags may rest on: whom it succeeds, who shares a director."""
 OF_SEAT: Mapping[str, str] = MappingProxyType(
     {
         "headquarters_country": "headquartered in",
