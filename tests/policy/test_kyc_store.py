@@ -162,13 +162,17 @@ def test_partial_adds(store: Store, tmp_path: Path) -> None:
     [
         ("CN", "SG", ["SG"]),
         ("CN,2026-06-01", "SG", ["CN", "SG"]),
-        ("CN", "SG,2026-06-01", ["SG"]),
+        ("CN", "SG,2026-06-30", ["CN", "SG"]),
+        ("CN", "SG,2026-07-01", ["SG"]),
+        ("CN,,2026-06-01", "SG,2026-05-31", ["CN", "SG"]),
+        ("CN,,2026-06-01", "SG,2026-06-01", ["SG"]),
+        ("CN,,2026-06-01", "SG,,2026-05-01", ["CN", "SG"]),
         ("CN,2026-06-01", "SG,2026-06-01", ["SG"]),
         ("CN,2026-06-01", "SG,2026-05-01", ["CN", "SG"]),
     ],
 )
 def test_a_partial_correction(store: Store, tmp_path: Path, first: str, then: str, known: list[str]) -> None:
-    """Of what has one value the new one takes the old one's place, unless it is an older word, or has no day."""
+    """Of what has one value the new one takes the old one's place, unless it is of a day before, or has none."""
     imported(store, said(tmp_path, HQ + first))
     imported(store, said(tmp_path, HQ + then), whole=False, day=1)
     assert values(store.read(), on_day(1).date()) == known

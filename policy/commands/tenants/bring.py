@@ -37,7 +37,8 @@ off; --withdraw-many takes it, and with --dry-run shows what would go. Nothing i
 known on a day. Days are in UTC.
 
 With --partial files only add; of what has one value the new one takes the old one's place, unless the old one is of a
-later day, or has a day where the new one has none.
+later day, or has a day where the new one has none. An old one without a day counts as of the day since which it is
+known: a later day than that of the new one leaves both.
 
 GLEIF's level 1, level 2 and exceptions are files of their own: each is all that its source says of that kind of record,
 and takes nothing from the other two.

@@ -77,7 +77,7 @@ def difference(held: pl.DataFrame, told: pl.DataFrame, *, first: int, day: date,
 
     ``first``: the number of the next statement. ``is_whole``: what is not said any more is withdrawn. Otherwise it
     stays, unless what is said now cannot be beside it and is no older word: a correction counts. A word without a day
-    is older than one that has one.
+    takes nothing from one that has one, and is held to be of the day since which it is known by one that has.
     """
     standing = held.filter(is_held)
     new = _new(standing, told, day)
@@ -122,15 +122,18 @@ def _without(left: pl.DataFrame, right: pl.DataFrame, columns: list[str]) -> pl.
 
 
 def _corrected(gone: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    by = new.select(*PLACE, now="value", now_as_of=_day_of_word())
-    pairs = gone.select("statement", "value", *PLACE, as_of=_day_of_word()).join(by, on=PLACE, nulls_equal=True)
+    by = new.select(*PLACE, now="value", now_as_of="as_of", now_known_from="known_from")
+    pairs = gone.select("statement", "value", "as_of", "known_from", *PLACE).join(by, on=PLACE, nulls_equal=True)
     exclude = has_one_value | (may_be_self & (is_self != (pl.col("now") == SELF)))
-    replaced = pairs.filter(exclude, pl.col("now_as_of") >= pl.col("as_of"))
+    replaced = pairs.filter(exclude, _is_no_older())
     return gone.join(replaced, on="statement", how="semi", maintain_order="left")
 
 
-def _day_of_word() -> pl.Expr:
-    return pl.col("as_of").fill_null(date.min)
+def _is_no_older() -> pl.Expr:
+    """Whether the word of now is of no earlier day than the one that is held; what tells no day tells when it came."""
+    held_on = pl.coalesce("as_of", "known_from")
+    now_on = pl.when(pl.col("as_of").is_null()).then(pl.coalesce("now_as_of", "now_known_from")).otherwise("now_as_of")
+    return (now_on >= held_on).fill_null(value=False)
 
 
 def _lost(standing: pl.DataFrame, told: pl.DataFrame) -> int:
