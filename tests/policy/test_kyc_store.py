@@ -499,10 +499,27 @@ def test_who_was_affected() -> None:
 
 
 def test_what_is_only_renewed() -> None:
-    """The same word with a newer day is a renewal and affects nobody."""
-    changes = changes_between(of(*CHAIN, as_of=date(2026, 1, 1)), of(*CHAIN, as_of=date(2026, 7, 1)))
+    """The same word by another document is a renewal and affects nobody."""
+    changes = changes_between(of(*CHAIN, document="ref-1"), of(*CHAIN, document="ref-2"))
     assert changes.renewed.height == 3
     assert (changes.added.height, changes.removed.height, changes.affected) == (0, 0, ())
+
+
+def told_in_months(first: int, second: int) -> Directory:
+    """One source's two words of where the party behind a tenant is headquartered, each of its month."""
+    words = [
+        Statement("p-1", "headquarters_country", country, as_of=date(2026, month, 1))
+        for country, month in (("CN", first), ("SG", second))
+    ]
+    return Directory.of([*(Statement(*each) for each in CHAIN), *words])
+
+
+@pytest.mark.parametrize(("was", "now"), [((1, 6), (7, 6)), ((7, 6), (1, 6))])
+def test_another_day_may_affect(was: tuple[int, int], now: tuple[int, int]) -> None:
+    """The same word of another day is a renewal and affects the tenants below, for another word may stand by it."""
+    changes = changes_between(*(told_in_months(*months) for months in (was, now)))
+    assert (changes.added.height, changes.removed.height, changes.renewed.height) == (0, 0, 1)
+    assert changes.affected == ("t-1",)
 
 
 def test_changes_between_two_days(store: Store, tmp_path: Path) -> None:

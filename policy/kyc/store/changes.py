@@ -14,7 +14,8 @@ from policy.kyc.statements import STATEMENTS, Directory
 from policy.kyc.vocabulary import BACKWARD, DISPERSED, SELF, UPWARD
 
 SAID = [name for name in STATEMENTS if name not in ("known_from", "known_to")]
-SUBSTANCE = [name for name in SAID if name not in ("as_of", "document")]
+OF_A_DAY = [name for name in SAID if name != "document"]
+SUBSTANCE = [name for name in OF_A_DAY if name != "as_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Changes:
     Between two directories, each frame in the schema STATEMENTS.
 
     ``renewed`` is what both say with another day or another document, as they stand after. ``affected``: ids of
-    tenants, of which another answer may be given now; what was only renewed affects nobody.
+    tenants, of which another answer may be given now. Another day may give one, for the newest word of a source stands;
+    another document alone gives none.
     """
 
     added: pl.DataFrame
@@ -45,13 +47,9 @@ def changes_between(before: Directory, after: Directory) -> Changes:
     """
     new, gone = _without(after.frame, before.frame, SAID), _without(before.frame, after.frame, SAID)
     added, removed = _without(new, gone, SUBSTANCE), _without(gone, new, SUBSTANCE)
-    subjects = {*added["subject"], *removed["subject"]}
-    return Changes(
-        added=added,
-        removed=removed,
-        renewed=new.join(gone, on=SUBSTANCE, how="semi", nulls_equal=True, maintain_order="left"),
-        affected=affected(subjects, before, after),
-    )
+    renewed = new.join(gone, on=SUBSTANCE, how="semi", nulls_equal=True, maintain_order="left")
+    subjects = {*_without(new, gone, OF_A_DAY)["subject"], *_without(gone, new, OF_A_DAY)["subject"]}
+    return Changes(added=added, removed=removed, renewed=renewed, affected=affected(subjects, before, after))
 
 
 def affected(subjects: Collection[str], *directories: Directory) -> tuple[str, ...]:
