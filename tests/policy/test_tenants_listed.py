@@ -68,6 +68,15 @@ def test_a_list_is_what_asking_gives(said: list[Statement]) -> None:
     assert found.rows() == [asked(known, tenant) for tenant in sorted(known.tenants)]
 
 
+def test_an_undated_word_is_listed() -> None:
+    """An undated country is listed beside a dated one of the same source, which need not be the newer one."""
+    words = [("CN", None), ("DE", date(2026, 1, 1)), ("SG", date(2026, 6, 1))]
+    told = [Statement("p-1", "headquarters_country", country, as_of=as_of) for country, as_of in words]
+    known = Directory.of([Statement("t-1", "customer", "p-1"), *told])
+    assert listed(known, DAY)["customers_in"].to_list() == [["CN", "SG"]]
+    assert listed(known, DAY).rows() == [asked(known, "t-1")]
+
+
 @pytest.mark.parametrize("odd", ["short", "a cell that is long and has to be folded " * 5, "例え", ""])
 def test_a_long_table_looks_like_a_short_one(
     odd: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

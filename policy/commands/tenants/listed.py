@@ -45,13 +45,14 @@ def listed(known: Directory, day: date) -> pl.DataFrame:
 
 
 def _newest(frame: pl.DataFrame, predicate: str, day: date) -> pl.DataFrame:
-    """Subject and value of the newest word of each source that holds on a day, the best known first."""
+    """Subject and value of what holds on a day, of each source the newest and the undated, the best known first."""
     begun, over = (pl.col("begins") <= day).fill_null(value=True), (pl.col("ends") <= day).fill_null(value=False)
-    word = pl.col("as_of").fill_null(date.min)
+    word = pl.col("as_of")
     of_one = ["subject", "source", *(["value"] if PREDICATES[predicate].many else [])]
     rank = pl.col("confidence").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.Int64)
-    said = frame.filter(pl.col("predicate") == predicate, begun, ~over).filter(word == word.max().over(of_one))
-    ordered = said.sort("subject", rank, word, "value", descending=[False, False, True, False])
+    said = frame.filter(pl.col("predicate") == predicate, begun, ~over)
+    newest = said.filter(word.is_null() | (word == word.max().over(of_one)))
+    ordered = newest.sort("subject", rank, word, "value", descending=[False, False, True, False], nulls_last=True)
     return ordered.select("subject", "value").unique(maintain_order=True)
 
 
