@@ -392,6 +392,23 @@ def test_no_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("headquarters_country SG", "headquarters_country CN as_of=2026-01-01"),
+        ("identifier 5299000J2N45DDNE4Y28 detail=lei", "identifier 5493001KJTIIGC8Y1R12 detail=lei"),
+        ("owned_by p-2 60", "owned_by p-2 40"),
+    ],
+)
+def test_whose_words_are_apart(one: str, other: str) -> None:
+    """A contradiction says whether it is between sources or within the words of one."""
+    behind, first = "t-1 customer p-1", f"p-1 {one} source=crm"
+    (within,) = ask(view_of(behind, first, f"p-1 {other} source=crm")).conflicts
+    (between,) = ask(view_of(behind, first, f"p-1 {other} source=other")).conflicts
+    assert within.startswith("one source disagrees with itself on ")
+    assert between.startswith("sources disagree on ")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "p-1 owned_by self",

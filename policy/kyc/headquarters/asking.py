@@ -101,7 +101,12 @@ def contradiction(statements: Sequence[Statement]) -> str:
     for each in statements:
         sources.setdefault(each.value, {})[each.line] = None
     sides = (f"{value} ({'; '.join(said)})" for value, said in sources.items())
-    return f"sources disagree on {statements[0].subject}: {' against '.join(sides)}"
+    return f"{who_disagree(statements)} on {statements[0].subject}: {' against '.join(sides)}"
+
+
+def who_disagree(statements: Iterable[Statement]) -> str:
+    """How a sentence about statements that cannot all be right begins: one source may say several things."""
+    return "sources disagree" if len({each.source for each in statements}) > 1 else "one source disagrees with itself"
 
 
 def numbers_apart(asked: Asked, party: str) -> tuple[str, ...]:
@@ -114,7 +119,7 @@ def numbers_apart(asked: Asked, party: str) -> tuple[str, ...]:
     if len({each.value.upper() for each in said}) < 2:
         return ()
     why = "so neither joins it to what a register says"
-    return (f"sources disagree on the LEI of {party}, {why} ({'; '.join(lines(said))})",)
+    return (f"{who_disagree(said)} on the LEI of {party}, {why} ({'; '.join(lines(said))})",)
 
 
 def disagreement(statements: Sequence[Statement]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from policy.kyc.headquarters.asking import Asked, contradiction, disagreement, distinct, lines
+from policy.kyc.headquarters.asking import Asked, contradiction, disagreement, distinct, lines, who_disagree
 from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import DISPERSED, SELF, PartyKind
 
@@ -246,7 +246,7 @@ def _shares_apart(statements: Sequence[Statement]) -> str:
     """A sentence with the shares of one owner in one party, each with its source."""
     first = statements[0]
     sides = (f"{_share(each)} % ({each.line})" for each in statements)
-    return f"sources disagree on what {first.value} holds of {first.subject}: {' against '.join(sides)}"
+    return f"{who_disagree(statements)} on what {first.value} holds of {first.subject}: {' against '.join(sides)}"
 
 
 def _share(statement: Statement) -> str:

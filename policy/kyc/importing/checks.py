@@ -21,7 +21,7 @@ def contradictions(statements: Mapping[int, Statement]) -> Iterator[tuple[int, i
     """
     The keys of statements that one source makes of one day and that cannot both be true, each with one of the others.
 
-    Whoever asks sees the newest word of each source: of two of the same day one would be dropped.
+    Whoever asks sees the newest words of each source, so both: which of the two it means the source alone can say.
     """
     alike: dict[tuple[object, ...], list[int]] = {}
     for key, each in sorted(statements.items(), key=lambda pair: pair[1].value != SELF):
