@@ -140,6 +140,19 @@ def test_a_watched_folder_holds_all_parts(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds_ahead", "is_settled"), [(-3600, True), (-2, True), (-1, False), (0, False), (1, False), (3600, True)]
+)
+def test_when_a_file_is_settled(tmp_path: Path, seconds_ahead: int, is_settled: bool) -> None:
+    """A file waits while its time is near the clock's, before it or after, and no longer, wherever its time is from."""
+    path, now = tmp_path / "crm" / "said.csv", 1_780_000_000
+    path.parent.mkdir()
+    path.touch()
+    os.utime(path, (now + seconds_ahead,) * 2)
+    (found,) = arrived(tmp_path, now, part_of)
+    assert found.is_settled is is_settled
+
+
 @pytest.mark.parametrize("name", list(LEVELS))
 def test_a_part_is_told_from_the_beginning(tmp_path: Path, name: str) -> None:
     """Which part a file is shows in its first characters, plain, packed, or as an answer of the API."""

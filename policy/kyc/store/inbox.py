@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SETTLED_SECONDS = 2.0
-"""For how long a file has to be left alone. A guess: a copy that stalls for longer is taken for one that is done."""
+"""
+For how long a file has to be left alone. A guess: a copy that stalls for longer is taken for one that is done.
+
+What was written to after somebody looked at the clock is of a moment to come. So is a file that keeps the time of
+another machine, whose clock is ahead; that one is settled unless it is as near, and then soon.
+"""
 UNFINISHED = (".tmp", ".part", ".partial", ".crdownload")
 
 
@@ -53,7 +58,7 @@ def _files(folder: Path, now: float, part_of: Callable[[Path], str]) -> Iterator
             continue
         about = path.stat()
         mark = (about.st_mtime_ns, about.st_size, about.st_ino)
-        is_settled = not 0 <= now - about.st_mtime < SETTLED_SECONDS
+        is_settled = abs(now - about.st_mtime) >= SETTLED_SECONDS
         yield Arrived(source=folder.name, part=part_of(path), path=path, mark=mark, is_settled=is_settled)
 
 
