@@ -16,6 +16,8 @@ from support.kyc import a_file
 from support.kyc_store import said
 
 import policy.__main__ as command
+from policy.commands.tenants import bring
+from policy.kyc.importing.forms import FileRead
 from policy.kyc.store.store import Store
 
 WIDE = "9000"  # so that nothing is folded
@@ -104,6 +106,23 @@ def test_a_dry_run(tenants: Tenants, tmp_path: Path) -> None:
     )  # fmt: skip
     assert {(each["change"], each["value"]) for each in changed["changes"]} == {("+", "CN"), ("-", "DE")}
     assert len(Store.existing(tenants.store).versions()) == 1
+
+
+def test_an_import_that_is_overtaken(tenants: Tenants, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import during whose reading another one was written comes after that one, and is of a later moment."""
+    slow, quick = said(tmp_path, "t-1,customer,p-1"), said(tmp_path, "p-1,kind,branch", name="quick.csv")
+    read = bring.read_file
+
+    def overtaken(*asked: Any) -> FileRead:
+        monkeypatch.setattr(bring, "read_file", read)
+        tenants.run("import", quick, "--source", "register")
+        return read(*asked)
+
+    monkeypatch.setattr(bring, "read_file", overtaken)
+    tenants.run("import", slow, "--source", "crm")
+    first, second = (each.manifest for each in Store.existing(tenants.store).versions())
+    assert (first.source, second.source) == ("register", "crm")
+    assert first.at < second.at
 
 
 def test_a_refused_file(tenants: Tenants, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 
 from policy.commands.options import DIFFERENT, OK, Parsers, errors, shown, wait
@@ -119,11 +119,10 @@ def _refuse_odd(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace, folder: Path, files: tuple[Path, ...], source: str) -> int:
-    at = now()
     try:
-        brought = _read(arguments, files, _asked(arguments, folder, source, at))
+        brought = _read(arguments, files, _asked(arguments, folder, source, now().date()))
         _check_parties(brought, folder)
-        plan, version = planned(folder, brought, at) if arguments.dry_run else done(folder, brought, at)
+        plan, version = planned(folder, brought) if arguments.dry_run else done(folder, brought)
     except StoreError:
         raise
     except KycError as error:
@@ -144,9 +143,9 @@ def _check_parties(brought: Brought, folder: Path) -> None:
         raise whole_file_error(brought.path, problem, "their ids as 'list' shows them, or --accept-rest")
 
 
-def _asked(arguments: argparse.Namespace, folder: Path, source: str, at: datetime) -> Asked:
+def _asked(arguments: argparse.Namespace, folder: Path, source: str, today: date) -> Asked:
     lists = frozenset(load_facts().party_lists.by_code)
-    return Asked(source=source, today=at.date(), leis=_leis(arguments, folder), lists=lists)
+    return Asked(source=source, today=today, leis=_leis(arguments, folder), lists=lists)
 
 
 def _leis(arguments: argparse.Namespace, folder: Path) -> frozenset[str] | None:
@@ -170,10 +169,10 @@ def _read(arguments: argparse.Namespace, files: tuple[Path, ...], asked: Asked) 
     )
 
 
-def planned(folder: Path, brought: Brought, at: datetime) -> tuple[Plan, None]:
+def planned(folder: Path, brought: Brought) -> tuple[Plan, None]:
     """What an import would do. Raises KycError."""
     with _as_it_is(folder) as store:
-        return store.plan(brought, at), None
+        return store.plan(brought, now()), None
 
 
 @contextmanager
@@ -186,12 +185,12 @@ def _as_it_is(folder: Path) -> Iterator[Store]:
         yield Store.open(Path(elsewhere))
 
 
-def done(folder: Path, brought: Brought, at: datetime) -> tuple[Plan, Version | None]:
-    """Import; no version where nothing changes. Raises KycError."""
+def done(folder: Path, brought: Brought) -> tuple[Plan, Version | None]:
+    """Import; no version where nothing changes. Its moment is of when it alone writes. Raises KycError."""
     brought.check()  # before a store is begun for it
     store = Store.open(folder)
     with store.writing():
-        plan = store.plan(brought, at)
+        plan = store.plan(brought, now())
         return plan, None if plan.changes_nothing else store.commit(plan)
 
 

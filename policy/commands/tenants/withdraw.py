@@ -5,7 +5,7 @@ import argparse
 from policy.commands.options import OK, Parsers
 from policy.commands.sheet import print_sheet
 from policy.commands.tenants.bring import author_of, done, planned
-from policy.commands.tenants.common import add_part, now, tenants_path
+from policy.commands.tenants.common import add_part, tenants_path
 from policy.commands.tenants.told import imported_sheet
 from policy.kyc.store.brought import Brought
 from policy.kyc.store.store import Store
@@ -33,10 +33,10 @@ def add_withdraw(parts: Parsers) -> None:
 
 def run_withdraw(arguments: argparse.Namespace) -> int:
     """Withdraw, or show what that would do."""
-    folder, at = tenants_path(arguments), now()
+    store = Store.existing(tenants_path(arguments))
     brought = Brought(source=arguments.source, author=author_of(arguments), files=())
-    if Store.existing(folder).plan(brought, at).changes_nothing:
+    plan, version = (planned if arguments.dry_run else done)(store.folder, brought)
+    if plan.changes_nothing:
         raise UnusableSettings(f"--source {arguments.source}: nothing is known by its word; see 'tenants versions'")
-    plan, version = planned(folder, brought, at) if arguments.dry_run else done(folder, brought, at)
     print_sheet(imported_sheet(plan, version, names=arguments.names), arguments.format)
     return OK
