@@ -22,11 +22,11 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 
 from policy.frames import schema
+from policy.kyc.lei import told_leis
 from policy.kyc.statements import ORIGINAL, Directory
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 Each = TypeVar("Each")
-LEI = "lei"
 REGISTERS = ("lei:", "ftm:")
 """How the ids begin that importers make; of two ids of one party another one stands for both."""
 _OF_PARTIES = [name for name, each in PREDICATES.items() if each.kind is ValueKind.PARTY]
@@ -116,8 +116,7 @@ def _links(frame: pl.DataFrame) -> list[_Link]:
     """What makes two ids one: statements, and the LEIs of ids of which another has the same or that these name."""
     timed = frame.filter(_has_time())
     said = timed.filter(pl.col("predicate") == "same_as")
-    is_lei = (pl.col("predicate") == "identifier") & (pl.col("detail").str.to_lowercase() == LEI)
-    lei = timed.filter(is_lei).with_columns(value=_NUMBER + pl.col("value").str.to_uppercase())
+    lei = told_leis(timed).with_columns(value=_NUMBER + pl.col("value"))
     shared = lei.filter(pl.col("subject").n_unique().over("value") > 1)["subject"]
     asked = pl.concat([shared, said["subject"], said["value"]]).unique()
     both = pl.concat([said, lei.filter(pl.col("subject").is_in(asked.implode()))])

@@ -458,16 +458,17 @@ def test_a_store_is_watched(tmp_path: Path, store: Store) -> None:
 
 
 def test_whom_a_register_is_asked_about() -> None:
-    """Known are the LEIs that are told of a party and those by which one is called, as subject or above another."""
+    """Known are LEIs that are told of a party, however written, and by which one is called, as subject or above."""
     directory = Directory.of(
         [
             Statement("p-1", "identifier", "A" * 20, detail="lei"),
+            Statement("p-2", "identifier", "d" * 20, detail="LEI"),
             Statement("p-1", "identifier", "HRB 1", detail="handelsregister"),
             Statement("p-1", "parent", "lei:" + "B" * 20),
             Statement("lei:" + "C" * 20, "kind", "branch"),
         ]
     )
-    assert known_leis(directory) == {"A" * 20, "B" * 20, "C" * 20}
+    assert known_leis(directory) == {"A" * 20, "B" * 20, "C" * 20, "D" * 20}
 
 
 # What changed, and for whom

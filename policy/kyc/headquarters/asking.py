@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from policy.facts.evidence import Answer
 from policy.facts.jurisdictions import Jurisdictions
+from policy.kyc.lei import told_lei
 from policy.kyc.reply import Reply, any_of
 from policy.kyc.statements import Statement, View
 from policy.kyc.vocabulary import PREDICATES, SELF, PartyKind
 
 Each = TypeVar("Each")
-LEI = "lei"
 DOES_NOT_CLEAR = "which does not clear it"
 
 
@@ -115,8 +115,8 @@ def numbers_apart(asked: Asked, party: str) -> tuple[str, ...]:
 
     What registers say under either of them does not reach the party, and somebody has to know that.
     """
-    said = [each for each in asked.of(party, "identifier") if (each.detail or "").lower() == LEI]
-    if len({each.value.upper() for each in said}) < 2:
+    said = [each for each in asked.of(party, "identifier") if told_lei(each)]
+    if len(set(map(told_lei, said))) < 2:
         return ()
     why = "so neither joins it to what a register says"
     return (f"{who_disagree(said)} on the LEI of {party}, {why} ({'; '.join(lines(said))})",)

@@ -4,6 +4,7 @@ Whom a register is asked about: it knows millions of parties, and what is kept i
 
 import polars as pl
 
+from policy.kyc.lei import told_leis
 from policy.kyc.statements import Directory
 
 LEI_PARTY = "lei:"
@@ -13,7 +14,7 @@ LEI_PARTY = "lei:"
 def known_leis(directory: Directory) -> frozenset[str]:
     """The legal entity identifiers that are told of any party, or by which one is called."""
     frame = directory.frame
-    told = frame.filter(predicate="identifier", detail="lei")["value"]
+    told = told_leis(frame)["value"]
     called = pl.concat([frame["subject"], frame["value"].rename("subject")]).unique()
     by_id = called.filter(called.str.starts_with(LEI_PARTY)).str.strip_prefix(LEI_PARTY)
     return frozenset((*told, *by_id))
