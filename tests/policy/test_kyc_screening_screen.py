@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import unhurried
+from support.kyc_store import imported, said
 from support.screening import TITLES, a_list, csl_text, entries_frame, parties_frame
 
 from policy.commands.options import DIFFERENT, OK
@@ -22,6 +23,7 @@ from policy.kyc.importing.determinations import NEEDED, read_determinations
 from policy.kyc.importing.problems import Read
 from policy.kyc.importing.statements import read_statements
 from policy.kyc.owners.listing import ask_listing
+from policy.kyc.problems import KycError
 from policy.kyc.screening import finding
 from policy.kyc.screening.lists import united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
@@ -281,7 +283,8 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     """Runs ``screen`` over two parties and gives what it printed."""
     monkeypatch.setenv("COLUMNS", "9000")
     monkeypatch.delenv("FLOPWATCH_TENANTS", raising=False)
-    directory = Directory.of([Statement("p-1", "name", "Exampel Secret"), Statement("p-2", "name", "Omega")])
+    known = [("p-1", "name", "Exampel Secret"), ("p-1", "identifier", "CN-1"), ("p-2", "name", "Omega")]
+    directory = Directory.of(Statement(*each) for each in known)
 
     def run_it(*arguments: str | Path) -> str:
         parser = argparse.ArgumentParser()
@@ -338,7 +341,9 @@ def decided_text(reference: str, party: str = "p-1") -> str:
     return f"{','.join(NEEDED)}\n{line}\n"
 
 
-@pytest.mark.parametrize(("party", "reference"), [("p-9", "EL:id-0@9d41"), ("p-1", "EL:id-9@9d41")])
+@pytest.mark.parametrize(
+    ("party", "reference"), [("p-9", "EL:id-0@9d41"), ("CN-1", "EL:id-0@9d41"), ("p-1", "EL:id-9@9d41")]
+)
 def test_decisions_about_nobody(
     tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str], party: str, reference: str
 ) -> None:
@@ -350,6 +355,40 @@ def test_decisions_about_nobody(
         run(*about)
     assert f"{party}" in capsys.readouterr().err
     assert "a person has to look at 1." in run(*about, "--accept-rest")
+
+
+def test_a_stranger_who_may_be_a_name(tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands in the place of a party's id, or an entry's, and looks like a name is not repeated."""
+    path = a_list(tmp_path, csl_text({"name": "Example Secret"}))
+    decisions = a_list(tmp_path, decided_text("EL:Secretperson@9d41", "Secretperson"), "decisions.csv")
+    with pytest.raises(UnusableSettings, match="that nobody knows: 2"):
+        run("--tenants", "kyc", "--list", path, "--decisions", decisions)
+    assert "Secretperson" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stranger", ["p-9", "CN", "Secretperson"])
+def test_no_decision_about_a_stranger(tmp_path: Path, stranger: str) -> None:
+    """A decision about whom no statement is about or leads to is refused, and what looks like a name not repeated."""
+    store = Store.open(tmp_path / "store")
+    imported(store, said(tmp_path, "t-1,customer,p-1", "p-1,headquarters_country,CN", "p-1,name,Secretperson"))
+    for party in ("t-1", "p-1"):
+        imported(store, decided_about(tmp_path, party), source="determinations", whole=False, day=1)
+    with pytest.raises(KycError, match="that the store does not know: 1") as refused:
+        imported(store, decided_about(tmp_path, stranger), source="determinations", whole=False, day=1)
+    assert "Secretperson" not in str(refused.value)
+
+
+def decided_about(folder: Path, party: str) -> Path:
+    """A file of one determination about a party, that the tests' store takes."""
+    line = f"{party},EL:id-0@9d41,not_listed,another town,reviewer-1,2026-07-01,2026-12-31"
+    return a_list(folder, f"{','.join(NEEDED)}\n{line}\n", "decided.csv")
+
+
+def test_no_store_is_begun_for_strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decisions that come before anything else is known are refused, and leave no store behind."""
+    monkeypatch.setenv("FLOPWATCH_TENANTS", str(tmp_path / "kyc"))
+    assert flopwatch("import", decided_about(tmp_path, "p-1"), "--source", "determinations") == DIFFERENT
+    assert not (tmp_path / "kyc").exists()
 
 
 def test_statements_are_of_today(tmp_path: Path, run: Run) -> None:

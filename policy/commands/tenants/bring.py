@@ -17,9 +17,8 @@ from policy.commands.tenants.told import imported_sheet, refused_sheet
 from policy.facts.facts import load_facts
 from policy.kyc.importing.forms import AUTO, FORMS, Asked, check_sources, part_of, read_file
 from policy.kyc.importing.known import known_leis
-from policy.kyc.importing.problems import whole_file_error
 from policy.kyc.problems import KycError
-from policy.kyc.statements import frame_of
+from policy.kyc.statements import Directory
 from policy.kyc.store.brought import Brought
 from policy.kyc.store.inbox import Arrived, arrived
 from policy.kyc.store.storage import StoreError, is_store
@@ -121,7 +120,6 @@ def _refuse_odd(arguments: argparse.Namespace) -> None:
 def _import(arguments: argparse.Namespace, folder: Path, files: tuple[Path, ...], source: str) -> int:
     try:
         brought = _read(arguments, files, _asked(arguments, folder, source, now().date()))
-        _check_parties(brought, folder)
         plan, version = planned(folder, brought) if arguments.dry_run else done(folder, brought)
     except StoreError:
         raise
@@ -130,17 +128,6 @@ def _import(arguments: argparse.Namespace, folder: Path, files: tuple[Path, ...]
         return DIFFERENT
     print_sheet(imported_sheet(plan, version, names=arguments.names), arguments.format)
     return OK
-
-
-def _check_parties(brought: Brought, folder: Path) -> None:
-    """Raise KycError where something is determined of a party that the store does not know: mostly a slip."""
-    about = {each.subject for file in brought.files if FORMS[file.form].own_source for each in file.read.statements}
-    if not about or brought.accept_rest:
-        return
-    frame = Store.existing(folder).read().frame if is_store(folder) else frame_of([])
-    if strangers := sorted(about.difference(frame["subject"], frame["value"])):
-        problem = f"about parties that the store does not know: {len(strangers)}, the first {strangers[0]}"
-        raise whole_file_error(brought.path, problem, "their ids as 'list' shows them, or --accept-rest")
 
 
 def _asked(arguments: argparse.Namespace, folder: Path, source: str, today: date) -> Asked:
@@ -187,7 +174,9 @@ def _as_it_is(folder: Path) -> Iterator[Store]:
 
 def done(folder: Path, brought: Brought) -> tuple[Plan, Version | None]:
     """Import; no version where nothing changes. Its moment is of when it alone writes. Raises KycError."""
-    brought.check()  # before a store is begun for it
+    if not is_store(folder):  # none is begun for what cannot go into it
+        brought.check()
+        brought.check_parties(Directory.of(()))
     store = Store.open(folder)
     with store.writing():
         plan = store.plan(brought, now())

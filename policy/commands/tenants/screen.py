@@ -19,7 +19,9 @@ from policy.commands.sheet import Grid, Sheet, print_sheet
 from policy.commands.tenants.common import add_part, now, read_day, tenants_path
 from policy.files import CannotWrite, write_whole
 from policy.kyc.importing.forms import Asked, read_file
+from policy.kyc.importing.known import known_ids
 from policy.kyc.problems import KycProblem
+from policy.kyc.repeated import repeated
 from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.lists import ScreeningList, read_list, united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
@@ -160,14 +162,14 @@ def _determinations(arguments: argparse.Namespace, asked: Asked) -> tuple[Statem
 
 def _unknown(brought: Sequence[Statement], directory: Directory, entries: pl.DataFrame) -> Iterator[str]:
     """Decisions that can silence nothing, for what they are about is not there. Of lists not given nothing is said."""
-    parties = frozenset(directory.frame["subject"]) | frozenset(directory.frame["value"]) if brought else frozenset()
+    parties = known_ids(directory) if brought else frozenset()
     known, lists = frozenset(entries.select("list", "entry").iter_rows()), frozenset(entries["list"])
     for each in brought:
         code, entry = (each.value, each.detail or "") if each.predicate == "listed_on" else _parts(each.value)
         if each.subject not in parties:
-            yield f"{each.subject}: no party of this id is known"
+            yield f"{repeated(each.subject)}: no party of this id is known"
         if code in lists and (code, entry) not in known:
-            yield f"{each.subject}, {code}:{entry}: no entry of this id is in the lists given"
+            yield f"{repeated(each.subject)}, {repeated(f'{code}:{entry}')}: no entry of this id is in the lists given"
 
 
 def _parts(reference: str) -> tuple[str, str]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policy.kyc.importing.checks import contradictions
-from policy.kyc.importing.forms import FileRead
+from policy.kyc.importing.forms import FORMS, FileRead
+from policy.kyc.importing.known import known_ids
 from policy.kyc.importing.problems import whole_file_error
 from policy.kyc.problems import KycError, KycProblem
 from policy.kyc.repeated import repeated
-from policy.kyc.statements import Statement
+from policy.kyc.statements import Directory, Statement
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 
@@ -58,6 +59,15 @@ class Brought:
         if says_nothing:
             raise whole_file_error(self.path, "says nothing that is kept", "a file that says something of a party")
         self._check_files_agree()
+
+    def check_parties(self, known: Directory) -> None:
+        """Raise KycError where people decided about a party of which nothing is known: mostly a slip."""
+        decided = (file.read.statements for file in self.files if FORMS[file.form].own_source)
+        about = {each.subject for said in decided for each in said}
+        if about and not self.accept_rest and (strangers := sorted(about - known_ids(known))):
+            first = repeated(strangers[0])
+            problem = f"about parties that the store does not know: {len(strangers)}, the first {first}"
+            raise whole_file_error(self.path, problem, "their ids as 'list' shows them, or --accept-rest")
 
     def _check_files_agree(self) -> None:
         """What each file says has been held against itself already. Names may be written in several ways."""

@@ -137,11 +137,12 @@ class Store:
         if versions and at < versions[-1].manifest.at:
             raise StoreError(self.folder, "the newest version is of a time to come", "set this machine's clock right")
         frames = [self.rows(each) for each in versions]
+        before = _directory(frames, _digest(versions))
+        brought.check_parties(before)
         changed = _difference(brought, versions, frames, at)
         _check_not_broken_off(brought, changed)
         after = _directory([*frames, changed.rows], "")
         _check_natural_persons(brought, after)
-        before = _directory(frames, _digest(versions))
         return Plan(brought=brought, at=at, base=versions, difference=changed, before=before, after=after)
 
     def commit(self, plan: Plan) -> Version:
