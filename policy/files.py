@@ -7,7 +7,7 @@ What a file is about, and what an error is called, is the caller's affair.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
@@ -33,7 +33,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except (OSError, pl.exceptions.PolarsError) as error:  # PolarsError: how a full disk is told by its writer
         raise CannotWrite(f"{path}: cannot be written ({_first_line(error)}); check the disk and its rights") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the disk that could not be written to; the next writer forgets what is left
+            aside.unlink(missing_ok=True)
 
 
 def forget_left_behind(folder: Path) -> None:

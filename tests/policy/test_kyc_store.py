@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -388,6 +388,29 @@ def test_a_disk_that_fails(store: Store, tmp_path: Path, monkeypatch: pytest.Mon
     assert values(store.read(), on_day(1).date()) == (["DE"] if failing == 6 else ["CN"])
     imported(store, said(tmp_path, HQ + "SG"), day=2)
     assert values(store.read(), on_day(2).date()) == ["SG"]
+
+
+def a_folder(path: Path) -> None:
+    """Put a folder in the place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("which", "put_there"),
+    [
+        ("store.lock", a_folder),
+        ("versions", Path.touch),
+        ("versions", lambda path: path.symlink_to("nowhere")),
+        ("HEAD.json.aside.tmp", lambda path: path.with_name(f".{path.name}").mkdir()),
+    ],
+)
+def test_what_stands_in_the_way(store: Store, tmp_path: Path, which: str, put_there: Callable[[Path], object]) -> None:
+    """Where a file or folder of the store cannot be made or cleared away, the store's own error says which."""
+    put_there(store.folder / which)
+    with pytest.raises(StoreError, match="check the disk and its rights") as caught:
+        imported(store, said(tmp_path, HQ + "CN"))
+    assert str(store.folder) in str(caught.value)
 
 
 def test_a_writer_that_is_killed(tmp_path: Path) -> None:

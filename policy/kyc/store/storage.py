@@ -5,7 +5,7 @@ The files of a store: which version is in force, bytes that must be those that w
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from policy.files import CannotWrite, Locked, forget_left_behind, locked, make_folder, write_whole
@@ -60,13 +60,18 @@ def begin(folder: Path) -> None:
     """Begin a store, unless somebody was faster. A folder with other things in it is not made one."""
     if folder.exists() and (not folder.is_dir() or any(map(_is_of_others, folder.iterdir()))):
         raise StoreError(folder, "neither a store nor an empty folder", "give a folder of its own with --tenants")
+    make(folder)
+    with one_writer(folder):
+        if not is_store(folder):
+            put_in_force(folder, 0, NOTHING_BEFORE)
+
+
+def make(folder: Path) -> None:
+    """Make a folder, where it is missing. Raises StoreError."""
     try:
         make_folder(folder)
     except OSError as error:
         raise StoreError(folder, f"cannot be made: {error.strerror}", "check the disk and its rights") from error
-    with one_writer(folder):
-        if not is_store(folder):
-            put_in_force(folder, 0, NOTHING_BEFORE)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -81,12 +86,16 @@ def write(path: Path, content: bytes) -> None:
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
     """Hold the lock while the block runs, and clear away what a writer left aside that was ended. Raises StoreError."""
-    try:
-        with locked(folder / LOCK):
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / LOCK))
             forget_left_behind(folder)
-            yield
-    except Locked as error:
-        raise StoreError(folder, "another import is writing it", "wait until that one has ended") from error
+        except Locked as error:
+            raise StoreError(folder, "another import is writing it", "wait until that one has ended") from error
+        except OSError as error:
+            problem = f"cannot be written to: {error.strerror}"
+            raise StoreError(folder, problem, "check the disk and its rights") from error
+        yield
 
 
 def _is_of_others(path: Path) -> bool:

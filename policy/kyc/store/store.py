@@ -22,7 +22,6 @@ from pathlib import Path
 
 import polars as pl
 
-from policy.files import make_folder
 from policy.frames import SchemaMismatch, conform, empty
 from policy.kyc.importing.checks import natural_persons, too_much
 from policy.kyc.importing.forms import FileRead
@@ -36,6 +35,7 @@ from policy.kyc.store.storage import (
     begin,
     bytes_as_written,
     is_store,
+    make,
     one_writer,
     put_in_force,
     version_in_force,
@@ -151,7 +151,7 @@ class Store:
             raise StoreError(self.folder, "changed since the import was planned", "import again")
         number, rows = len(plan.base) + 1, _parquet(plan.difference.rows)
         content = written(_manifest(plan, number, hashlib.sha256(rows).hexdigest()))
-        make_folder(self.folder / VERSIONS)
+        make(self.folder / VERSIONS)
         write(self._path(number, "parquet"), rows)
         write(self._path(number, "json"), content)
         version = Version(manifest=parsed(content), digest=hashlib.sha256(content).hexdigest())
