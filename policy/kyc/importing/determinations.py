@@ -7,15 +7,16 @@ it clears somebody, and so is one whose end is far off, so that a mistake is loo
 what it does not repeat stays decided.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import date
+from functools import partial
 
-from policy.kyc.cells import CellError, read_day, read_id, read_line, read_word
+from policy.kyc.cells import read_day, read_word
 from policy.kyc.importing.checks import refused_end
 from policy.kyc.importing.problems import Read, Rows, Unreadable
 from policy.kyc.importing.records import Columns, Record, records
-from policy.kyc.repeated import NOT_REPEATED
+from policy.kyc.importing.values import Unfit, cell_of, id_of, row_of, text_of
 from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import Confidence
 
@@ -36,36 +37,26 @@ def read_determinations(
     rows = Rows(file)
     with suppress(Unreadable):
         for line, record in records(rows, content, COLUMNS):
-            try:
-                rows.give(line, [_statement(record, codes, today)])
-            except _Wrong as wrong:
-                rows.note(line, wrong.column, NOT_REPEATED, wrong.error.problem, wrong.error.expected)
+            with row_of(rows, line) as said:
+                said.append(_statement(record, codes, today))
     return rows.read()
-
-
-class _Wrong(ValueError):
-    """Which column of a row, and what is wrong with it."""
-
-    def __init__(self, column: str, error: CellError) -> None:
-        super().__init__(str(error))
-        self.column, self.error = column, error
 
 
 def _statement(record: Record, codes: Collection[str] | None, today: date | None) -> Statement:
     for column in ("party_id", "reference", "reason", "source"):
         if not record[column].strip():
-            raise _Wrong(column, CellError("is empty", "who, about which entry, why, and whose word it is"))
-    is_listed = _cell(record, "answer", lambda text: read_word(text, (LISTED, NOT_LISTED))) == LISTED
+            raise Unfit(column, "is empty", "who, about which entry, why, and whose word it is")
+    is_listed = cell_of(partial(read_word, words=(LISTED, NOT_LISTED)), record["answer"], "answer") == LISTED
     code, entry = _entry(record, codes)
     statement = Statement(
-        subject=_cell(record, "party_id", read_id),
+        subject=id_of(record["party_id"], "party_id"),
         predicate="listed_on" if is_listed else "not_listed_as",
         value=code if is_listed else record["reference"],
-        detail=entry.partition("@")[0] if is_listed else _line(record, "reason"),
-        source=_line(record, "source"),
+        detail=entry.partition("@")[0] if is_listed else text_of(record["reason"], "reason"),
+        source=text_of(record["source"], "source"),
         confidence=Confidence.DOCUMENTED.value,
-        as_of=_day(record, "as_of"),
-        ends=_day(record, "ends") if record["ends"] else None,
+        as_of=cell_of(read_day, record["as_of"], "as_of"),
+        ends=cell_of(read_day, record["ends"], "ends") if record["ends"] else None,
     )
     _check(statement, entry, today)
     return statement
@@ -73,35 +64,17 @@ def _statement(record: Record, codes: Collection[str] | None, today: date | None
 
 def _check(statement: Statement, entry: str, today: date | None) -> None:
     if today and statement.as_of and statement.as_of > today:
-        raise _Wrong("as_of", CellError("a day to come", f"a day up to {today.isoformat()}, in UTC"))
+        raise Unfit("as_of", "a day to come", f"a day up to {today.isoformat()}, in UTC")
     if statement.predicate == "not_listed_as" and "@" not in entry:
-        error = CellError("does not say which names were decided about", "the reference as screening shows it")
-        raise _Wrong("reference", error)
-    if (error_of_end := refused_end(statement, today)) is not None:
-        raise _Wrong("ends", error_of_end)
+        problem = "does not say which names were decided about"
+        raise Unfit("reference", problem, "the reference as screening shows it")
+    if (error := refused_end(statement, today)) is not None:
+        raise Unfit("ends", error.problem, error.expected)
 
 
 def _entry(record: Record, codes: Collection[str] | None) -> tuple[str, str]:
     """The list's code and the entry of a reference."""
-    code, _, entry = _cell(record, "reference", read_id).partition(":")
+    code, _, entry = id_of(record["reference"], "reference").partition(":")
     if not entry.strip("@") or not code or (codes is not None and code not in codes):
-        raise _Wrong("reference", CellError("names no entry of a list that the facts have", "as in EL:2f7c@9d41"))
+        raise Unfit("reference", "names no entry of a list that the facts have", "as in EL:2f7c@9d41")
     return code, entry
-
-
-def _cell(record: Record, column: str, read: Callable[[str], str]) -> str:
-    try:
-        return read(record[column])
-    except CellError as error:
-        raise _Wrong(column, error) from error
-
-
-def _line(record: Record, column: str) -> str:
-    return _cell(record, column, lambda text: read_line(" ".join(text.split())))
-
-
-def _day(record: Record, column: str) -> date:
-    try:
-        return read_day(record[column])
-    except CellError as error:
-        raise _Wrong(column, error) from error

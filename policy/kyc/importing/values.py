@@ -5,17 +5,17 @@ No error repeats what was written, whatever the column: in a shifted row any cel
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from typing import TypeVar
 
-from policy.kyc.cells import CellError, read_country
+from policy.kyc.cells import CellError, read_country, read_id, read_text
 from policy.kyc.importing.problems import WHOLE_ROW, Rows
 from policy.kyc.repeated import NOT_REPEATED
 from policy.kyc.statements import Statement
 
-LONGEST_TEXT = 500  # a guess: longer than any name that GLEIF or FollowTheMoney allow
-LONGEST_ID = 200  # a guess: FollowTheMoney's ids are digests or keys of a register
+Each = TypeVar("Each")
 
 OF_THEIR_OWN = {
     f"{country}-{part}": part
@@ -30,7 +30,6 @@ OF_THEIR_OWN = {
 }
 """Parts of countries in ISO 3166-2 that ISO 3166-1 has as well, where both write them alike."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ][0-9:.]{2,18}(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _PREFIX = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ].{2,28})?)?)?", re.ASCII)
 _LEI = re.compile(r"[0-9A-Z]{18}[0-9]{2}", re.ASCII)
@@ -63,21 +62,24 @@ def row_of(rows: Rows, line: int, today: date | None = None) -> Iterator[list[St
         rows.note(line, unfit.column, NOT_REPEATED, unfit.problem, unfit.expected)
 
 
+def cell_of(read: Callable[[str], Each], text: str, column: str) -> Each:
+    """What a reader of :mod:`policy.kyc.cells` makes of a text; Unfit where it is none for it."""
+    try:
+        return read(text)
+    except CellError as error:
+        raise Unfit(column, error.problem, error.expected) from error
+
+
 def text_of(text: str, column: str) -> str:
     """The text on one line, single spaces in it; empty where there is nothing to read."""
-    line = " ".join(text.split())
-    if len(line) > LONGEST_TEXT:
-        raise Unfit(column, f"longer than {LONGEST_TEXT} characters", "a text on one line")
-    if not line.isprintable() and _CONTROL.search(line):  # the first is quick, and true of nearly every text
-        raise Unfit(column, "has characters that no text has", "a text on one line")
-    return line
+    return cell_of(read_text, text, column)
 
 
 def id_of(text: str, column: str) -> str:
     """An opaque id."""
-    if not text or len(text) > LONGEST_ID or len(text.split()) != 1 or text != text.strip() or _CONTROL.search(text):
-        raise Unfit(column, "no id", f"an opaque id without spaces, of at most {LONGEST_ID} characters")
-    return text
+    if not text:
+        raise Unfit(column, "is empty", "an opaque id without spaces")
+    return cell_of(read_id, text, column)
 
 
 def lei_of(text: str, column: str) -> str:
@@ -96,10 +98,7 @@ def country_of(text: str, column: str) -> str:
     A part that has a code of its own as a country is that: ``CN-HK`` is ``HK``.
     """
     code = text.upper()
-    try:
-        return read_country(OF_THEIR_OWN.get(code, code.partition("-")[0]))
-    except CellError as error:
-        raise Unfit(column, error.problem, error.expected) from error
+    return cell_of(read_country, OF_THEIR_OWN.get(code, code.partition("-")[0]), column)
 
 
 def day_of(text: str, column: str) -> date:
