@@ -10,8 +10,7 @@ from collections.abc import Callable
 from datetime import date
 
 from policy.facts.countries import CountryError, normalise_country
-from policy.kyc.vocabulary import DISPERSED
-from policy.kyc.vocabulary import SELF as SELF
+from policy.kyc.vocabulary import DISPERSED, SELF
 
 UNKNOWN = "unknown"
 LONGEST_TEXT = 500

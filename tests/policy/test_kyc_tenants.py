@@ -9,27 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.kyc import ROW, a_file, csv_text
 
+from policy.kyc.importing.accounts import TENANTS
+from policy.kyc.open import read_directory
 from policy.kyc.problems import KycError
 from policy.kyc.repeated import repeated
 from policy.kyc.statements import STATEMENTS, statements_of
-from policy.kyc.tenants import TENANTS, read_tenants
 
 
 def problems_of(path: Path) -> KycError:
     """Read a file that must be refused."""
     with pytest.raises(KycError) as caught:
-        read_tenants(path)
+        read_directory(path)
     return caught.value
 
 
 def said(path: Path) -> set[tuple[str, str, str]]:
     """What a good file says: of whom, what, and which value."""
-    return set(read_tenants(path).frame.select("subject", "predicate", "value").iter_rows())
+    return set(read_directory(path).frame.select("subject", "predicate", "value").iter_rows())
 
 
 def test_a_good_file(tmp_path: Path) -> None:
     """A row becomes statements about an account and the party of the same id, with its source and its day."""
-    directory = read_tenants(a_file(tmp_path, {"declared_use": "weather", "acts_for": "p-2 p-1"}))
+    directory = read_directory(a_file(tmp_path, {"declared_use": "weather", "acts_for": "p-2 p-1"}))
     assert directory.frame.schema == STATEMENTS
     view = directory.around(["t-1"])
     expected = {
@@ -51,13 +52,13 @@ def test_a_good_file(tmp_path: Path) -> None:
 def test_the_digest(tmp_path: Path) -> None:
     """The digest is of the file's bytes."""
     path = a_file(tmp_path, {})
-    assert read_tenants(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert read_directory(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_what_is_said_of_the_parent(tmp_path: Path) -> None:
     """What a row says of its ultimate parent is said of that party, and its share of the tenant."""
     parent = {"ultimate_parent_id": "p-1", "ultimate_parent_name": "Above", "ultimate_parent_country": "CN"}
-    directory = read_tenants(a_file(tmp_path, parent | {"ultimate_parent_share_percent": "62.5"}))
+    directory = read_directory(a_file(tmp_path, parent | {"ultimate_parent_share_percent": "62.5"}))
     found = {(each.subject, each.predicate): each for each in statements_of(directory.frame)}
     assert found["t-1", "ultimate_parent"].value == "p-1"
     assert found["p-1", "name"].value == "Above"
@@ -95,7 +96,7 @@ def test_one_parent_of_many(tmp_path: Path) -> None:
     """What several rows say alike of one parent is there once."""
     above = {"ultimate_parent_id": "p-1", "ultimate_parent_country": "SG"}
     path = a_file(tmp_path, above, above | {"tenant_id": "t-2"})
-    assert read_tenants(path).frame.filter(subject="p-1").height == 1
+    assert read_directory(path).frame.filter(subject="p-1").height == 1
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_json_lines(tmp_path: Path) -> None:
     written = a_file(tmp_path, row)
     as_json = tmp_path / "tenants.jsonl"
     as_json.write_text(json.dumps(ROW | row | {"ultimate_parent_share_percent": 62.5, "declared_use": None}) + "\n")
-    assert statements_of(read_tenants(as_json).frame) == statements_of(read_tenants(written).frame)
+    assert statements_of(read_directory(as_json).frame) == statements_of(read_directory(written).frame)
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:
@@ -284,7 +285,7 @@ def test_a_sheet_without_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "problem"),
     [
-        (b"", 1, "the column is missing"),
+        (b"", 1, "of no form that shows"),
         (csv_text({}).replace(",", ";").encode(), 1, "the column is missing"),
         (csv_text({}).encode() + b"t-2,only two\n", 3, "not as many as the header"),
         (csv_text({}).encode() + b't-2,"never closed\n', 3, "no CSV"),
@@ -320,4 +321,4 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> 
     path = tmp_path_factory.mktemp("kyc") / "tenants.csv"
     path.write_bytes(csv_text({}).encode() + content)
     with suppress(KycError):
-        assert read_tenants(path).frame.schema == STATEMENTS
+        assert read_directory(path).frame.schema == STATEMENTS

@@ -23,7 +23,7 @@ from collector.contract import Provenance
 from policy.engine import Engine, Horizon
 from policy.facts.facts import load_facts
 from policy.kyc.customers import Customers, Registers
-from policy.kyc.tenants import read_tenants
+from policy.kyc.open import read_directory
 from policy.review.store import TicketStore, upgrade
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger
@@ -65,7 +65,7 @@ def an_engine(url: str, folder: Path, store: TicketStore, fate: Fate) -> Engine:
     """The engine as it is in production, but for what it is told to die of."""
     targets = [Target.at(f"{url}/{node}") for node in NODES]
     facts = load_facts().with_tiers({"review": 1e12}, basis="low, so that tickets open")
-    customers = Customers.of(Registers(directory=read_tenants(folder / "tenants.csv")), facts)
+    customers = Customers.of(Registers(directory=read_directory(folder / "tenants.csv")), facts)
     return Engine(
         source=lambda _: list(scrape(targets, Provenance.SIMULATED, Limits(timeout_seconds=5, at_once=2))),
         ledger=Ledger.open(folder / "ledger", Provenance.SIMULATED),
