@@ -409,6 +409,18 @@ def test_a_switch_that_nobody_knows() -> None:
     assert (blocked.in_force.answer, blocked.governing) == (Answer.YES, ("SDN",))
 
 
+def test_control_by_owners_under_a_switch_that_nobody_knows() -> None:
+    """While nobody knows how the rule stood, a controller whom only it reaches is neither reached nor cleared."""
+    ours = ("p-1 controlled_by p-8", "p-8 owned_by dispersed", "p-8 screened no_match", "p-8 owned_by p-9 60")
+    view = view_of(*ours, "p-9 owned_by dispersed", "p-9 listed_on EL")
+    before_records = date(2019, 1, 1)
+    found = [asked(view, at=at).control for at in (ON, STAYED, before_records)]
+    assert [each.answer for each in found] == [Answer.YES, Answer.NO, Answer.UNKNOWN]
+    assert "how the Affiliates Rule stood is not known" in found[-1].reason
+    blocked = view_of(*ours, "p-9 owned_by dispersed", "p-9 listed_on SDN")
+    assert asked(blocked, at=before_records).control.answer is Answer.YES
+
+
 OWN_EL = """
 [[party_lists.list]]
 code = "EL"

@@ -41,6 +41,10 @@ class Law:
         known = {State.ON: True, State.OFF: False, State.STAYED: False}
         return known.get(self.state.state) if self.state else None
 
+    def ends(self, off: "Count", on: "Count") -> "tuple[Count, Count]":
+        """What counts for certain and what may: one count twice where it is known how the rule stood, else each."""
+        return on if self.is_on else off, off if self.is_on is False else on
+
     def counted(self, *, rule_on: bool) -> tuple[frozenset[str], ...]:
         """The codes of the lists that count, those that are added up with one another first."""
         kinds = {Owners.ALWAYS, Owners.AFFILIATES_RULE} if rule_on else {Owners.ALWAYS}

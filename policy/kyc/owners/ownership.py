@@ -89,7 +89,7 @@ def _of_one(view: View, party_id: str, law: Law) -> Ownership:
     spared = _is_spared(view, party_id, law.at)
     off = count_owners(owners, law, rule_on=False)
     on = off if spared else count_owners(owners, law, rule_on=True)
-    sure, widest = (on if law.is_on else off), (off if law.is_on is False else on)
+    sure, widest = law.ends(off, on)
     notes = [f"{party_id} is registered in the United States, which the Affiliates Rule does not reach"] * spared
     in_force = _in_force(sure, widest, law, notes)
     reaching = sure if in_force.answer is Answer.YES else None
