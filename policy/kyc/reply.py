@@ -2,6 +2,7 @@
 An answer about a tenant or a party, with the way that led to it and what it rests on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policy.facts.evidence import Answer
@@ -27,3 +28,17 @@ def any_of(*answers: Answer) -> Answer:
     if Answer.YES in answers:
         return Answer.YES
     return Answer.NO if answers and set(answers) == {Answer.NO} else Answer.UNKNOWN
+
+
+def strongest(replies: Sequence[Reply]) -> Reply:
+    """Yes where one is, no where all are, else unknown; with the reasons of those that decide."""
+    answer = any_of(*(each.answer for each in replies))
+    deciding = [each for each in replies if each.answer is answer]
+    if not deciding:
+        return Reply(answer=Answer.UNKNOWN, reason="no party is known, which does not clear anybody")
+    return Reply(
+        answer=answer,
+        reason="; ".join(dict.fromkeys(each.reason for each in deciding)),
+        path=deciding[0].path,
+        sources=tuple(dict.fromkeys(line for each in deciding for line in each.sources)),
+    )

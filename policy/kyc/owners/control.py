@@ -7,31 +7,26 @@ party the answer is unknown, and so it is where it hangs on a rule of which nobo
 directors, which the file may name and which control nothing by that alone.
 """
 
+from dataclasses import replace
+
 from policy.facts.evidence import Answer
 from policy.kyc.owners.chains import holdings_of, owners_above
 from policy.kyc.owners.counting import Count, Law, count_owners
 from policy.kyc.owners.listing import ListState, ask_listing, with_head_offices
 from policy.kyc.owners.stakes import HALF
-from policy.kyc.reply import Reply
+from policy.kyc.reply import Reply, strongest
 from policy.kyc.statements import Statement, View
 from policy.kyc.vocabulary import DISPERSED
 
 
 def ask_control(view: View, party_id: str, law: Law) -> Reply:
     """Whether a listed party, or one that listed owners reach by the law of the day, controls a party."""
-    stated = _controls(view, party_id, law)
-    found = [_of_controller(view, each, law) for each in stated]
-    for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO):
-        deciding = [each for each in found if each.answer is answer]
-        if deciding:
-            return Reply(
-                answer=answer,
-                reason="; ".join(dict.fromkeys(each.reason for each in deciding)),
-                path=(party_id, *deciding[0].path),
-                sources=tuple(dict.fromkeys(line for each in deciding for line in each.sources)),
-            )
-    reason = f"nobody has said who controls {party_id} other than by shares, which does not clear it"
-    return Reply(answer=Answer.UNKNOWN, reason=reason, path=(party_id,))
+    found = [_of_controller(view, each, law) for each in _controls(view, party_id, law)]
+    if not found:
+        reason = f"nobody has said who controls {party_id} other than by shares, which does not clear it"
+        return Reply(answer=Answer.UNKNOWN, reason=reason, path=(party_id,))
+    reply = strongest(found)
+    return replace(reply, path=(party_id, *reply.path))
 
 
 def _controls(view: View, party_id: str, law: Law) -> list[Statement]:

@@ -24,7 +24,7 @@ from policy.kyc.owners.control import ask_control
 from policy.kyc.owners.counting import Count, Law, count_owners
 from policy.kyc.owners.stakes import UNIT
 from policy.kyc.owners.words import because
-from policy.kyc.reply import Reply, any_of
+from policy.kyc.reply import Reply, strongest
 from policy.kyc.statements import View
 
 NOT_REACHED = {"US"}  # countries of registration that the Affiliates Rule spares
@@ -67,20 +67,6 @@ def ask_ownership(view: View, party_ids: Sequence[str], at: date, lists: PartyLi
         below=strongest([each.below for each in found]),
         control=strongest([each.control for each in found]),
         shares_unknown=any(each.shares_unknown for each in found) or not found,
-    )
-
-
-def strongest(replies: Sequence[Reply]) -> Reply:
-    """Yes where one is, no where all are, else unknown; with the reasons of those that decide."""
-    answer = any_of(*(each.answer for each in replies))
-    deciding = [each for each in replies if each.answer is answer]
-    if not deciding:
-        return Reply(answer=Answer.UNKNOWN, reason="no party is known, which does not clear anybody")
-    return Reply(
-        answer=answer,
-        reason="; ".join(dict.fromkeys(each.reason for each in deciding)),
-        path=deciding[0].path,
-        sources=tuple(dict.fromkeys(line for each in deciding for line in each.sources)),
     )
 
 

@@ -13,10 +13,9 @@ from policy.facts.party_lists import PartyLists
 from policy.kyc.owners.above import all_above
 from policy.kyc.owners.chains import OwnersAbove, owners_above
 from policy.kyc.owners.listing import Listing, ListState, ask_listing
-from policy.kyc.owners.ownership import strongest
 from policy.kyc.owners.stakes import HALF
 from policy.kyc.owners.words import is_slice, shortened, slice_words
-from policy.kyc.reply import Reply
+from policy.kyc.reply import Reply, strongest
 from policy.kyc.statements import View
 
 

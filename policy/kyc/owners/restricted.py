@@ -22,10 +22,9 @@ from policy.kyc.owners.above import Above, all_above
 from policy.kyc.owners.chains import owners_above
 from policy.kyc.owners.counting import count_sums
 from policy.kyc.owners.listing import Listing, ListState, ask_listing
-from policy.kyc.owners.ownership import strongest
 from policy.kyc.owners.possible import may_reach
 from policy.kyc.owners.words import because
-from policy.kyc.reply import Reply, any_of
+from policy.kyc.reply import Reply, any_of, strongest
 from policy.kyc.statements import View
 from policy.kyc.vocabulary import OF_SEAT, PartyKind
 
