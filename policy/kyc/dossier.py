@@ -19,7 +19,7 @@ from policy.kyc.headquarters.questions import Headquarters, ask_headquarters
 from policy.kyc.owners.listing import STRONGEST_FIRST, Listing, ListState, ask_listing
 from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
-from policy.kyc.owners.restricted import ask_restricted, restricted_by_some
+from policy.kyc.owners.restricted import Restricted, ask_restricted
 from policy.kyc.reply import Reply
 from policy.kyc.statements import View
 from policy.kyc.vocabulary import most_handed_over
@@ -70,8 +70,7 @@ class Dossier:
     headquarters: Headquarters
     ownership: Ownership
     listings: tuple[Listing, ...]  # of each party behind the account
-    restricted: Reply
-    restricted_by_some: Reply
+    restricted: Restricted
     owner_possible: Reply
     end_use: EndUse
     tenancy: str | None
@@ -97,8 +96,8 @@ class Dossier:
             "hq_own": hq.own,
             "hq_parent": hq.parent,
             "hq_behalf": hq.behalf,
-            "restricted": self.restricted,
-            "restricted_by_some": self.restricted_by_some,
+            "restricted": self.restricted.for_certain,
+            "restricted_by_some": self.restricted.by_some,
             "owner_listed": owners.in_force,
             "owner_listed_rule_on": owners.rule_on,
             "owner_listed_rule_off": owners.rule_off,
@@ -130,7 +129,6 @@ def ask(view: View, tenant_id: str, at: date, facts: Facts, before: View | None 
         ownership=ask_ownership(view, parties, at, lists, facts.switches),
         listings=tuple(ask_listing(view, each, at, lists) for each in parties),
         restricted=ask_restricted(view, parties, at, law, lists),
-        restricted_by_some=restricted_by_some(view, parties, at, law, lists),
         owner_possible=owner_possible(view, parties, at, lists),
         end_use=end_use(view, tenant_id, at, before=before),
         tenancy=_tenancy(view, tenant_id, at),

@@ -63,8 +63,8 @@ def _questions(dossier: Dossier) -> Iterator[Branch]:
     yield Branch(
         text=f"lists: {dossier.listed}",
         branches=(
-            _reply("restricted at any use", dossier.restricted),
-            _reply("said or possible to be restricted at any use", dossier.restricted_by_some),
+            _reply("restricted at any use", dossier.restricted.for_certain),
+            _reply("said or possible to be restricted at any use", dossier.restricted.by_some),
             *(Branch(text=f"{each.state}: {each.reason}", branches=_lines(each.sources)) for each in dossier.listings),
         ),
     )

@@ -15,7 +15,7 @@ from policy.facts.facts import Facts, load_facts
 from policy.frames import SchemaMismatch
 from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
-from policy.kyc.owners.restricted import ask_restricted, restricted_by_some
+from policy.kyc.owners.restricted import ask_restricted
 from policy.kyc.owners.stakes import EDGES, STAKES, blocked_percent
 from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement, View
@@ -38,12 +38,12 @@ def asked(view: View, *parties: str, at: date = ON, facts: Facts = FACTS) -> Own
 
 def restricted(view: View, *parties: str, at: date = ON, facts: Facts = FACTS) -> Reply:
     """Whether these parties are of the highest severity."""
-    return ask_restricted(view, parties or ("p-1",), at, facts.jurisdictions, facts.party_lists)
+    return ask_restricted(view, parties or ("p-1",), at, facts.jurisdictions, facts.party_lists).for_certain
 
 
 def by_some(view: View, *parties: str, at: date = ON) -> Reply:
     """Whether anything that is said, however little it settles, makes one of these parties restricted."""
-    return restricted_by_some(view, parties or ("p-1",), at, FACTS.jurisdictions, FACTS.party_lists)
+    return ask_restricted(view, parties or ("p-1",), at, FACTS.jurisdictions, FACTS.party_lists).by_some
 
 
 def answers(case: Case) -> dict[str, object]:
@@ -258,7 +258,8 @@ def test_nobody_is_asked_about() -> None:
     found = ask_ownership(view_of(), (), ON, FACTS.party_lists, FACTS.switches)
     assert {found.in_force.answer, found.below.answer, found.control.answer} == {Answer.UNKNOWN}
     assert (found.low_percent, found.high_percent, found.shares_unknown) == (0, 100, True)
-    assert ask_restricted(view_of(), (), ON, FACTS.jurisdictions, FACTS.party_lists).answer is Answer.UNKNOWN
+    nobody = ask_restricted(view_of(), (), ON, FACTS.jurisdictions, FACTS.party_lists)
+    assert {nobody.for_certain.answer, nobody.by_some.answer} == {Answer.UNKNOWN}
 
 
 # --- The arithmetic alone, against worlds --------------------------------------------------------------------------

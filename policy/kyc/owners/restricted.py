@@ -5,10 +5,10 @@ That is a party who is headquartered in Country Group E:1 or E:2, or on a list t
 owners hold a half; and one above whom such a party stands, as parent or as owner of a half or more. What is said of
 headquarters, principal place of business and management counts alike, as it does for the headquarters test.
 
-:func:`ask_restricted` says yes only where nothing that is known speaks against it. A single source among several, a
-match that nobody has decided, an owner who may hold a half, and control other than by shares leave it unknown; that
-something of the kind is there at all :func:`restricted_by_some` tells, for nobody may look like one of whom nothing is
-known whom a source places in an embargoed country.
+The answer is yes only where nothing that is known speaks against it. A single source among several, a match that nobody
+has decided, an owner who may hold a half, and control other than by shares leave it unknown; that something of the kind
+is there at all ``by_some`` tells, for nobody may look like one of whom nothing is known whom a source places in an
+embargoed country.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +35,19 @@ OF_A_BRANCH = "a branch, and of the branch itself a source names a country of Co
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restricted:
+    """
+    Whether one of some parties, or somebody above it, is restricted at any use on a day.
+
+    ``by_some``: whether a source, a match that nobody has decided, or a share that may be a half makes one of them so;
+    no only where ``for_certain`` is no.
+    """
+
+    for_certain: Reply
+    by_some: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
     """An answer, and whether anything that is said, however little it settles, speaks for a yes."""
 
@@ -52,36 +65,17 @@ class _Asked:
     lists: PartyLists
     blocking: frozenset[str]
 
-    def of_all(self, party_ids: Sequence[str]) -> list[_Told]:
-        """All answers about these parties."""
-        return [told for each in dict.fromkeys(party_ids) for told in _of_one(self, each)]
-
 
 def ask_restricted(
     view: View, party_ids: Sequence[str], at: date, jurisdictions: Jurisdictions, lists: PartyLists
-) -> Reply:
+) -> Restricted:
     """Whether one of these parties, or somebody above it, is restricted at any use on a day."""
-    return strongest([each.reply for each in _asked(view, at, jurisdictions, lists).of_all(party_ids)])
-
-
-def restricted_by_some(
-    view: View, party_ids: Sequence[str], at: date, jurisdictions: Jurisdictions, lists: PartyLists
-) -> Reply:
-    """
-    Whether a source, a match that nobody has decided, or a share that may be a half makes one of them restricted.
-
-    No only where :func:`ask_restricted` says no.
-    """
-    told = _asked(view, at, jurisdictions, lists).of_all(party_ids)
-    found = [each.reply for each in told if each.by_some]
-    if not found:
-        return strongest([each.reply for each in told])
-    return strongest([replace(each, answer=Answer.YES) for each in found])
-
-
-def _asked(view: View, at: date, jurisdictions: Jurisdictions, lists: PartyLists) -> _Asked:
     blocking = frozenset(each.code for each in lists.list if each.blocking is YesNo.YES)
-    return _Asked(view=view, at=at, jurisdictions=jurisdictions, lists=lists, blocking=blocking)
+    asked = _Asked(view=view, at=at, jurisdictions=jurisdictions, lists=lists, blocking=blocking)
+    told = [each for party_id in dict.fromkeys(party_ids) for each in _of_one(asked, party_id)]
+    for_certain = strongest([each.reply for each in told])
+    found = [replace(each.reply, answer=Answer.YES) for each in told if each.by_some]
+    return Restricted(for_certain=for_certain, by_some=strongest(found) if found else for_certain)
 
 
 def _of_one(asked: _Asked, party_id: str) -> Iterator[_Told]:
