@@ -1,8 +1,7 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +11,11 @@ from support.kyc_cases import Case, read_cases, said, view_of
 
 from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
-from policy.frames import SchemaMismatch
 from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
 from policy.kyc.owners.restricted import ask_restricted
-from policy.kyc.owners.stakes import EDGES, STAKES, blocked_percent
 from policy.kyc.reply import Reply
 from policy.kyc.statements import Statement, View
-from policy.kyc.vocabulary import DISPERSED
 
 FACTS = load_facts()
 CASES = read_cases("ownership.yaml")
@@ -262,84 +258,82 @@ def test_nobody_is_asked_about() -> None:
     assert {nobody.for_certain.answer, nobody.by_some.answer} == {Answer.UNKNOWN}
 
 
-# --- The arithmetic alone, against worlds --------------------------------------------------------------------------
+# --- The arithmetic, against worlds --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class World:
+    """One way in which what is known may be: who holds how much of whom, in percent, and who is listed."""
+
+    holdings: list[tuple[str, str, float]]
+    listed: set[str]
+
+    def is_reached(self, party: str) -> bool:
+        """The rule itself, as it is said: again and again, until nobody more is reached. Others are asked, not it."""
+        counted = self.listed - {party}
+        while more := {each for each in PARTIES if self._held(each, counted) >= 50 - 1e-7} - counted:
+            counted |= more
+        return party in counted
+
+    def _held(self, party: str, by: set[str]) -> float:
+        return sum(share for owned, owner, share in self.holdings if owned == party and owner in by)
 
 
 @st.composite
-def registers_with_worlds(draw: st.DrawFn) -> tuple[pl.DataFrame, set[str], set[str], set[str], dict[str, bool]]:
+def registers_with_worlds(draw: st.DrawFn) -> tuple[View, World]:
     """
-    Edges, the listed, those who may be, the closed, and whether each party is reached in one world that they allow.
+    What is known, and one world that it allows.
 
     In a world every share has one value, and whoever may be listed, or is not known, is listed or is not.
     """
     pair = st.tuples(st.sampled_from(PARTIES), st.sampled_from(PARTIES)).filter(lambda both: both[0] != both[1])
     pairs = draw(st.lists(pair, max_size=14, unique=True))
-    edges = [(owned, owner, *(draw(SHARES) or (None, None))) for owned, owner in pairs]
+    held = [holding(owned, owner, draw(SHARES)) for owned, owner in pairs]
     dispersed = draw(st.sets(st.sampled_from(PARTIES)))
     closed = draw(st.sets(st.sampled_from(PARTIES), max_size=2)) - {owned for owned, _ in pairs}
     listed, possible = draw(st.sets(st.sampled_from(PARTIES))), draw(st.sets(st.sampled_from(PARTIES)))
+    view = View(
+        [
+            *held,
+            *(said(f"{each} owned_by dispersed") for each in sorted(dispersed)),
+            *(said(f"{each} kind natural_person") for each in sorted(closed)),
+            *(said(f"{each} listed_on SDN") for each in sorted(listed)),
+            *(said(f"{each} screened {'possible' if each in possible else 'no_match'}") for each in PARTIES),
+        ]
+    )
     truly = listed | {each for each in sorted(possible) if draw(st.booleans())} | {"unknown"}
-    world: list[tuple[str, str, float]] = []
-    for owned in PARTIES:
-        own = [edge for edge in edges if edge[0] == owned]
-        left = 100.0 - sum(edge[2] or 0.0 for edge in own)
-        for _, owner, low, high in own:
-            room = (high if high is not None else 100.0) - (low or 0.0)
-            more = draw(st.floats(0, 1)) * (room if left < 0 else min(room, left))
-            left -= more if left >= 0 else 0
-            world.append((owned, owner, (low or 0.0) + more))
-        if left > 0 and owned not in dispersed | closed:
-            world.append((owned, draw(st.sampled_from(["unknown", "somebody"])), left))
-    rows = [*edges, *((owned, DISPERSED, None, None) for owned in sorted(dispersed))]
-    return pl.DataFrame(rows, schema=EDGES, orient="row"), listed, possible, closed, reached_in(world, truly)
+    return view, World([each for party in PARTIES for each in draw(shares(party, held, dispersed | closed))], truly)
 
 
-def reached_in(world: list[tuple[str, str, float]], listed: set[str]) -> dict[str, bool]:
-    """The rule itself, as it is said: again and again, until nobody more is reached."""
-    reached: set[str] = set()
-    while True:
-        more = {
-            each
-            for each in PARTIES
-            if sum(share for owned, owner, share in world if owned == each and owner in listed | reached) >= 50 - 1e-7
-        }
-        if more <= reached:
-            return {each: each in reached for each in PARTIES}
-        reached |= more
+@st.composite
+def shares(draw: st.DrawFn, owned: str, held: list[Statement], known_rest: set[str]) -> list[tuple[str, str, float]]:
+    """Who holds how much of a party in one world; of what is left somebody who is not known may hold all."""
+    own = [each for each in held if each.subject == owned]
+    left = 100.0 - sum(each.share_low_percent or 0.0 for each in own)
+    found: list[tuple[str, str, float]] = []
+    for each in own:
+        low, high = each.share_low_percent or 0.0, each.share_high_percent
+        room = (high if high is not None else 100.0) - low
+        more = draw(st.floats(0, 1)) * (room if left < 0 else min(room, left))
+        left -= more if left >= 0 else 0
+        found.append((owned, each.value, low + more))
+    if left > 0 and owned not in known_rest:
+        found.append((owned, draw(st.sampled_from(["unknown", "somebody"])), left))
+    return found
 
 
 @unhurried
 @given(registers_with_worlds())
-def test_an_answer_holds_in_every_world_that_what_is_known_allows(
-    drawn: tuple[pl.DataFrame, set[str], set[str], set[str], dict[str, bool]],
-) -> None:
+def test_an_answer_holds_in_every_world_that_what_is_known_allows(drawn: tuple[View, World]) -> None:
     """Yes is reached in every world, no in none, and unknown in some or in none."""
-    edges, listed, possible, closed, is_reached = drawn
-    for party, low, high, answer in blocked_percent(edges, listed, possible, closed).iter_rows():
-        assert 0 <= low <= high <= 100
-        if party != "unknown" and abs(high - 50) > 1e-5:
-            assert answer != "yes" or is_reached[party]
-            assert answer != "no" or not is_reached[party]
-
-
-@unhurried
-@given(REGISTERS)
-def test_many_parties_at_once_and_one_by_one(known: list[Statement]) -> None:
-    """The arithmetic over a whole register comes to the same percentages as that for each tenant."""
-    lists = {"SDN", "EL", "MEU"}
-    plain = [each for each in known if each.predicate not in ("listed_on", "registered_country")]
-    on_lists = [each for each in known if each.value in lists]
-    cleared = {each.subject for each in plain if each.value == "no_match"} - {each.subject for each in on_lists}
-    cleared -= {each.subject for each in plain if each.value == "possible"}
-    listed = {each.subject for each in on_lists}
-    possible = set(PARTIES) - listed - cleared
-    newest = {(each.subject, each.value): each for each in plain if each.predicate == "owned_by"}
-    rows = [(*pair, each.share_low_percent, each.share_high_percent) for pair, each in newest.items()]
-    closed = {each.subject for each in plain if each.predicate == "kind"}
-    stakes = blocked_percent(pl.DataFrame(rows, schema=EDGES, orient="row"), listed, possible, closed)
-    for party, low, high, answer in stakes.filter(pl.col("party").is_in(cleared)).iter_rows():
-        found = asked(View([*plain, *on_lists]), party)
-        assert (found.low_percent, found.high_percent, found.rule_on.answer) == (low, high, answer)
+    view, world = drawn
+    for party in PARTIES:
+        found = asked(view, party)
+        answer = found.rule_off.answer
+        assert 0 <= found.low_percent <= found.high_percent <= 100
+        if abs(found.high_percent - 50) > 1e-5:
+            assert answer is not Answer.YES or world.is_reached(party)
+            assert answer is not Answer.NO or not world.is_reached(party)
 
 
 def test_a_long_chain() -> None:
@@ -353,20 +347,12 @@ def test_a_long_chain() -> None:
 
 def test_thirds_are_added_without_a_loss() -> None:
     """Shares with many digits add up as a person would add them, whatever their order."""
-    for share, answer in ((50 / 3, "yes"), (16.6666, "no")):
-        rows = [("p-1", owner, share, share) for owner in ("p-2", "p-3", "p-4")]
-        rows += [("p-1", DISPERSED, None, None)]
-        edges = pl.DataFrame(rows, schema=EDGES, orient="row")
-        for frame in (edges, edges.reverse()):
-            found = blocked_percent(frame, {"p-2", "p-3", "p-4"})
-            assert found.filter(pl.col("party") == "p-1")["answer"].to_list() == [answer]
-
-
-def test_edges_have_a_schema() -> None:
-    """No edges are no answers, in the schema of answers; other columns are a defect of the caller."""
-    assert blocked_percent(pl.DataFrame(schema=EDGES), {"p-1"}).schema == STAKES
-    with pytest.raises(SchemaMismatch, match="edges: no column owner"):
-        blocked_percent(pl.DataFrame(schema=EDGES).drop("owner"), {"p-1"})
+    for share, answer in ((50 / 3, Answer.YES), (16.6666, Answer.NO)):
+        owners = ("p-2", "p-3", "p-4")
+        known = [said("p-1 owned_by dispersed"), *(holding("p-1", each, (share, share)) for each in owners)]
+        known += [said(f"{each} listed_on SDN") for each in owners]
+        for statements in (known, known[::-1]):
+            assert asked(View(statements)).in_force.answer is answer
 
 
 # --- Words and law -------------------------------------------------------------------------------------------------

@@ -14,38 +14,14 @@ what they leave. What a party holds of itself is nobody's share of it, and is le
 Left out: classes of shares and votes; a share is a share of ownership.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import polars as pl
-
-from policy.facts.evidence import Answer
-from policy.frames import conform, schema
 from policy.kyc.vocabulary import DISPERSED
-
-EDGES = schema(
-    {
-        "owned": pl.String,  # who is held
-        "owner": pl.String,  # by whom; DISPERSED: many small holders, none of them listed
-        "low_percent": pl.Float64,  # 0 to 100; null: not known
-        "high_percent": pl.Float64,  # not below the low one; null: not known
-    }
-)
-STAKES = schema(
-    {
-        "party": pl.String,  # who is held, or holds
-        "low_percent": pl.Float64,  # of it, what listed and reached owners are known to hold directly
-        "high_percent": pl.Float64,  # what they may hold at most
-        "answer": pl.String,  # yes: a half or more is known; no: a half cannot be; else unknown
-    }
-)
 
 UNIT = 1_000_000  # millionths of a percent: whole numbers, so that no sum depends on its order
 WHOLE, HALF = 100 * UNIT, 50 * UNIT
 BOUNDLESS = 1 << 60
-
-low_end = pl.col("low_percent").min().fill_null(0.0)
-high_end = pl.col("high_percent").max().fill_null(100.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,35 +132,3 @@ def make_register(holdings: Iterable[Holding], closed: Collection[str] = (), par
 def in_units(percent: float) -> int:
     """A share as a whole number of :data:`UNIT`."""
     return round(percent * UNIT)
-
-
-def blocked_percent(
-    edges: pl.DataFrame, listed: Collection[str], possible: Collection[str] = (), closed: Collection[str] = ()
-) -> pl.DataFrame:
-    """
-    For every party of the edges how much listed and reached owners hold of it, schema :data:`STAKES`.
-
-    ``listed``: parties known to be on a list that counts; ``possible``: parties that may be; ``closed``: parties that
-    nobody owns. Several rows of one owned and owner are several statements about one share.
-    """
-    register = make_register(_holdings(conform(edges, EDGES, "edges")), closed)
-    low = register.reached(each for each in listed if each in register.parties)
-    high = register.may_be_reached(each for each in {*listed, *possible} if each in register.parties)
-    rows = ((each, low.held[each], high.held[each]) for each in register.parties)
-    frame = pl.DataFrame(list(rows), schema={"party": pl.String, "low": pl.Int64, "high": pl.Int64}, orient="row")
-    answer = (
-        pl.when(pl.col("low") >= HALF)
-        .then(pl.lit(Answer.YES.value))
-        .when(pl.col("high") >= HALF)
-        .then(pl.lit(Answer.UNKNOWN.value))
-        .otherwise(pl.lit(Answer.NO.value))
-    )
-    return frame.select(
-        "party", low_percent=pl.col("low") / UNIT, high_percent=pl.col("high") / UNIT, answer=answer
-    ).sort("party")
-
-
-def _holdings(edges: pl.DataFrame) -> Iterator[Holding]:
-    merged = edges.group_by("owned", "owner", maintain_order=True).agg(low_end.alias("low"), high_end.alias("high"))
-    units = merged.select("owned", "owner", *((pl.col(each) * UNIT).round().cast(pl.Int64) for each in ("low", "high")))
-    return (Holding(*row) for row in units.iter_rows())
