@@ -119,10 +119,14 @@ def test_the_site_s_entity_is_a_us_person_too() -> None:
 @unhurried
 @given(st.text(), st.lists(st.text(alphabet="ab*?[]!-", min_size=1), min_size=1, max_size=4))
 def test_any_name_and_any_pattern_have_an_answer(node: str, patterns: list[str]) -> None:
-    """No name of a node and no pattern breaks the look-up, and a second cluster never gives a place to a lost node."""
+    """A pattern is refused or no name of a node breaks it, and a second cluster never gives a place to a lost node."""
     one = f'\n[[cluster]]\nid = "x-1"\nsite = "s-1"\nentity = "e-1"\nnodes = {json.dumps(patterns)}\n'
-    two = one.replace("x-1", "x-2")
-    alone, both = (parse_provider(ENTITY + PLACES.split("[[cluster]]")[0] + each, "f") for each in (one, one + two))
+    places = ENTITY + PLACES.split("[[cluster]]")[0]
+    error = refusal_of(lambda: parse_provider(places + one, "f"))
+    if error is not None:
+        assert_clear(error)
+        return
+    alone, both = (parse_provider(places + each, "f") for each in (one, one + one.replace("x-1", "x-2")))
     assert both.place_of(node).cluster is None
     assert alone.place_of(node).cluster in (None, "x-1")
 
@@ -144,6 +148,8 @@ def test_any_name_and_any_pattern_have_an_answer(node: str, patterns: list[str])
         ('entity = "e-1"\nnodes = ["gpu-*-9"]', 'entity = "e-3"\nnodes = ["gpu-*-9"]', "[cluster] c-2", "entity"),
         ('nodes = ["gpu-*-9"]', "nodes = []", "[cluster] c-2", "nodes"),
         ('nodes = ["gpu-*-9"]', 'nodes = "gpu-*-9"', "[cluster] c-2", "nodes"),
+        ('nodes = ["gpu-*-9"]', 'nodes = ["gpu-*", "gpu-[0-9"]', "[cluster] c-2", "nodes[2]"),
+        ('nodes = ["gpu-*-9"]', 'nodes = ["gpu-[9-0]"]', "[cluster] c-2", "nodes[1]"),
         ('tenancy = "bare_metal"', 'tenancy = "bare metal"', "[cluster] c-1", "tenancy"),
         ("as_of = 2026-07-01", "as_of = 2026-07-01T00:00:00", "[entity] e-1", "as_of"),
         ("[[site]]\n", "[[place]]\n", "whole file", "place"),
@@ -176,6 +182,7 @@ def test_a_name_is_never_repeated(name: str) -> None:
         (a_record("controlled"), "eccn"),
         (a_record("3A090.a", nodes=[]), "accelerator"),
         (a_record("3A090.a", serials=[7]), "serials[1]"),
+        (a_record("3A090.a", nodes=["gpu-a-[0-9"]), "nodes[1]"),
     ],
 )
 def test_faults_of_hardware_tell_the_row(row: str, field: str) -> None:

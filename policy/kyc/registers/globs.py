@@ -14,7 +14,9 @@ _SET_ITEM = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 class GlobError(ValueError):
-    """A pattern that would not mean what it looks like."""
+    """A pattern that would not mean what it looks like; what to do about it is ``remedy``."""
+
+    remedy = "close it, or put it right; [*] is a star itself"
 
 
 def matches(column: pl.Expr, pattern: str) -> pl.Expr:

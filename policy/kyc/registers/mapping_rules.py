@@ -121,5 +121,5 @@ def _fault(key: str, value: object) -> tuple[str, str] | None:
     except CellError as error:
         return error.problem, f"give {error.expected}"
     except GlobError as error:
-        return str(error), "close it, or put it right; [*] is a star itself"
+        return str(error), error.remedy
     return None

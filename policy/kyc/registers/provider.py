@@ -10,7 +10,7 @@ somebody stands by it.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import translate
@@ -21,6 +21,7 @@ from typing import TypeVar
 from policy.facts.countries import is_code
 from policy.facts.evidence import Answer, Layer
 from policy.facts.tables import FactsError, Reader, Written, parse, wrong_in
+from policy.kyc.registers.globs import GlobError, check_glob
 from policy.kyc.reply import any_of
 from policy.kyc.vocabulary import Tenancy
 
@@ -232,13 +233,25 @@ def _check(provider: Provider) -> None:
         _check_country(site.layer, f"[site] {site.id}", "country", site.country)
         _check_known(site.layer, f"[site] {site.id}", "entity", site.entity, entities)
     for cluster in provider.cluster:
-        table = f"[cluster] {cluster.id}"
-        _check_known(cluster.layer, table, "site", cluster.site, sites)
-        _check_known(cluster.layer, table, "entity", cluster.entity, entities)
-        if not cluster.nodes:
-            raise wrong_in(cluster.layer, table, "nodes", "is empty", "add a pattern, as gpu-a-*")
+        _check_cluster(cluster, f"[cluster] {cluster.id}", sites, entities)
     for number, item in enumerate(provider.hardware, start=1):
         _check_hardware(item, f"[hardware] {number}")
+
+
+def _check_cluster(cluster: Cluster, table: str, sites: set[str], entities: set[str]) -> None:
+    _check_known(cluster.layer, table, "site", cluster.site, sites)
+    _check_known(cluster.layer, table, "entity", cluster.entity, entities)
+    if not cluster.nodes:
+        raise wrong_in(cluster.layer, table, "nodes", "is empty", "add a pattern, as gpu-a-*")
+    _check_patterns(cluster.layer, table, cluster.nodes)
+
+
+def _check_patterns(layer: Layer, table: str, nodes: Sequence[str]) -> None:
+    for number, pattern in enumerate(nodes, start=1):
+        try:
+            check_glob(pattern)
+        except GlobError as error:
+            raise wrong_in(layer, table, f"nodes[{number}]", str(error), error.remedy) from None
 
 
 def _check_country(layer: Layer, table: str, field: str, code: str) -> None:
@@ -263,6 +276,7 @@ def _check_ids(rows: tuple[Entity | Site | Cluster, ...]) -> None:
 
 
 def _check_hardware(item: Hardware, table: str) -> None:
+    _check_patterns(item.layer, table, item.nodes)
     if not item.subject:
         raise wrong_in(item.layer, table, "accelerator", "missing, as are nodes and serials", "name what it is about")
     if not AN_ECCN.fullmatch(item.eccn):
