@@ -9,53 +9,20 @@ from typing import Any
 import polars as pl
 import pytest
 from support.judgement import a_run, runs_frame
+from support.provider import a_cluster, a_site, an_entity, provider_of
 
 from policy.judgement.activity import describe_activities
 from policy.kyc.customers import Registers
 from policy.kyc.registers.allocations import read_allocations
-from policy.kyc.registers.provider import parse_provider
 
-REGISTER = """
-[[entity]]
-id = "e-us"
-headquarters_country = "US"
-us_person = "yes"
-source = "register"
-as_of = 2026-01-01
-
-[[entity]]
-id = "e-sg"
-headquarters_country = "SG"
-us_person = "no"
-source = "register"
-as_of = 2026-01-01
-
-[[site]]
-id = "s-1"
-country = "SG"
-entity = "e-sg"
-
-[[cluster]]
-id = "c-shared"
-site = "s-1"
-entity = "e-sg"
-nodes = ["node-a*"]
-tenancy = "shared"
-
-[[cluster]]
-id = "c-us"
-site = "s-1"
-entity = "e-us"
-nodes = ["node-b*"]
-"""
-BARE_METAL = """
-[[cluster]]
-id = "c-metal"
-site = "s-1"
-entity = "e-sg"
-nodes = ["node-m*"]
-tenancy = "bare_metal"
-"""
+REGISTER = (
+    an_entity("e-us", country="US", us_person="yes")
+    + an_entity("e-sg")
+    + a_site("s-1", entity="e-sg")
+    + a_cluster("c-shared", "node-a*", entity="e-sg", tenancy="shared")
+    + a_cluster("c-us", "node-b*", entity="e-us")
+)
+BARE_METAL = a_cluster("c-metal", "node-m*", entity="e-sg", tenancy="bare_metal")
 HEAD = "node,serial,accelerator,devices,tenant_id,from,to,tenancy,source\n"
 
 
@@ -71,7 +38,7 @@ def described(
     runs = runs_frame(a_run(run_id="r-1", tenant_id="t-1", nodes=nodes, first_seen=first, last_seen=last, **run))
     links = pl.DataFrame({"run_id": ["r-1"], "tenancy": [tenancy]}, schema={"run_id": pl.String, "tenancy": pl.String})
     hardware = pl.DataFrame({"run_id": ["r-1"], "highest_paragraph": [paragraph]})
-    given = {"provider": parse_provider(REGISTER, "provider.toml"), **registers}
+    given = {"provider": provider_of(REGISTER), **registers}
     (row,) = describe_activities(links, runs, hardware, Registers(**given)).to_dicts()
     return row
 
@@ -92,7 +59,7 @@ def test_the_file_before_the_cluster() -> None:
 
 def test_nothing_known_takes_nothing_away() -> None:
     """Without registers every activity could be, and possession is not known."""
-    row = described(["node-a1"], provider=parse_provider("", "provider.toml"))
+    row = described(["node-a1"], provider=provider_of())
     assert (row["tenancy"], row["possession"], row["us_person"]) == ("unknown", "unknown", "unknown")
     assert row["activities"] == ["provision", "in_country_transfer", "us_person_support"]
 
@@ -171,10 +138,9 @@ def test_a_word_about_one_machine_is_none_about_another(
     row: str, nodes: list[str], known: tuple[str, str], tmp_path: Path
 ) -> None:
     """A row of the register tells of its machine and its time: "shared" there clears nothing that nobody tells of."""
-    register = REGISTER + BARE_METAL
     path = tmp_path / "allocations.csv"
     path.write_text(HEAD + row, encoding="utf-8")
-    provider = parse_provider(register, "provider.toml")
+    provider = provider_of(REGISTER, BARE_METAL)
     found = described(nodes, allocations=read_allocations(path), provider=provider)
     assert (found["tenancy"], found["possession"]) == known
 

@@ -1,5 +1,6 @@
 """The provider's register: read whole or refused in one line, asked by node, held beside the computed classes."""
 
+import hashlib
 import json
 import os
 from datetime import date
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.facts import assert_clear, refusal_of
 from support.judgement import FACTS, H100, unhurried
+from support.provider import a_cluster, a_row, provider_of
 
 import policy.__main__ as command
 from policy.facts.evidence import Answer
-from policy.kyc.registers.provider import Provider, parse_provider, read_provider
+from policy.kyc.registers.provider import Provider, read_provider
 from policy.kyc.registers.recorded import SideBySide, agrees, recorded_and_computed
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -60,22 +62,18 @@ entity = "e-1"
 nodes = ["gpu-*-9"]
 """
 TEXT = ENTITY + PLACES
-PROVIDER = parse_provider(TEXT, "provider.toml")
+PROVIDER = provider_of(TEXT)
 
 
 def a_record(eccn: str, day: str = "2026-01-05", **about: object) -> str:
     """One row of hardware; about an H100 unless told otherwise."""
-    lines = about or {"accelerator": H100}
-    keys = "\n".join(f"{name} = {json.dumps(value)}" for name, value in lines.items())
-    return (
-        f'\n[[hardware]]\n{keys}\neccn = "{eccn}"\nclassified_by = "counsel"\nbasis = "memorandum"\n'
-        f"classified_on = {day}\n"
-    )
+    cells = {"eccn": eccn, "classified_by": "counsel", "basis": "memorandum", **(about or {"accelerator": H100})}
+    return a_row("hardware", f"classified_on = {day}", **cells)
 
 
 def beside(*records: str, accelerator: str = H100, day: date = DAY, node: str = "", serial: str = "") -> SideBySide:
     """The record and the arithmetic by a register with these records."""
-    provider = parse_provider("".join(records), "provider.toml")
+    provider = provider_of(*records)
     return recorded_and_computed(provider, CLASSIFIER, accelerator, day, node=node, serial=serial)
 
 
@@ -88,7 +86,7 @@ def test_an_empty_register_knows_nothing() -> None:
     assert (place.cluster, place.site, place.country, place.entity, place.tenancy) == (None,) * 5
     assert place.us_person is Answer.UNKNOWN
     assert recorded_and_computed(Provider(), CLASSIFIER, H100, DAY).comparison == "not_recorded"
-    assert parse_provider("", "provider.toml").entity == ()
+    assert provider_of().entity == ()
 
 
 def test_a_node_has_its_place() -> None:
@@ -112,7 +110,7 @@ def test_a_node_in_two_clusters_is_in_none() -> None:
 def test_the_site_s_entity_is_a_us_person_too() -> None:
     """Whoever runs the cluster, a U.S. person whose site it is makes the answer yes."""
     assert PROVIDER.place_of("gpu-x-9").us_person is Answer.YES
-    not_known = parse_provider(TEXT.replace('us_person = "yes"', 'us_person = "unknown"'), "provider.toml")
+    not_known = provider_of(TEXT.replace('us_person = "yes"', 'us_person = "unknown"'))
     assert not_known.place_of("gpu-x-9").us_person is Answer.UNKNOWN
 
 
@@ -120,13 +118,13 @@ def test_the_site_s_entity_is_a_us_person_too() -> None:
 @given(st.text(), st.lists(st.text(alphabet="ab*?[]!-", min_size=1), min_size=1, max_size=4))
 def test_any_name_and_any_pattern_have_an_answer(node: str, patterns: list[str]) -> None:
     """A pattern is refused or no name of a node breaks it, and a second cluster never gives a place to a lost node."""
-    one = f'\n[[cluster]]\nid = "x-1"\nsite = "s-1"\nentity = "e-1"\nnodes = {json.dumps(patterns)}\n'
+    one = a_cluster("x-1", *patterns)
     places = ENTITY + PLACES.split("[[cluster]]")[0]
-    error = refusal_of(lambda: parse_provider(places + one, "f"))
+    error = refusal_of(lambda: provider_of(places, one))
     if error is not None:
         assert_clear(error)
         return
-    alone, both = (parse_provider(places + each, "f") for each in (one, one + one.replace("x-1", "x-2")))
+    alone, both = (provider_of(places, each) for each in (one, one + one.replace("x-1", "x-2")))
     assert both.place_of(node).cluster is None
     assert alone.place_of(node).cluster in (None, "x-1")
 
@@ -158,7 +156,7 @@ def test_any_name_and_any_pattern_have_an_answer(node: str, patterns: list[str])
 )
 def test_a_fault_is_one_line(old: str, new: str, table: str, field: str) -> None:
     """A fault of the file is told with file, table, field and what to do, and nothing is loaded."""
-    error = refusal_of(lambda: parse_provider(TEXT.replace(old, new, 1), "provider.toml"))
+    error = refusal_of(lambda: provider_of(TEXT.replace(old, new, 1)))
     assert error is not None
     assert (error.file, error.table, error.field) == ("provider.toml", table, field)
     assert_clear(error)
@@ -168,7 +166,7 @@ def test_a_fault_is_one_line(old: str, new: str, table: str, field: str) -> None
 def test_a_name_is_never_repeated(name: str) -> None:
     """A name that will not do is refused without being said."""
     text = TEXT.replace('"Example Compute Pte. Ltd."', name)
-    error = refusal_of(lambda: parse_provider(text, "provider.toml"))
+    error = refusal_of(lambda: provider_of(text))
     assert error is not None
     assert error.field == "name"
     assert "Example" not in str(error)
@@ -187,7 +185,7 @@ def test_a_name_is_never_repeated(name: str) -> None:
 )
 def test_faults_of_hardware_tell_the_row(row: str, field: str) -> None:
     """A record has no id, so that a fault of one tells which it is by its number."""
-    error = refusal_of(lambda: parse_provider(a_record("3A090.a") + row, "provider.toml"))
+    error = refusal_of(lambda: provider_of(a_record("3A090.a") + row))
     assert error is not None
     assert (error.table, error.field) == ("[hardware] 2", field)
 
@@ -200,7 +198,7 @@ def test_a_damaged_file_is_whole_or_refused(data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(begin, min(len(text), begin + 60)))
     damaged = text[:begin] + data.draw(st.text(max_size=8)) + text[end:]
-    error = refusal_of(lambda: parse_provider(damaged, "provider.toml"))
+    error = refusal_of(lambda: provider_of(damaged))
     if error is not None:
         assert_clear(error)
 
@@ -212,6 +210,17 @@ def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
     error = refusal_of(lambda: read_provider(path))
     assert error is not None
     assert error.field == "encoding"
+
+
+def test_a_file_is_its_bytes(tmp_path: Path) -> None:
+    """A byte order mark and other ends of lines change nothing but the digest, which is that of the file."""
+    plain, marked = tmp_path / "plain.toml", tmp_path / "marked.toml"
+    plain.write_bytes(TEXT.encode())
+    marked.write_bytes(TEXT.replace("\n", "\r\n").encode("utf-8-sig"))
+    for path in (plain, marked):
+        found = read_provider(path)
+        assert found.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert found.place_of("gpu-b-3") == PROVIDER.place_of("gpu-b-3")
 
 
 def test_the_register_in_the_readme_is_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.judgement import FACTS, START, a_window, unseen, windows_frame
 from support.kyc import a_file
+from support.provider import a_cluster, a_site, an_entity
 
 from collector.contract import Provenance
 from policy.engine import Judgement, judge
@@ -23,26 +24,7 @@ from policy.wiring import latest_customers, read_registers
 
 TIERED = FACTS.with_tiers({"review": 1e20}, basis="a test")
 MAPPING = '[[mapping]]\ntenant = "t-1"\nnamespace = "lab"\nbecause = "order 7"\ndecided_by = "sales"\n'
-PROVIDER = """
-[[entity]]
-id = "e-1"
-headquarters_country = "SG"
-us_person = "no"
-source = "register"
-as_of = 2026-01-01
-
-[[site]]
-id = "s-1"
-country = "SG"
-entity = "e-1"
-
-[[cluster]]
-id = "c-1"
-site = "s-1"
-entity = "e-1"
-nodes = ["node-*"]
-tenancy = "bare_metal"
-"""
+PROVIDER = an_entity() + a_site() + a_cluster("c-1", "node-*", tenancy="bare_metal")
 ALLOCATION = "node,serial,accelerator,devices,tenant_id,from,to,tenancy,source\n"
 A_ROW = "rack-9,,NVIDIA H100 80GB HBM3,8,t-1,2026-06-01,2026-06-20,dedicated,orders\n"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from support.provider import a_cluster, a_site, an_entity, provider_of
 
 from policy.facts.facts import Facts, load_facts
 from policy.frames import conform
 from policy.judgement.link import BASES
 from policy.kyc.customers import Customers, Registers
 from policy.kyc.importing.accounts import TENANTS, read_accounts
-from policy.kyc.registers.provider import parse_provider
 from policy.kyc.statements import Directory, Statement
 
 ROW = {
@@ -61,27 +61,7 @@ def directory_of(*rows: dict[str, str]) -> Directory:
     return Directory.of(dict.fromkeys((*read.statements, *screened)))
 
 
-SHARED = parse_provider(
-    """
-    [[entity]]
-    id = "e-1"
-    headquarters_country = "SG"
-    us_person = "no"
-    source = "register"
-    as_of = 2026-01-01
-    [[site]]
-    id = "s-1"
-    country = "SG"
-    entity = "e-1"
-    [[cluster]]
-    id = "c-1"
-    site = "s-1"
-    entity = "e-1"
-    nodes = ["*"]
-    tenancy = "shared"
-    """,
-    "provider.toml",
-)
+SHARED = provider_of(an_entity(), a_site(), a_cluster("c-1", "*", tenancy="shared"))
 """A provider whose machines are shared, wherever they stand."""
 
 

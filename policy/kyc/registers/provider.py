@@ -113,7 +113,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """The register. ``digest``: SHA-256, in hex, of the file; empty where there is none."""
+    """The register. ``digest``: SHA-256, in hex, of the file's bytes; empty where there is none."""
 
     entity: tuple[Entity, ...] = ()
     site: tuple[Site, ...] = ()
@@ -168,22 +168,21 @@ def _nowhere(reason: str) -> Place:
 
 def read_provider(path: Path) -> Provider:
     """Read a register. Raises :class:`FactsError` with file, table and field for the first fault."""
-    layer = Layer(file=str(path))
     try:
-        return parse_provider(path.read_text(encoding="utf-8"), str(path))
+        content = path.read_bytes()
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
-        raise wrong_in(layer, "whole file", "path", problem, "give a file that this process may read") from error
-    except UnicodeDecodeError as error:
-        raise wrong_in(layer, "whole file", "encoding", "is not UTF-8", "save it as UTF-8") from error
+        remedy = "give a file that this process may read"
+        raise wrong_in(Layer(file=str(path)), "whole file", "path", problem, remedy) from error
+    return parse_provider(content, str(path))
 
 
 Row = TypeVar("Row", Entity, Site, Cluster, Hardware)
 
 
-def parse_provider(text: str, file: str) -> Provider:
-    """Read a register's text. Raises :class:`FactsError`."""
-    written = parse(text, Layer(file=file))
+def parse_provider(content: bytes, file: str) -> Provider:
+    """Read what is in a register's file. Raises :class:`FactsError`."""
+    written = parse(_text(content, file), Layer(file=file))
     known = ("entity", "site", "cluster", "hardware")
     for key in written:
         if key not in known:
@@ -193,10 +192,17 @@ def parse_provider(text: str, file: str) -> Provider:
         site=tuple(_rows(Site, "site", written)),
         cluster=tuple(_rows(Cluster, "cluster", written)),
         hardware=tuple(_rows(Hardware, "hardware", written)),
-        digest=hashlib.sha256(text.encode()).hexdigest(),
+        digest=hashlib.sha256(content).hexdigest(),
     )
     _check(provider)
     return provider
+
+
+def _text(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise wrong_in(Layer(file=file), "whole file", "encoding", "is not UTF-8", "save it as UTF-8") from error
 
 
 def _rows(kind: type[Row], table: str, written: Written) -> Iterator[Row]:
