@@ -22,7 +22,7 @@ from policy.kyc.open import read_directory, watched_file
 from policy.kyc.problems import KycError
 from policy.kyc.registers.allocations import read_allocations
 from policy.kyc.registers.mapping_rules import MappingError, read_mappings
-from policy.kyc.registers.provider import read_provider
+from policy.kyc.registers.provider_file import read_provider
 from policy.latest import Latest
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import Pack, load_pack

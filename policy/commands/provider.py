@@ -13,7 +13,8 @@ from policy.commands.sheet import LABELLED, Grid, Sheet, cited, plain, print_she
 from policy.facts.evidence import Source
 from policy.facts.facts import Facts
 from policy.kyc.registers.activity import activity_sentence
-from policy.kyc.registers.provider import Hardware, Provider, read_provider
+from policy.kyc.registers.provider import Hardware, Provider
+from policy.kyc.registers.provider_file import read_provider
 from policy.kyc.registers.recorded import Comparison, SideBySide, recorded_and_computed
 from policy.settings import UnusableSettings
 from policy.wiring import facts_of

@@ -15,7 +15,8 @@ from support.provider import a_cluster, a_row, provider_of
 
 import policy.__main__ as command
 from policy.facts.evidence import Answer
-from policy.kyc.registers.provider import Provider, read_provider
+from policy.kyc.registers.provider import Provider
+from policy.kyc.registers.provider_file import read_provider
 from policy.kyc.registers.recorded import SideBySide, agrees, recorded_and_computed
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

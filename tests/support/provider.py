@@ -2,7 +2,8 @@
 
 import json
 
-from policy.kyc.registers.provider import Provider, parse_provider
+from policy.kyc.registers.provider import Provider
+from policy.kyc.registers.provider_file import parse_provider
 
 
 def provider_of(*rows: str) -> Provider:
