@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from policy.kyc.owners.chains import holdings_of
+from policy.kyc.owners.chains import holdings_in, stated_owners
 from policy.kyc.owners.stakes import HALF, WHOLE, Holding
 from policy.kyc.statements import View
 from policy.kyc.vocabulary import DISPERSED, SELF
@@ -61,8 +61,8 @@ def _directly(view: View, party_id: str, at: date) -> Iterator[Above]:
 
 def _holders(view: View, party_id: str, at: date) -> Iterator[Above]:
     """Owners who hold a half or may; none may hold more than what others are known to hold leaves."""
-    stated = (*view.of(party_id, "branch_of", at), *view.of(party_id, "owned_by", at))
-    holdings = holdings_of(view, party_id, at)
+    stated = stated_owners(view, party_id, at)
+    holdings = tuple(holdings_in(party_id, stated))
     for each in holdings:
         if each.owner != DISPERSED and min(each.high, _left_for(each, holdings)) >= HALF:
             lines = tuple(one.line for one in stated if one.value == each.owner)

@@ -54,8 +54,8 @@ def owners_above(view: View, party_id: str, at: date, lists: PartyLists) -> Owne
     holdings: dict[str, tuple[Holding, ...]] = {}
     waiting, seen = [party_id], {party_id, DISPERSED}
     for each in waiting:
-        stated[each] = _stated(view, each, at)
-        holdings[each] = tuple(_holdings(each, stated[each]))
+        stated[each] = stated_owners(view, each, at)
+        holdings[each] = tuple(holdings_in(each, stated[each]))
         above = [one.owner for one in holdings[each] if one.owner not in seen]
         waiting += above
         seen |= set(above)
@@ -77,10 +77,11 @@ def _is_closed(view: View, party_id: str, at: date) -> bool:
 
 def holdings_of(view: View, owned: str, at: date) -> tuple[Holding, ...]:
     """Who holds what of a party directly."""
-    return tuple(_holdings(owned, _stated(view, owned, at)))
+    return tuple(holdings_in(owned, stated_owners(view, owned, at)))
 
 
-def _stated(view: View, owned: str, at: date) -> tuple[Statement, ...]:
+def stated_owners(view: View, owned: str, at: date) -> tuple[Statement, ...]:
+    """What is said about who owns a party directly; a branch is owned by its head office."""
     return (*view.of(owned, "branch_of", at), *view.of(owned, "owned_by", at))
 
 
@@ -89,7 +90,8 @@ def _by_size(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
     return tuple(sorted(named, key=lambda each: (-each.high, each.owner)))
 
 
-def _holdings(owned: str, stated: Sequence[Statement]) -> Iterator[Holding]:
+def holdings_in(owned: str, stated: Sequence[Statement]) -> Iterator[Holding]:
+    """Who holds what of a party by these statements about its owners."""
     by_owner: dict[str, list[Statement]] = {}
     for each in stated:
         by_owner.setdefault(each.value, []).append(each)

@@ -20,7 +20,7 @@ from collector.contract import Provenance
 from policy.frames import conform, empty, schema
 from policy.kyc.cells import UNKNOWN, CellError, read_id, read_tenant_id
 from policy.kyc.registers.covered import covered_by
-from policy.kyc.registers.reading import Column, Place, Row, read_moment, read_register
+from policy.kyc.registers.reading import Column, Place, Row, as_written, read_moment, read_register
 from policy.kyc.vocabulary import Tenancy
 from policy.usage.window import NOTHING_TOLD, UTC_TIME, WINDOWS, Metering
 
@@ -97,10 +97,6 @@ def _read_tenancy(text: str) -> str:
     return text
 
 
-def _read_text(text: str) -> str:
-    return text
-
-
 _COLUMNS: Mapping[str, Column] = {
     "node": Column(read=_read_known_id, may_be_empty=True),
     "serial": Column(read=_read_known_id, may_be_empty=True, may_be_missing=True),
@@ -110,7 +106,7 @@ _COLUMNS: Mapping[str, Column] = {
     "from": Column(read=read_moment),
     "to": Column(read=read_moment, may_be_empty=True, may_be_missing=True),
     "tenancy": Column(read=_read_tenancy),
-    "source": Column(read=_read_text, shown=False),
+    "source": Column(read=as_written, shown=False),
 }
 
 

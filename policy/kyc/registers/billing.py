@@ -13,7 +13,7 @@ import polars as pl
 
 from policy.frames import schema
 from policy.kyc.cells import UNKNOWN, CellError, read_day, read_tenant_id
-from policy.kyc.registers.reading import NUMBER, Column, Place, read_register
+from policy.kyc.registers.reading import NUMBER, Column, Place, as_written, read_register
 
 BILLED = schema(
     {
@@ -70,13 +70,9 @@ def _read_hours(text: str) -> float:
     return float(text)
 
 
-def _read_accelerator(text: str) -> str:
-    return text
-
-
 _COLUMNS: Mapping[str, Column] = {
     "tenant_id": Column(read=read_tenant_id),
     "date": Column(read=read_billed_day),
-    "accelerator": Column(read=_read_accelerator, may_be_empty=True, may_be_missing=True),
+    "accelerator": Column(read=as_written, may_be_empty=True, may_be_missing=True),
     "gpu_hours": Column(read=_read_hours),
 }
