@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.imports import ANYTHING, assert_accounted, mutated
 from support.judgement import unhurried
 from support.kyc_store import imported
 
@@ -15,7 +16,6 @@ from policy.kyc.importing.followthemoney import UNKNOWN_SCHEMA, is_followthemone
 from policy.kyc.importing.problems import Read
 from policy.kyc.importing.shares import share_range
 from policy.kyc.store.store import Store
-from policy.kyc.vocabulary import PREDICATES
 
 Entity = Mapping[str, object]
 FILE = "entities.ftm.json"
@@ -387,23 +387,13 @@ def test_the_order_of_the_rows_changes_nothing(rows: list[Entity]) -> None:
 @given(st.randoms(use_true_random=False), st.integers(1, 6))
 def test_no_mutated_file_is_read_wrongly_to_its_end(chance: random.Random, mutations: int) -> None:
     """Whatever is changed in a file, it is read without an error, and every row is accepted or reported."""
-    mutated = bytearray("".join(json.dumps(each) + "\n" for each in ROWS).encode())
-    for _ in range(mutations):
-        at = chance.randrange(len(mutated))
-        new = chance.choice((b"", b"\n", b'"', b"{", b"]", b"7", b"\xff", b"\\u0000", b"null", b'Person"'))
-        mutated[at : at + chance.choice((0, 1, 1, 20))] = new
-    assert_accounted(read_followthemoney(FILE, bytes(mutated)))
-
-
-Anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
+    content = "".join(json.dumps(each) + "\n" for each in ROWS).encode()
+    pieces = (b"", b"\n", b'"', b"{", b"]", b"7", b"\xff", b"\\u0000", b"null", b'Person"')
+    assert_accounted(read_followthemoney(FILE, mutated(content, chance, mutations, pieces)))
 
 
 @unhurried
-@given(st.randoms(use_true_random=False), Anything)
+@given(st.randoms(use_true_random=False), ANYTHING)
 def test_no_value_in_an_entity_crashes_the_reader(chance: random.Random, value: object) -> None:
     """Any value in any place of an entity is read or reported."""
     changed = json.loads(json.dumps(ROWS))
@@ -419,12 +409,3 @@ def test_no_bytes_crash_the_reader(content: bytes) -> None:
     """Any bytes at all, also after the first bytes of a packed file, are read without an error."""
     for start in (b"", b"\x1f\x8b\x08", b"PK\x03\x04", b'{"id":'):
         assert_accounted(read_followthemoney(FILE, start + content))
-
-
-def assert_accounted(found: Read) -> None:
-    """Rows in are rows accepted and rows reported, and every statement is one that may be made of its subject."""
-    assert found.rows_in == found.accepted + found.reported
-    assert not (found.unreadable and found.statements)
-    persons = {each.subject for each in found.statements if each.value == "natural_person"}
-    for each in found.statements:
-        assert each.subject not in persons or PREDICATES[each.predicate].of_natural_persons

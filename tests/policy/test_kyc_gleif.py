@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.imports import ANYTHING, assert_accounted, mutated
 from support.judgement import unhurried
 
 from policy.kyc.importing.gleif import is_gleif, read_gleif
 from policy.kyc.importing.problems import Read
-from policy.kyc.vocabulary import PREDICATES
 
 Row = Mapping[str, str]
 
@@ -453,13 +453,8 @@ FUZZED = (
 @given(st.sampled_from(FUZZED), st.randoms(use_true_random=False), st.integers(1, 6))
 def test_no_mutated_file_is_read_wrongly_to_its_end(content: bytes, chance: random.Random, mutations: int) -> None:
     """Whatever is changed in a file, it is read without an error, and every row is accepted or reported."""
-    mutated = bytearray(content)
-    for _ in range(mutations):
-        at = chance.randrange(len(mutated))
-        mutated[at : at + chance.choice((0, 1, 1, 20))] = chance.choice(
-            (b"", b",", b'"', b"\n", b"{", b"\xff", b"\0", b"9", b"Z")
-        )
-    for whole in (bytes(mutated), gzip.compress(bytes(mutated))):
+    content = mutated(content, chance, mutations, (b"", b",", b'"', b"\n", b"{", b"\xff", b"\0", b"9", b"Z"))
+    for whole in (content, gzip.compress(content)):
         assert_accounted(read_gleif(FILE, whole))
 
 
@@ -489,15 +484,8 @@ def test_no_bytes_crash_the_reader(content: bytes) -> None:
         assert_accounted(read_gleif(FILE, start + content))
 
 
-Anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-
-
 @unhurried
-@given(st.randoms(use_true_random=False), Anything)
+@given(st.randoms(use_true_random=False), ANYTHING)
 def test_no_value_in_a_record_crashes_the_reader(chance: random.Random, value: object) -> None:
     """Any value in any place of a record of the API is read or reported."""
     answer = json.loads(an_answer("lei-records", ENTITY_ANSWER))
@@ -509,10 +497,3 @@ def test_no_value_in_a_record_crashes_the_reader(chance: random.Random, value: o
         holder = holder[key]
     holder[key] = value
     assert_accounted(read_gleif("one.json", json.dumps(answer).encode()))
-
-
-def assert_accounted(found: Read) -> None:
-    """Rows in are rows accepted and rows reported, and every statement is one of the vocabulary's."""
-    assert found.rows_in == found.accepted + found.reported
-    assert not (found.unreadable and found.statements)
-    assert {each.predicate for each in found.statements} <= PREDICATES.keys()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.imports import assert_accounted
 from support.judgement import unhurried
 from support.kyc import csv_text
 
@@ -14,7 +15,7 @@ from policy.kyc.importing.accounts import read_accounts
 from policy.kyc.importing.problems import NOT_REPEATED, Read
 from policy.kyc.importing.statements import COLUMNS, NEEDED, read_statements
 from policy.kyc.problems import KycProblem
-from policy.kyc.statements import STATEMENTS, Statement, frame_of
+from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 TODAY = date(2026, 11, 29)
@@ -281,16 +282,6 @@ GOOD = {
 }
 
 
-def check(done: Read) -> None:
-    """No row is lost, none is there twice, and what was accepted fits the schema."""
-    assert done.rows_in == done.accepted + done.reported
-    assert bool(done.problems) == (done.reported > 0 or done.unreadable)
-    assert frame_of(done.statements).schema == STATEMENTS
-    assert not (done.unreadable and done.statements)
-    for each in done.problems:
-        assert each.text.isprintable()
-
-
 @given(st.sampled_from(sorted(GOOD)), st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6), st.integers(0, 9))))
 @unhurried
 def test_mutated_files(which: str, cuts: list[tuple[float, bytes, int]]) -> None:
@@ -299,7 +290,7 @@ def test_mutated_files(which: str, cuts: list[tuple[float, bytes, int]]) -> None
     for place, put_in, taken_out in cuts:
         at = int(place * len(content))
         content = content[:at] + put_in + content[at + taken_out :]
-    check(reader("file", content, source="crm", today=TODAY))
+    assert_accounted(reader("file", content, source="crm", today=TODAY))
 
 
 CELLS = st.one_of(
@@ -317,7 +308,7 @@ VALUES = st.one_of(CELLS, st.none(), st.booleans(), st.integers(), st.floats(), 
 def test_any_statements(rows: list[dict[str, Any]]) -> None:
     """Whatever stands in the cells, every row is accepted or reported, and a good neighbour stays good."""
     done = read(objects(*rows, A_ROW | {"subject": "p-good"}))
-    check(done)
+    assert_accounted(done)
     assert done.rows_in == len(rows) + 1
     assert "p-good" in {each.subject for each in done.statements}
 
@@ -327,6 +318,6 @@ def test_any_statements(rows: list[dict[str, Any]]) -> None:
 def test_any_accounts(rows: list[dict[str, Any]]) -> None:
     """The same of the file with one row for each tenant."""
     done = read_accounts("file", objects(*rows, {"tenant_id": "t-good"}), today=TODAY)
-    check(done)
+    assert_accounted(done)
     assert done.rows_in == len(rows) + 1
     assert "t-good" in {each.subject for each in done.statements}
