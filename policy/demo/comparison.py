@@ -15,7 +15,8 @@ from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
 from policy.judgement.totals import known_total, total
-from policy.kyc.statements import Directory, View
+from policy.kyc.directory import Directory
+from policy.kyc.view import View
 from policy.rules.finding import Strength
 
 COMPARISON = schema(

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from policy.demo.fleet import DemoFailed
+from policy.kyc.directory import Directory
 from policy.kyc.open import read_directory
 from policy.kyc.problems import KycError
-from policy.kyc.statements import Directory
 from policy.rules.finding import Finding, Strength, SubjectKind
 
 FOLDER = Path(str(files("policy.demo")))

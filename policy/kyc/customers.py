@@ -5,11 +5,11 @@ What the provider knows of its tenants and of itself: the registers, as they sta
 from dataclasses import dataclass, field
 
 from policy.facts.facts import Facts
+from policy.kyc.directory import Directory
 from policy.kyc.dossiers import Dossiers
 from policy.kyc.registers.allocations import NO_ALLOCATIONS, Allocations
 from policy.kyc.registers.mapping_rules import MappingRule
 from policy.kyc.registers.provider import Provider
-from policy.kyc.statements import Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
 from policy.kyc.owners.restricted import Restricted, ask_restricted
 from policy.kyc.reply import Reply
-from policy.kyc.statements import View
+from policy.kyc.view import View
 from policy.kyc.vocabulary import most_handed_over
 
 YES_UNKNOWN_NO = (Answer.YES, Answer.UNKNOWN, Answer.NO)

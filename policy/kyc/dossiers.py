@@ -14,11 +14,13 @@ from functools import cached_property
 import polars as pl
 
 from policy.facts.facts import Facts
+from policy.kyc.directory import Directory
 from policy.kyc.dossier import Dossier, ask
 from policy.kyc.flags.raised import Demand, RaisedFlag, addresses_of_the_listed, red_flags
 from policy.kyc.identity import joined
 from policy.kyc.span import BEGINNING, Era, answers_over
-from policy.kyc.statements import Directory, View, statements_of
+from policy.kyc.statements import statements_of
+from policy.kyc.view import View
 
 Span = tuple[str, date, date, date]
 """A tenant, its first and last era, and what was known: the day on which that last changed."""

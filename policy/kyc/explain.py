@@ -12,7 +12,8 @@ from policy.kyc.dossier import Dossier
 from policy.kyc.dossiers import Dossiers
 from policy.kyc.flags.raised import Raised, RaisedFlag, not_looked_at
 from policy.kyc.reply import Reply
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 NOT_ON_FILE = "the file has no such tenant, so nothing about it is known"

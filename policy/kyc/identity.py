@@ -22,8 +22,9 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 
 from policy.frames import schema
+from policy.kyc.directory import Directory
 from policy.kyc.lei import told_leis
-from policy.kyc.statements import ORIGINAL, Directory
+from policy.kyc.statements import ORIGINAL
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 Each = TypeVar("Each")

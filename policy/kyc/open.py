@@ -4,8 +4,9 @@ What the setting ``tenants`` names: a file of the provider's, CSV or JSON Lines,
 
 from pathlib import Path
 
+from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import Asked, read_file
-from policy.kyc.statements import Directory, frame_of
+from policy.kyc.statements import frame_of
 from policy.kyc.store.storage import HEAD
 from policy.kyc.store.store import Store
 

@@ -21,8 +21,9 @@ from datetime import date
 from random import Random
 
 from policy.facts.facts import load_facts
+from policy.kyc.directory import Directory
 from policy.kyc.owners.ownership import ask_ownership
-from policy.kyc.statements import Directory, Statement
+from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import DISPERSED
 
 BAR_SECONDS = 5.0

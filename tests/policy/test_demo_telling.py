@@ -32,7 +32,7 @@ from policy.demo.day import PAGE, cycle_moments, every_ticket
 from policy.demo.scenario import DemoScenario, TicketKey
 from policy.demo.telling import Day, curl_lines, differences
 from policy.engine import Engine, Judgement
-from policy.kyc.statements import Directory
+from policy.kyc.directory import Directory
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import Ticket, new_ticket
 from policy.rules.finding import Finding, Strength, SubjectKind

@@ -14,7 +14,8 @@ import policy.rules
 from policy.engine import Judgement, judge
 from policy.judgement.estimate import ESTIMATES
 from policy.judgement.inventory import inventory_of
-from policy.kyc.statements import Directory, Statement, statements_of
+from policy.kyc.directory import Directory
+from policy.kyc.statements import Statement, statements_of
 from policy.rules.finding import Finding
 from policy.rules.pack import load_pack, parse_pack
 from policy.rules.subject import SUBJECTS

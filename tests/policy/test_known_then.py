@@ -10,8 +10,8 @@ from support.kyc import bases_of_claims
 from support.kyc_cases import said
 
 from policy.judgement.link import link_runs
+from policy.kyc.directory import Directory
 from policy.kyc.dossiers import Dossiers
-from policy.kyc.statements import Directory
 
 SEATED = ("t-1 customer p-1", "t-1 acts_for self", "p-1 headquarters_country SG")
 """A tenant whose own headquarters is out of scope, and whose ultimate parent nobody has told yet."""

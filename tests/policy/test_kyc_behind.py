@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from support.judgement import unhurried
 from support.kyc_cases import said, view_of
 
+from policy.kyc.directory import Directory
 from policy.kyc.headquarters.behind import Behind, parties_behind
-from policy.kyc.statements import Directory, View
+from policy.kyc.view import View
 
 AT = date(2026, 6, 1)
 IDS = ["t-1", "t-2", "t-3", "p-1", "p-2", "p-3"]

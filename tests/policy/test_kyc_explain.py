@@ -7,12 +7,12 @@ import pytest
 from support.judgement import FACTS
 from support.kyc_cases import said
 
+from policy.kyc.directory import Directory
 from policy.kyc.dossier import QUESTIONS
 from policy.kyc.dossiers import Dossiers
 from policy.kyc.explain import Branch, explain
 from policy.kyc.flags.raised import not_looked_at
 from policy.kyc.span import ANSWERS
-from policy.kyc.statements import Directory
 
 AT = date(2026, 6, 1)
 LINES = (

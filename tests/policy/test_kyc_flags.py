@@ -20,6 +20,7 @@ from support.kyc_cases import said
 import policy.__main__ as command
 from policy.facts.differences import AsOf, differences
 from policy.facts.facts import load_facts
+from policy.kyc.directory import Directory
 from policy.kyc.explain import flags_branch
 from policy.kyc.flags.history import changes_within, is_covered
 from policy.kyc.flags.look import normal_address
@@ -33,7 +34,8 @@ from policy.kyc.flags.raised import (
     not_looked_at,
     red_flags,
 )
-from policy.kyc.statements import Directory, Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 GOLDEN = Path(__file__).parents[1] / "golden/kyc/flags.txt"

@@ -12,9 +12,11 @@ from support.kyc_cases import Case, read_cases, said, view_of
 
 from policy.facts.evidence import Answer
 from policy.facts.facts import load_facts
+from policy.kyc.directory import Directory
 from policy.kyc.headquarters.parents import FARTHEST
 from policy.kyc.headquarters.questions import Headquarters, ask_headquarters
-from policy.kyc.statements import Directory, Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 TENANT = "t-1"
 AT = date(2026, 6, 1)

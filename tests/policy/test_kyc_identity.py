@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from support.judgement import unhurried
 from support.kyc_cases import said
 
+from policy.kyc.directory import Directory
 from policy.kyc.identity import joined
-from policy.kyc.statements import Directory, Statement, View, statements_of
+from policy.kyc.statements import Statement, statements_of
+from policy.kyc.view import View
 
 JANUARY, MARCH, MAY = date(2026, 1, 1), date(2026, 3, 1), date(2026, 5, 1)
 

@@ -9,7 +9,8 @@ from support.kyc_cases import view_of
 
 from policy.facts.facts import load_facts
 from policy.kyc.owners.listing import STRONGEST_FIRST, Listing, ListState, ask_listing
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 FACTS = load_facts()
 AT = date(2026, 3, 1)

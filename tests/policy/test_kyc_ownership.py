@@ -15,7 +15,8 @@ from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
 from policy.kyc.owners.restricted import ask_restricted
 from policy.kyc.reply import Reply
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 FACTS = load_facts()
 CASES = read_cases("ownership.yaml")

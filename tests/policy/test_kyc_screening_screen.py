@@ -19,6 +19,7 @@ from policy.commands.options import DIFFERENT, OK
 from policy.commands.tenants.command import add
 from policy.commands.tenants.screen import add_screen
 from policy.facts.facts import load_facts
+from policy.kyc.directory import Directory
 from policy.kyc.importing.determinations import NEEDED, read_determinations
 from policy.kyc.importing.problems import Read
 from policy.kyc.importing.statements import read_statements
@@ -29,8 +30,9 @@ from policy.kyc.screening.lists import united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
 from policy.kyc.screening.parties import parties_of
 from policy.kyc.screening.screen import HITS, PARTIES, rescreen, screen, without
-from policy.kyc.statements import Directory, Statement, View, frame_of
+from policy.kyc.statements import Statement, frame_of
 from policy.kyc.store.store import Store
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES
 from policy.settings import UnusableSettings
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import unhurried
 
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES, SELF
 
 AT = date(2026, 7, 1)

@@ -16,11 +16,12 @@ from support.judgement import unhurried
 from support.kyc import a_file
 from support.kyc_store import NOON, brought, imported, on_day, said
 
+from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import Asked, read_file
 from policy.kyc.importing.known import known_leis
 from policy.kyc.open import read_directory, watched_file
 from policy.kyc.problems import KycError
-from policy.kyc.statements import Directory, Statement
+from policy.kyc.statements import Statement
 from policy.kyc.store.changes import changes_between
 from policy.kyc.store.storage import HEAD, StoreError
 from policy.kyc.store.store import Store

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import unhurried
 
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import BACKWARD, OF_LISTING, UPWARD
 
 DAYS = [date(2026, 1, 1), date(2026, 3, 1), date(2026, 5, 1)]

@@ -11,7 +11,9 @@ from support.judgement import unhurried
 from policy.commands import sheet
 from policy.commands.sheet import Grid, Sheet, print_sheet
 from policy.commands.tenants.listed import LISTED, listed
-from policy.kyc.statements import Directory, Statement, View
+from policy.kyc.directory import Directory
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 DAY = date(2026, 7, 1)
 DAYS = st.sampled_from([None, date(2026, 1, 1), date(2026, 6, 1), date(2026, 8, 1)])

@@ -13,8 +13,9 @@ from policy.facts.facts import Facts, load_facts
 from policy.frames import conform
 from policy.judgement.link import BASES
 from policy.kyc.customers import Customers, Registers
+from policy.kyc.directory import Directory
 from policy.kyc.importing.accounts import TENANTS, read_accounts
-from policy.kyc.statements import Directory, Statement
+from policy.kyc.statements import Statement
 
 ROW = {
     "tenant_id": "t-1",

@@ -17,7 +17,8 @@ from typing import Any
 
 import policy.kyc
 from policy.facts.countries import normalise_country
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import DISPERSED, PREDICATES, SELF, Confidence, Predicate, ValueKind
 from policy.rules.strict_yaml import read_yaml
 

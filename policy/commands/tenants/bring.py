@@ -15,10 +15,10 @@ from policy.commands.sheet import print_sheet
 from policy.commands.tenants.common import add_part, now, tenants_path
 from policy.commands.tenants.told import imported_sheet, refused_sheet
 from policy.facts.facts import load_facts
+from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import AUTO, FORMS, Asked, check_sources, part_of, read_file
 from policy.kyc.importing.known import known_leis
 from policy.kyc.problems import KycError
-from policy.kyc.statements import Directory
 from policy.kyc.store.brought import Brought
 from policy.kyc.store.inbox import Arrived, arrived
 from policy.kyc.store.storage import StoreError, is_store

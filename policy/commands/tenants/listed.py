@@ -1,7 +1,7 @@
 """
 One row for each tenant, of all at once: a hundred thousand of them are a table, and not as many questions.
 
-It gives what :meth:`policy.kyc.statements.View.of` gives for each tenant and the parties behind it; a test compares.
+It gives what :meth:`policy.kyc.view.View.of` gives for each tenant and the parties behind it; a test compares.
 """
 
 from datetime import date
@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from policy.frames import conform, schema
-from policy.kyc.statements import Directory
+from policy.kyc.directory import Directory
 from policy.kyc.vocabulary import PREDICATES, Confidence
 
 LISTED = schema(

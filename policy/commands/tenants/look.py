@@ -17,8 +17,10 @@ from policy.commands.tenants.common import (
     value_words,
 )
 from policy.commands.tenants.listed import listed
+from policy.kyc.directory import Directory
 from policy.kyc.open import read_directory
-from policy.kyc.statements import Directory, Statement, View, by_subject, statements_of
+from policy.kyc.statements import Statement, by_subject, statements_of
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES
 from policy.settings import UnusableSettings
 

@@ -18,6 +18,7 @@ from policy.commands.options import OK, Parsers, errors, shown
 from policy.commands.sheet import Grid, Sheet, print_sheet
 from policy.commands.tenants.common import add_part, now, read_day, tenants_path
 from policy.files import CannotWrite, write_whole
+from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import Asked, read_file
 from policy.kyc.importing.known import known_ids
 from policy.kyc.problems import KycProblem
@@ -28,7 +29,7 @@ from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
 from policy.kyc.screening.pairs import Measured, measure, read_pairs
 from policy.kyc.screening.parties import parties_of, said_of_lists
 from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict
-from policy.kyc.statements import STATEMENTS, Directory, Statement, frame_of
+from policy.kyc.statements import STATEMENTS, Statement, frame_of
 from policy.kyc.statements import statements_of as statements_in
 from policy.settings import UnusableSettings
 

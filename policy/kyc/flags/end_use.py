@@ -16,7 +16,8 @@ from datetime import date
 from policy.facts.evidence import Answer
 from policy.kyc.flags.history import days_up_to
 from policy.kyc.reply import Reply
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 PARTS = {
     "end_use_signed_on": "its day",

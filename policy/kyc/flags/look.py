@@ -15,7 +15,8 @@ from policy.facts.evidence import Answer, Constant
 from policy.facts.facts import Facts
 from policy.facts.red_flags import RedFlags
 from policy.kyc.reply import Reply, any_of
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 FEWEST_WORDS = 4
 """Of an address without a number, so that a city and a country are none: a guess."""

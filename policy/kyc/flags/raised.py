@@ -27,7 +27,8 @@ from policy.kyc.flags import party as flag_party
 from policy.kyc.flags.end_use import EndUse, end_use
 from policy.kyc.flags.look import Demand, Look, normal_address
 from policy.kyc.reply import Reply
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 
 __all__ = [
     "Demand", "EndUse", "Raised", "RaisedFlag", "addresses_of_the_listed", "end_use", "not_looked_at", "red_flags",

@@ -14,7 +14,8 @@ from policy.facts.evidence import Answer
 from policy.facts.jurisdictions import Jurisdictions
 from policy.kyc.lei import told_lei
 from policy.kyc.reply import Reply, any_of
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import PREDICATES, SELF, PartyKind
 
 Each = TypeVar("Each")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from policy.kyc.statements import View
+from policy.kyc.view import View
 from policy.kyc.vocabulary import SELF
 
 

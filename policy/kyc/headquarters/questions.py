@@ -38,7 +38,8 @@ from policy.kyc.headquarters.asking import (
 from policy.kyc.headquarters.parents import Above, End, parents_of
 from policy.kyc.headquarters.seat import head_offices_of, seat_of
 from policy.kyc.reply import Reply, any_of
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import SELF
 
 

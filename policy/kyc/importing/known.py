@@ -4,8 +4,8 @@ Who is known already: decisions are about these, and a register, which knows mil
 
 import polars as pl
 
+from policy.kyc.directory import Directory
 from policy.kyc.lei import told_leis
-from policy.kyc.statements import Directory
 from policy.kyc.vocabulary import DISPERSED, PREDICATES, SELF, ValueKind
 
 LEI_PARTY = "lei:"

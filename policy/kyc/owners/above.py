@@ -12,7 +12,7 @@ from datetime import date
 
 from policy.kyc.owners.chains import holdings_in, stated_owners
 from policy.kyc.owners.stakes import HALF, WHOLE, Holding
-from policy.kyc.statements import View
+from policy.kyc.view import View
 from policy.kyc.vocabulary import DISPERSED, SELF
 
 

@@ -14,7 +14,8 @@ from datetime import date
 from policy.facts.party_lists import PartyLists
 from policy.kyc.owners.listing import Listing, ask_listing
 from policy.kyc.owners.stakes import WHOLE, Holding, Register, in_units, make_register
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import DISPERSED, PartyKind
 
 OWNED_BY_NOBODY = {PartyKind.NATURAL_PERSON, PartyKind.GOVERNMENT}

@@ -15,7 +15,8 @@ from policy.kyc.owners.counting import Count, Law, count_owners
 from policy.kyc.owners.listing import ListState, ask_listing, with_head_offices
 from policy.kyc.owners.stakes import HALF
 from policy.kyc.reply import Reply, strongest
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import DISPERSED
 
 

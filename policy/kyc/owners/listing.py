@@ -14,7 +14,8 @@ from datetime import date
 from enum import StrEnum
 
 from policy.facts.party_lists import PartyLists
-from policy.kyc.statements import Statement, View
+from policy.kyc.statements import Statement
+from policy.kyc.view import View
 from policy.kyc.vocabulary import MORE, Screened
 
 

@@ -25,7 +25,7 @@ from policy.kyc.owners.counting import Count, Law, count_owners
 from policy.kyc.owners.stakes import UNIT
 from policy.kyc.owners.words import because
 from policy.kyc.reply import Reply, strongest
-from policy.kyc.statements import View
+from policy.kyc.view import View
 
 NOT_REACHED = {"US"}  # countries of registration that the Affiliates Rule spares
 

@@ -16,7 +16,7 @@ from policy.kyc.owners.listing import Listing, ListState, ask_listing
 from policy.kyc.owners.stakes import HALF
 from policy.kyc.owners.words import is_slice, shortened, slice_words
 from policy.kyc.reply import Reply, strongest
-from policy.kyc.statements import View
+from policy.kyc.view import View
 
 
 def owner_possible(view: View, party_ids: Sequence[str], at: date, lists: PartyLists) -> Reply:

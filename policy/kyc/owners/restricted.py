@@ -25,7 +25,7 @@ from policy.kyc.owners.listing import Listing, ListState, ask_listing
 from policy.kyc.owners.possible import may_reach
 from policy.kyc.owners.words import because
 from policy.kyc.reply import Reply, any_of, strongest
-from policy.kyc.statements import View
+from policy.kyc.view import View
 from policy.kyc.vocabulary import OF_SEAT, PartyKind
 
 EMBARGOED = ("E:1", "E:2")

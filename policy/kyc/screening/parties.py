@@ -9,8 +9,9 @@ from datetime import date
 
 import polars as pl
 
+from policy.kyc.directory import Directory
 from policy.kyc.screening.screen import PARTIES
-from policy.kyc.statements import STATEMENTS, Directory
+from policy.kyc.statements import STATEMENTS
 from policy.kyc.vocabulary import OF_LISTS
 
 NAMES = ("name", "alias")

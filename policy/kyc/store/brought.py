@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from policy.kyc.directory import Directory
 from policy.kyc.importing.checks import contradictions
 from policy.kyc.importing.forms import FORMS, FileRead
 from policy.kyc.importing.known import known_ids
 from policy.kyc.importing.problems import whole_file_error
 from policy.kyc.problems import KycError, KycProblem
 from policy.kyc.repeated import repeated
-from policy.kyc.statements import Directory, Statement
+from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import PREDICATES, ValueKind
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from policy.kyc.statements import STATEMENTS, Directory
+from policy.kyc.directory import Directory
+from policy.kyc.statements import STATEMENTS
 from policy.kyc.vocabulary import BACKWARD, DISPERSED, SELF, UPWARD
 
 SAID = [name for name in STATEMENTS if name not in ("known_from", "known_to")]

@@ -23,11 +23,12 @@ from pathlib import Path
 import polars as pl
 
 from policy.frames import SchemaMismatch, conform, empty
+from policy.kyc.directory import Directory
 from policy.kyc.importing.checks import natural_persons, too_much
 from policy.kyc.importing.forms import FileRead
 from policy.kyc.importing.problems import whole_file_error
 from policy.kyc.repeated import repeated
-from policy.kyc.statements import STATEMENTS, Directory, frame_of, statements_of
+from policy.kyc.statements import STATEMENTS, frame_of, statements_of
 from policy.kyc.store.brought import Brought
 from policy.kyc.store.manifest import NOTHING_BEFORE, FromFile, Manifest, Reported, parsed, written
 from policy.kyc.store.storage import (
