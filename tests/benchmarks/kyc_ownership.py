@@ -1,8 +1,9 @@
 """
 How long one tenant takes to whom a whole large register leads: who stands above it, and what listed owners hold.
 
-The bar is of processor time, of all threads together, so that other work on the machine does not count. Reading the
-register is not timed: it is read once for all tenants.
+The bar is of processor time, of all threads together, so that waiting for other work does not count; on a machine that
+is full of it the same work still takes half as long again. Reading the register is not timed: it is read once for all
+tenants.
 
     python tests/benchmarks/kyc_ownership.py [--edges 100000] [--seed 1]
 
