@@ -10,6 +10,7 @@ from support.recorded import HOUR, SPACING, Recorded
 from support.usage import BUSY, START, ANode, a_holder
 
 from collector.accounting import Holder
+from collector.contract import rhythm_metrics
 from policy.usage.sources.fill import Fill
 from policy.usage.sources.prometheus import Found, Kind, read_prometheus
 from policy.usage.sources.query import PrometheusError, Server, asking
@@ -111,6 +112,24 @@ def test_windows_have_what_the_collectors_say(fleet: Found) -> None:
     assert set(workloads.values()) == {"Job"}
     assert set(fleet.windows["tenant_id"]) == {"t-1", None}
     assert any("were without a tenant" in each for each in fleet.remarks)
+
+
+def test_what_collectors_say_of_activity_and_rhythm_is_read(tmp_path: Path) -> None:
+    """Windows from a Prometheus have what devices did and their rhythm, like those of pages; no page need tell it."""
+    scraped = Scraped()
+    rhythm = {rhythm_metrics.RHYTHM_PERIOD: 20.0, rhythm_metrics.RHYTHM_SYNCHRONY: -0.5}
+    reads = {"tensor_active_ratio": 0.25, "pcie_receive_bytes_per_second": 1e9, "pcie_transmit_bytes_per_second": 2e9}
+    scraped.live(ANode("telling", reads=reads, rhythm=rhythm), 2 * HOUR, [JOB])
+    scraped.live(ANode("plain"), 2 * HOUR, [SERVE])
+    with recorded(scraped.series.openmetrics(), tmp_path) as url:
+        windows = read(url, hours=2).windows
+    told, plain = (windows.filter(pl.col("node") == name) for name in ("telling", "plain"))
+    assert told["tensor_active_seconds"].sum() == pytest.approx(0.25 * told["held_seconds"].sum(), rel=EXACT)
+    assert told["pcie_bytes"].sum() == pytest.approx(3e9 * told["pcie_observed_seconds"].sum(), rel=EXACT)
+    assert set(told["period_seconds"]) == {20.0}
+    assert set(told["synchrony_ratio"]) == {-0.5}
+    assert plain["tensor_observed_seconds"].sum() == 0.0
+    assert plain["period_seconds"].null_count() == plain.height
 
 
 def of_one_node(change: Callable[[Scraped], None] = lambda _: None, hours: float = 2.0) -> str:

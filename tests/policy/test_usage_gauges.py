@@ -56,6 +56,25 @@ def test_a_missing_value_is_unobserved() -> None:
     assert (used["held_seconds"], used["observed_seconds"], used["busy_seconds"]) == (30, 20, 10)
 
 
+def test_what_a_device_did_is_its_rate_over_the_time_it_is_known() -> None:
+    """Each amount has the time in which its rate was read beside it; NVLink needs both directions."""
+    told = {"tensor_active_ratio": 0.25, "sm_active_ratio": 0.5, "dram_active_ratio": 0.1, "power_square_watt2": 1e4}
+    links = {"nvlink_receive_bytes_per_second": 3e9, "nvlink_transmit_bytes_per_second": 1e9}
+    half = {"nvlink_receive_bytes_per_second": 3e9}
+    used = of_pod(frame(a_segment(0, **told, **links), a_segment(10, **told, **half), a_segment(20)))
+    assert (used["tensor_active_seconds"], used["tensor_observed_seconds"]) == (5, 20)
+    assert (used["sm_active_seconds"], used["sm_observed_seconds"]) == (10, 20)
+    assert (used["dram_active_seconds"], used["dram_observed_seconds"]) == (2, 20)
+    assert (used["power_square_watt2_seconds"], used["power_observed_seconds"]) == (2e5, 20)
+    assert (used["nvlink_bytes"], used["nvlink_observed_seconds"]) == (4e10, 10)
+
+
+def test_what_a_shared_device_did_is_nobodys() -> None:
+    """Of a device with two pods nothing but busy time is counted, whole for each."""
+    both = [a_segment(at, pod, tensor_active_ratio=0.5) for at in (0, 10) for pod in ("pod-a", "pod-b")]
+    assert of_pod(frame(*both))["tensor_observed_seconds"] == 0
+
+
 def test_a_pod_ends_when_its_device_is_heard_without_it() -> None:
     """Neither the pod that follows nor nobody shares a moment with the pod before."""
     segments = frame(a_segment(0), a_segment(10), a_segment(20, NOBODY), a_segment(30, "pod-b"), a_segment(40, "pod-b"))

@@ -13,7 +13,7 @@ from support.usage import H100, START
 from policy.usage.sources.fill import Fill
 from policy.usage.sources.prometheus import Found, Kind, read_prometheus
 from policy.usage.sources.query import PrometheusError, Server, asking
-from policy.usage.window import WINDOWS
+from policy.usage.window import COUNTED, LEVELS, WINDOWS
 
 EXACT = 0.005
 OF_A_POD = ("held_seconds", "busy_seconds", "shared_seconds", "unwatched_seconds")
@@ -143,6 +143,46 @@ def test_windows_are_hourly_and_say_who_and_what(fleet: Found) -> None:
     assert (row["workload_kind"], row["workload_name"]) == (None, None)
     assert row["energy_joules"] == pytest.approx(2 * 400.0 * HOUR, rel=EXACT)
     assert row["memory_byte_seconds"] == pytest.approx(2 * 1024.0 * 1024 * 1024 * HOUR, rel=EXACT)
+
+
+PROFILED = {
+    "DCGM_FI_PROF_SM_ACTIVE": 0.8,
+    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": 0.4,
+    "DCGM_FI_PROF_DRAM_ACTIVE": 0.3,
+    "DCGM_FI_PROF_NVLINK_RX_BYTES": 3e9,
+    "DCGM_FI_PROF_NVLINK_TX_BYTES": 2e9,
+}
+
+
+@pytest.mark.parametrize("hours", [2.0, 1.75], ids=["whole windows", "a window read by its samples"])
+def test_what_profiling_tells_is_in_the_windows(tmp_path: Path, hours: float) -> None:
+    """Tensor pipes, multiprocessors, memory and links are read as rates, and power squared from its samples."""
+    series = Recorded()
+    for number, at in enumerate(times(0, hours * HOUR)):
+        watts = {"DCGM_FI_DEV_POWER_USAGE": 500.0 if number % 2 else 300.0}
+        series.gpu([at], gpu="a/0", pods=["train-1"], more=PROFILED | watts)
+    with found_in(series, tmp_path, hours=2) as found:
+        windows = found.windows
+    told = windows.select(pl.col(pl.Float64).sum()).row(0, named=True)
+    held = told["held_seconds"]
+    assert held == pytest.approx(hours * HOUR, rel=0.01)
+    for name, rate in {"sm_active": 0.8, "tensor_active": 0.4, "dram_active": 0.3}.items():
+        assert told[f"{name}_seconds"] == pytest.approx(rate * held, rel=EXACT)
+    assert told["nvlink_bytes"] == pytest.approx(5e9 * held, rel=EXACT)
+    assert told["power_square_watt2_seconds"] == pytest.approx(170_000 * held, rel=0.01)
+    for name in ("sm", "tensor", "dram", "nvlink", "power"):
+        assert told[f"{name}_observed_seconds"] == pytest.approx(held, rel=EXACT)
+    assert told["pcie_observed_seconds"] == sum(told[name] for name in LEVELS) == 0.0
+    assert windows["period_seconds"].null_count() == windows.height
+
+
+def test_what_is_not_profiled_is_not_observed(fleet: Found) -> None:
+    """A fleet whose exporter tells busy time, power and memory alone has no observed second of anything else."""
+    observed = ("sm_observed_seconds", "tensor_observed_seconds", "dram_observed_seconds", "nvlink_observed_seconds")
+    assert fleet.windows.select(pl.sum_horizontal(pl.col(observed).sum())).item() == 0.0
+    assert fleet.windows.select(pl.sum_horizontal(pl.col(COUNTED).is_null().sum())).item() == 0
+    train = fleet.windows.filter(pl.col("workload_pod") == "train-1")
+    assert train["power_square_watt2_seconds"].sum() == pytest.approx(400.0**2 * train["held_seconds"].sum(), rel=EXACT)
 
 
 def test_a_gap_within_a_pod_is_held_and_unobserved(fleet: Found) -> None:

@@ -6,6 +6,11 @@ The series of NVIDIA's dcgm-exporter in our words: which metric is which column,
 | ``DCGM_FI_DEV_GPU_UTIL``, else ``DCGM_FI_PROF_GR_ENGINE_ACTIVE`` | ``busy_ratio`` | percent, ratio |
 | ``DCGM_FI_DEV_POWER_USAGE``, else the rate of ``DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION`` | ``power_watts`` | W, mJ |
 | ``DCGM_FI_DEV_FB_USED`` | ``memory_bytes`` | MiB |
+| ``DCGM_FI_PROF_SM_ACTIVE`` | ``sm_active_ratio`` | ratio |
+| ``DCGM_FI_PROF_PIPE_TENSOR_ACTIVE`` | ``tensor_active_ratio`` | ratio |
+| ``DCGM_FI_PROF_DRAM_ACTIVE`` | ``dram_active_ratio`` | ratio |
+| ``DCGM_FI_PROF_NVLINK_RX_BYTES``, ``…_TX_BYTES`` | ``nvlink_receive_…``, ``nvlink_transmit_bytes_per_second`` | B/s |
+| ``DCGM_FI_DEV_POWER_USAGE``, each sample squared | ``power_square_watt2`` | W |
 
 | labels | meaning |
 |---|---|
@@ -15,11 +20,16 @@ The series of NVIDIA's dcgm-exporter in our words: which metric is which column,
 | ``exported_namespace``, ``exported_pod``, ``exported_container`` | the holder, where labels are not honoured |
 | ``namespace``, ``pod``, ``container`` | the holder, where they are; else the exporter's own pod, which holds nothing |
 
-Sources: dcgm-exporter ``internal/pkg/rendermetrics/render_metrics.go`` and ``etc/default-counters.csv`` (names, units);
-its issues 85, 340 and 27 (``exported_pod``), 582 and 638 (a shared GPU shows every pod the same number).
+Sources: dcgm-exporter ``internal/pkg/rendermetrics/render_metrics.go``, ``etc/default-counters.csv`` and
+``etc/dcp-metrics-included.csv`` (names, units); its issues 85, 340 and 27 (``exported_pod``), 582 and 638 (a shared GPU
+shows every pod the same number); 87 and pull request 88 (``…_TX_BYTES`` and ``…_RX_BYTES`` are rates, also where a
+configuration calls them counters).
 
-Left out: ``DCGM_FI_PROF_PIPE_TENSOR_ACTIVE``, for which a window has no column yet; the power of a MIG instance, which
-is the whole board's; which of several pods used how much of a shared GPU; and the label ``hpc_job`` of batch systems.
+Of what profiling tells (``PROF``) the exporter's default configuration has a part, and boards before Volta nothing.
+
+Left out: bytes over PCIe, which some releases give as 0 whatever happens (issue 721); power and NVLink of a MIG
+instance, which are the whole board's; which of several pods used how much of a shared GPU; levels of activity and
+rhythm, which means over a window do not tell; and the label ``hpc_job`` of batch systems.
 """
 
 from collections.abc import Collection
@@ -42,24 +52,47 @@ class Field:
     metric: str
     column: str
     factor: float
-    kind: Literal["gauge", "counter"] = "gauge"
+    kind: Literal["gauge", "square", "counter"] = "gauge"
 
     def mean(self, window: str) -> str:
         """PromQL: its mean over the window, in the column's unit. The rate of a counter is extrapolated."""
-        function = "avg_over_time" if self.kind == "gauge" else "rate"
-        return f"avg by ({BY}) ({function}({self.metric}{IDENTIFIED}[{window}])) * {self.factor:g}"
+        samples = f"{self.metric}{IDENTIFIED}[{window}]"
+        means = {
+            "gauge": f"avg_over_time({samples})",
+            "square": f"avg_over_time({samples}) ^ 2 + stdvar_over_time({samples})",
+            "counter": f"rate({samples})",
+        }
+        return f"avg by ({BY}) ({means[self.kind]}) * {self.factor:g}"
+
+    def of_sample(self) -> pl.Expr:
+        """What a sample's ``value`` says, in the column's unit; of a counter it is the rate by then."""
+        value = pl.col("value")
+        return (value**2 if self.kind == "square" else value) * self.factor
 
 
-BUSY, POWER, MEMORY = COLUMNS = ("busy_ratio", "power_watts", "memory_bytes")
+BUSY, POWER, MEMORY = "busy_ratio", "power_watts", "memory_bytes"
+SM, TENSOR, DRAM = "sm_active_ratio", "tensor_active_ratio", "dram_active_ratio"
+RECEIVE, TRANSMIT, POWER_SQUARE = (
+    "nvlink_receive_bytes_per_second", "nvlink_transmit_bytes_per_second", "power_square_watt2",
+)  # fmt: skip
+COLUMNS = (BUSY, POWER, MEMORY, SM, TENSOR, DRAM, RECEIVE, TRANSMIT, POWER_SQUARE)
+RATIOS = (BUSY, SM, TENSOR, DRAM)
+OF_WHOLE_BOARDS = (POWER, POWER_SQUARE, RECEIVE, TRANSMIT)
 FIELDS = (
     Field(metric="DCGM_FI_DEV_GPU_UTIL", column=BUSY, factor=0.01),
     Field(metric="DCGM_FI_PROF_GR_ENGINE_ACTIVE", column=BUSY, factor=1.0),
     Field(metric="DCGM_FI_DEV_POWER_USAGE", column=POWER, factor=1.0),
     Field(metric="DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", column=POWER, factor=1e-3, kind="counter"),
     Field(metric="DCGM_FI_DEV_FB_USED", column=MEMORY, factor=float(MIB)),
+    Field(metric="DCGM_FI_PROF_SM_ACTIVE", column=SM, factor=1.0),
+    Field(metric="DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", column=TENSOR, factor=1.0),
+    Field(metric="DCGM_FI_PROF_DRAM_ACTIVE", column=DRAM, factor=1.0),
+    Field(metric="DCGM_FI_PROF_NVLINK_RX_BYTES", column=RECEIVE, factor=1.0),
+    Field(metric="DCGM_FI_PROF_NVLINK_TX_BYTES", column=TRANSMIT, factor=1.0),
+    Field(metric="DCGM_FI_DEV_POWER_USAGE", column=POWER_SQUARE, factor=1.0, kind="square"),
 )
 """The first field of a column that a series has is the one that counts."""
-METRICS = tuple(field.metric for field in FIELDS)
+METRICS = tuple(dict.fromkeys(field.metric for field in FIELDS))
 
 HOLDER = ("workload_namespace", "workload_pod", "pod_uid", "container")
 DEVICE = ("device", "node", "accelerator")
@@ -86,7 +119,12 @@ def selector(**matchers: str) -> str:
 def samples_query(window_ms: int) -> str:
     """PromQL: how many samples each series has in the window, by its best sampled field."""
     window = f"{window_ms}ms"
-    return " or ".join(f"max by ({BY}) (count_over_time({field.metric}{IDENTIFIED}[{window}]))" for field in FIELDS)
+    return " or ".join(f"max by ({BY}) (count_over_time({metric}{IDENTIFIED}[{window}]))" for metric in METRICS)
+
+
+def columns_told(metrics: Collection[str]) -> tuple[str, ...]:
+    """The columns that some of these metrics fill."""
+    return tuple(name for name in COLUMNS if any(each.column == name and each.metric in metrics for each in FIELDS))
 
 
 def mean_query(column: str, window_ms: int) -> str:
@@ -154,16 +192,21 @@ def columns_of_samples(samples: pl.DataFrame) -> pl.DataFrame:
 def _first_field(column: str) -> pl.Expr:
     """The value of the column's first field that is there, in the column's unit."""
     fields = [field for field in FIELDS if field.column == column]
-    return pl.coalesce(pl.col("value").filter(pl.col("metric") == each.metric).max() * each.factor for each in fields)
+    return pl.coalesce(each.of_sample().filter(pl.col("metric") == each.metric).max() for each in fields)
 
 
 def plausible(rows: pl.DataFrame) -> pl.DataFrame:
-    """The same rows without values that cannot be: a busy share beyond 0 to 1, below 0, a MIG instance's power."""
+    """The same rows without values that cannot be: a share beyond 0 to 1, below 0, a MIG instance's power or links."""
+    amounts = [name for name in COLUMNS if name not in RATIOS]
     return rows.with_columns(
-        pl.when(pl.col(BUSY).is_between(0, 1 + ROUNDING)).then(pl.col(BUSY).clip(upper_bound=1.0)).alias(BUSY),
-        pl.when((pl.col(POWER) >= 0) & ~pl.col("is_slice")).then(POWER).alias(POWER),
-        pl.when(pl.col(MEMORY) >= 0).then(MEMORY).alias(MEMORY),
+        *(pl.when(pl.col(name).is_between(0, 1 + ROUNDING)).then(pl.col(name).clip(upper_bound=1)) for name in RATIOS),
+        *(pl.when((pl.col(name) >= 0) & _belongs(name)).then(name).alias(name) for name in amounts),
     )
+
+
+def _belongs(name: str) -> pl.Expr:
+    """Whether a column's value is the device's own."""
+    return ~pl.col("is_slice") if name in OF_WHOLE_BOARDS else pl.lit(value=True)
 
 
 def without_parents(rows: pl.DataFrame, moment: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from policy.usage.sources.dcgm import (
     LABELS,
     Scrapes,
     columns_of_samples,
+    columns_told,
     mean_query,
     named,
     plausible,
@@ -42,10 +43,11 @@ _device_window = ("parent", "at_ms")
 def read_segments(api: Api, span: Span, progress: Callable[[int, int], None]) -> pl.DataFrame:
     """What every device said in the span, schema SEGMENTS. Raises PrometheusError."""
     scrapes = _scrapes(api, span)
+    told = columns_told(api.values_of("__name__", selector(), span.begin_ms, span.end_ms))
     found = [empty(SEGMENTS)]
     portions = list(span.portions())
     for done, portion in enumerate(portions, start=1):
-        windows = _windows(api, portion, scrapes)
+        windows = _windows(api, portion, scrapes, told)
         spacings = _spacings(api, windows, portion.window_ms)
         windows = _with_calm(windows.with_columns(spacing_ms=_spacing(spacings)), portion.window_ms)
         found.append(_whole(windows.filter("calm"), portion.window_ms))
@@ -63,15 +65,20 @@ def _scrapes(api: Api, span: Span) -> Scrapes:
     )
 
 
-def _windows(api: Api, portion: Span, scrapes: Scrapes) -> pl.DataFrame:
-    """One row for each holder of a device and window that ends at ``at_ms``: SERIES, ``samples``, COLUMNS."""
+def _windows(api: Api, portion: Span, scrapes: Scrapes, told: Sequence[str]) -> pl.DataFrame:
+    """
+    One row for each holder of a device and window that ends at ``at_ms``: SERIES, ``samples``, COLUMNS.
+
+    Only the columns that are told are asked for; the others are null.
+    """
 
     def asked(expression: str, name: str) -> pl.DataFrame:
         result = api.over(expression, portion.ends[0], portion.ends[-1], portion.window_ms)
         return samples_frame(result, LABELS).drop("metric").rename({"value": name})
 
     rows = asked(samples_query(portion.window_ms), "samples")
-    for column in COLUMNS:
+    rows = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in COLUMNS if name not in told)
+    for column in told:
         means = asked(mean_query(column, portion.window_ms), column)
         rows = rows.join(means, on=(*LABELS, "at_ms"), how="left", nulls_equal=True)
     return plausible(named(rows, scrapes)).group_by(SERIES).agg(pl.col("samples", *COLUMNS).max())

@@ -14,7 +14,20 @@ A device with several pods at one moment is shared: whole for each of them, in t
 import polars as pl
 
 from policy.frames import conform, empty, schema
-from policy.usage.sources.dcgm import BUSY, COLUMNS, DEVICE, HOLDER, MEMORY, POWER
+from policy.usage.sources.dcgm import (
+    BUSY,
+    COLUMNS,
+    DEVICE,
+    DRAM,
+    HOLDER,
+    MEMORY,
+    POWER,
+    POWER_SQUARE,
+    RECEIVE,
+    SM,
+    TENSOR,
+    TRANSMIT,
+)
 
 LONGEST_HOLD_SPACINGS = 3
 SEGMENTS = schema(
@@ -38,6 +51,17 @@ SPANS = schema(
     }
 )
 PIECE = (*DEVICE, *HOLDER)
+AMOUNTS = {
+    ("busy_seconds", "observed_seconds"): pl.col(BUSY),
+    ("energy_joules", "energy_observed_seconds"): pl.col(POWER),
+    ("memory_byte_seconds", "memory_observed_seconds"): pl.col(MEMORY),
+    ("sm_active_seconds", "sm_observed_seconds"): pl.col(SM),
+    ("tensor_active_seconds", "tensor_observed_seconds"): pl.col(TENSOR),
+    ("dram_active_seconds", "dram_observed_seconds"): pl.col(DRAM),
+    ("nvlink_bytes", "nvlink_observed_seconds"): pl.col(RECEIVE) + pl.col(TRANSMIT),
+    ("power_square_watt2_seconds", "power_observed_seconds"): pl.col(POWER_SQUARE),
+}
+"""What is added up over the time for which a device is held alone, and the time for which it is known: from a rate."""
 
 seconds = (pl.col("end_ms") - pl.col("begin_ms")) / 1000
 is_watched = pl.col("watched")
@@ -79,12 +103,8 @@ def windows_of(spans: pl.DataFrame, window_ms: int) -> pl.DataFrame:
         window_end=_moment(pl.col("end_ms").max()),
         device_count=held.n_unique().cast(pl.Float64),
         held_seconds=_sum(is_sole),
-        observed_seconds=_sum(is_sole & pl.col(BUSY).is_not_null()),
-        busy_seconds=_sum(is_sole, pl.col(BUSY)),
-        energy_joules=_sum(is_sole, pl.col(POWER)),
-        energy_observed_seconds=_sum(is_sole & pl.col(POWER).is_not_null()),
-        memory_byte_seconds=_sum(is_sole, pl.col(MEMORY)),
-        memory_observed_seconds=_sum(is_sole & pl.col(MEMORY).is_not_null()),
+        **{amount: _sum(is_sole, rate) for (amount, _), rate in AMOUNTS.items()},
+        **{observed: _sum(is_sole & rate.is_not_null()) for (_, observed), rate in AMOUNTS.items()},
         shared_seconds=_sum(is_shared),
         shared_observed_seconds=_sum(is_shared & pl.col(BUSY).is_not_null()),
         shared_busy_seconds=_sum(is_shared, pl.col(BUSY)),

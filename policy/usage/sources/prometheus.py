@@ -27,7 +27,7 @@ from policy.usage.sources.owners import POD, REPLICA_SET, read_owners
 from policy.usage.sources.promql import quoted
 from policy.usage.sources.query import Api, PrometheusError
 from policy.usage.sources.span import Span, milliseconds
-from policy.usage.window import WINDOWS, WORKLOAD, Metering
+from policy.usage.window import NOTHING_TOLD, WINDOWS, WORKLOAD, Metering
 
 Progress = Callable[[int, int], None]
 """Told how many parts are done, of how many."""
@@ -139,7 +139,8 @@ def _of_devices(api: Api, span: Span, times: Times, names: set[str], progress: P
 
 def _windows(held: pl.DataFrame) -> pl.DataFrame:
     none = pl.lit(None, pl.String)
-    rows = held.with_columns(
+    rows = held.with_columns(**{name: each for name, each in NOTHING_TOLD.items() if name not in held.columns})
+    rows = rows.with_columns(
         provenance=pl.lit(Provenance.MEASURED.value),
         metering=pl.lit(Metering.UTILISATION.value),
         **dict.fromkeys((*WORKLOAD, "tenant_id"), none),
