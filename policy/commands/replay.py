@@ -25,7 +25,8 @@ EXAMPLES = """  flopwatch replay jobs.csv --accelerator "NVIDIA A100-SXM4-80GB" 
 
 formats:
   jobs    CSV or Parquet with job_id, arrival_s, gpus, duration_s
-  series  CSV or Parquet with trace, gpu, t_s, util_pct, and if there are any power_w, mem_mib
+  series  CSV or Parquet with trace, gpu, t_s, util_pct, and if there are any power_w, mem_mib,
+          sm_active_pct, tensor_active_pct, dram_active_pct
 
 a Prometheus needs the series of dcgm-exporter with pod labels, or those of collectors; it is only read
 

@@ -339,3 +339,6 @@ def test_real_series_are_read_whole() -> None:
     slack = 1e-6
     assert windows.filter(pl.col("busy_seconds") > pl.col("observed_seconds") + slack).is_empty()
     assert windows.filter(pl.col("observed_seconds") > pl.col("held_seconds") + slack).is_empty()
+    lockstep = windows.filter(pl.col("workload_name").str.starts_with("h100_ckpt"))
+    assert (lockstep["synchrony_ratio"] > 0.9).all()
+    assert set(lockstep["rhythm_signal"]) == {"power_watts"}

@@ -24,14 +24,13 @@ import polars as pl
 from policy.frames import conform
 from policy.usage.sources.fill import FILLABLE, ROW, Fill, UnusableFill, columns_of, fault_of_column, filled, is_empty
 from policy.usage.sources.jobs import job_windows
-from policy.usage.sources.series import series_windows
+from policy.usage.sources.series import OPTIONAL, series_windows
 from policy.usage.sources.sheet import SheetError, read_sheet
 from policy.usage.window import WINDOWS
 
 JOBS = ("job_id", "arrival_s", "gpus", "duration_s")
 SERIES = ("trace", "gpu", "t_s", "util_pct")
-SERIES_OPTIONAL = ("power_w", "mem_mib")
-LARGEST = {"util_pct": 100.0}
+LARGEST = {name: 100.0 for name in ("util_pct", *OPTIONAL) if name.endswith("_pct")}
 LARGEST_OTHER = 1e10  # three centuries in seconds, ten gigawatts, ten pebibytes: no recording has more, a slip may
 MOST_PROBLEMS = 20
 
@@ -53,7 +52,7 @@ def read_recording(path: Path, *, fill: Fill, start: datetime, progress: Progres
         progress(1, 1)
         return _conform(job_windows(jobs, start.astimezone(UTC)))
     if set(SERIES) <= set(rows.columns):
-        optional = tuple(name for name in SERIES_OPTIONAL if name in rows.columns)
+        optional = tuple(name for name in OPTIONAL if name in rows.columns)
         named = _named(path, rows, "trace", "gpu")
         series = _filled(path, _numbers(path, named, ("t_s",), ("util_pct", *optional)), "trace", fill)
         _refuse_repeated(path, series, ("trace", "gpu", "t_s"))
