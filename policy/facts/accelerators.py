@@ -120,6 +120,7 @@ class Device:
     names: tuple[str, ...] = ()
     unverified_names: tuple[str, ...] = ()
     vgpu_names: tuple[str, ...] = ()
+    written_names: tuple[str, ...] = ()  # as people write it; several devices may share one
     pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
     dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)

@@ -5,9 +5,11 @@ For a reviewer, not instead of one: the paragraph is arithmetic, a letter may bi
 be rebutted. What is not known is said to be so and clears nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar
 
 from policy.facts.accelerators import Device, ForDataCentres, Vendor
 from policy.facts.control import UNCLASSIFIED, Control, Presumption, nearest_threshold
@@ -16,8 +18,10 @@ from policy.facts.evidence import Answer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.letters import Letter
 from policy.facts.period import those_of
-from policy.facts.product_names import Named, ProductNames, Unclassified
+from policy.facts.product_names import Named, OneOf, ProductNames, Unclassified
 from policy.facts.switches import State, Switches
+
+Given = TypeVar("Given")
 
 
 class Presumed(StrEnum):
@@ -86,6 +90,8 @@ class Classifier:
         match self.names.identify(name):
             case Named() as named:
                 return self._known(named, at)
+            case OneOf() as several:
+                return self._one_of(several, at)
             case Unclassified() as unknown:
                 return self._unknown(unknown, at)
 
@@ -122,6 +128,26 @@ class Classifier:
                 *of_presumption,
                 *_of_vendor(named.vendor, presumed),
             ),
+        )
+
+    def _one_of(self, several: OneOf, at: date) -> Classification:
+        """What is so of each of the devices; wherein they differ is not known."""
+        found = [self._known(_one(several, device), at) for device in several.devices]
+        letters = {each.letters for each in found}
+        which = f"{several.name}: one of {len(found)} devices, and nothing tells which"
+        return Classification(
+            name=several.name,
+            device="",
+            vendor=several.vendor.id,
+            by_numbers=_agreed((each.by_numbers for each in found), UNDETERMINED),
+            paragraph=_agreed((each.paragraph for each in found), UNDETERMINED),
+            note_2=_agreed((each.note_2 for each in found), NoteTwo.OPEN),
+            margin=None,
+            letter=_agreed((each.letter for each in found), Answer.UNKNOWN),
+            letters=letters.pop() if len(letters) == 1 else (),
+            presumed=_presumed_of_each({each.presumed for each in found}),
+            reason="; ".join([which, *(each.reason for each in found)]),
+            sources=tuple(dict.fromkeys(source for each in found for source in each.sources)),
         )
 
     def _unknown(self, unknown: Unclassified, at: date) -> Classification:
@@ -179,6 +205,23 @@ class Classifier:
         if by_numbers in (UNDETERMINED, UNCLASSIFIED):
             return Presumed.CLASSIFY
         return Presumed.PRESUMED if by_numbers.startswith(ENTRY) else Presumed.NO
+
+
+def _one(several: OneOf, device: Device) -> Named:
+    return Named(name=several.name, device=device, vendor=several.vendor, evidence=several.evidence, part=several.part)
+
+
+def _agreed(answers: Iterable[Given], otherwise: Given) -> Given:
+    """The one answer that all give."""
+    given = set(answers)
+    return given.pop() if len(given) == 1 else otherwise
+
+
+def _presumed_of_each(answers: set[Presumed]) -> Presumed:
+    """What is certain whichever device it is; where the numbers of one decide and not of another, they are open."""
+    if answers <= {Presumed.NAMED, Presumed.PRESUMED}:
+        return _agreed(answers, Presumed.PRESUMED)
+    return _agreed(answers, Presumed.UNKNOWN if Presumed.UNKNOWN in answers else Presumed.CLASSIFY)
 
 
 def _of_vendor(vendor: Vendor, presumed: Presumed) -> tuple[Source, ...]:

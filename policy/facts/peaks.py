@@ -15,7 +15,7 @@ import polars as pl
 from policy.facts.accelerators import Device, Format
 from policy.facts.evidence import Evidence, Source
 from policy.facts.parts import Parts, Share
-from policy.facts.product_names import Named, ProductNames, Unclassified
+from policy.facts.product_names import Named, OneOf, ProductNames, Unclassified
 
 FLOP_PER_TFLOP = 1e12
 
@@ -80,27 +80,27 @@ class Peaks:
         match self.names.identify(name):
             case Unclassified(suggestions=suggestions):
                 return NoPeak(name=name, reason="the name is not in the facts", suggestions=suggestions)
-            case Named() as named:
-                return self._peak(named, number_format)
+            case found:
+                return self._peak(found, number_format)
 
     def frame(self, asked: Iterable[str]) -> pl.DataFrame:
         """Of each distinct name one row without a format and one for each format that it has, in :data:`PEAKS`."""
         rows = [row for name in sorted(set(asked)) for row in self._rows(name)]
         return pl.DataFrame(rows, schema=PEAKS, orient="row")
 
-    def _peak(self, named: Named, number_format: Format | None) -> Peak | NoPeak:
-        devices = _devices(named)
-        words = _words(devices)
-        found = [_rates(device, number_format) for device in devices]
+    def _peak(self, named: Named | OneOf, number_format: Format | None) -> Peak | NoPeak:
+        found = [_rates(device, number_format) for device in named.devices]
         rates = [each for each in found if each is not None]
         if len(rates) < len(found):
             width = number_format or "16-bit"
-            return NoPeak(name=named.name, reason=f"the device is known ({words}), its dense {width} peak is not")
-        shares = [self.parts.share(device, named.part) for device in devices]
+            return NoPeak(name=named.name, reason=f"the device is known ({named.words}), its dense {width} peak is not")
+        shares = [self.parts.share(device, named.part) for device in named.devices]
         known = [each for each in shares if each is not None]
         if len(known) < len(shares):
-            return NoPeak(name=named.name, reason=f"how much of a {words} its {named.part} has is not in the facts")
-        return _together(named, words, rates, known)
+            return NoPeak(
+                name=named.name, reason=f"how much of a {named.words} its {named.part} has is not in the facts"
+            )
+        return _together(named, rates, known)
 
     def _rows(self, name: str) -> Iterator[dict[str, object]]:
         found = self.names.identify(name)
@@ -109,9 +109,9 @@ class Peaks:
             return
         about = {
             "accelerator": name,
-            "device": _words(_devices(found)),
+            "device": found.words,
             "evidence": found.evidence.value,
-            "source": "; ".join(dict.fromkeys(each.source.citation for each in _devices(found))),
+            "source": "; ".join(dict.fromkeys(each.source.citation for each in found.devices)),
         }
         for number_format in (None, *Format):
             peak = self._peak(found, number_format)
@@ -130,14 +130,6 @@ def _figures(peak: Peak | NoPeak) -> dict[str, object]:
         "likely_part": peak.part.likely,
         "high_part": peak.part.high,
     }
-
-
-def _devices(named: Named) -> tuple[Device, ...]:
-    return (named.device,)
-
-
-def _words(devices: Sequence[Device]) -> str:
-    return " or ".join(device.device for device in devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +153,7 @@ def _rates(device: Device, number_format: Format | None) -> _Rates | None:
     return _Rates(training=training, densest=rates[densest] * FLOP_PER_TFLOP, densest_format=densest)
 
 
-def _together(named: Named, words: str, rates: Sequence[_Rates], shares: Sequence[Share]) -> Peak:
+def _together(named: Named | OneOf, rates: Sequence[_Rates], shares: Sequence[Share]) -> Peak:
     """The greatest peaks, and how much of them the name stands for, whichever of the devices is meant."""
     training, densest = max(each.training for each in rates), max(rates, key=lambda each: each.densest)
     of_each = list(zip(rates, shares, strict=True))
@@ -173,11 +165,11 @@ def _together(named: Named, words: str, rates: Sequence[_Rates], shares: Sequenc
     )
     return Peak(
         name=named.name,
-        device=words,
+        device=named.words,
         training_peak_flop_per_second=training,
         densest_format=densest.densest_format,
         densest_peak_flop_per_second=densest.densest,
         part=part,
         evidence=named.evidence,
-        sources=tuple(device.source for device in _devices(named)),
+        sources=tuple(device.source for device in named.devices),
     )

@@ -2,19 +2,22 @@
 From the name of a product to the device, or to what can still be said of it.
 
 Names come from NVML, from the PCI bus, from labels of Kubernetes and from people, so case, hyphens and the vendor's own
-words do not count. A MIG instance or a vGPU is a part of its parent. A name that the catalogue does not have is
-``unclassified`` and may still tell its vendor; it is never taken for a device that looks like it.
+words do not count. A MIG instance or a vGPU is a part of its parent. A name as people write it
+(:mod:`policy.facts.written_names`) is taken if the catalogue has what it tells: for one device, or for one of several
+that nothing in it tells apart. Any other is ``unclassified`` and may still tell its vendor; it is never taken for a
+device that looks like it.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 
 from policy.facts.accelerators import Accelerators, Device, Family, Vendor
 from policy.facts.evidence import Evidence, weakest
 from policy.facts.tables import wrong_in
+from policy.facts.written_names import Model, models_of, written
 
 SUGGESTIONS = 3
 
@@ -39,6 +42,32 @@ class Named:
     evidence: Evidence
     part: str = ""
 
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The one device."""
+        return (self.device,)
+
+    @property
+    def words(self) -> str:
+        """What the device is called."""
+        return self.device.device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOf:
+    """A name that several devices of a vendor share: one of them, and nothing tells which."""
+
+    name: str
+    devices: tuple[Device, ...]
+    vendor: Vendor
+    evidence: Evidence
+    part: str = ""
+
+    @property
+    def words(self) -> str:
+        """What the devices are called."""
+        return " or ".join(device.device for device in self.devices)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclassified:
@@ -58,7 +87,17 @@ class ProductNames:
 
     @cached_property
     def _whole(self) -> dict[str, tuple[str, Evidence, Device]]:
-        return {self.key(name): (name, evidence, device) for name, evidence, device in self.known}
+        """By key; a bare number, as of ``Gaudi 2`` without its maker's words, is the key of none."""
+        keyed = ((self.key(name), (name, evidence, device)) for name, evidence, device in self.known)
+        return {key: known for key, known in keyed if not key.isdecimal()}
+
+    @cached_property
+    def _by_model(self) -> dict[str, list[Model]]:
+        found: dict[str, list[Model]] = {}
+        for device in self.accelerators.accelerator:
+            for model, of_it in models_of(device, frozenset(self._vendor_words)).items():
+                found.setdefault(model, []).append(of_it)
+        return found
 
     @cached_property
     def _virtual(self) -> dict[str, Device]:
@@ -82,7 +121,7 @@ class ProductNames:
         """Every name once, with what is known of name and figures together, and its device."""
         return tuple(_names_of(self.accelerators))
 
-    def identify(self, name: str) -> Named | Unclassified:
+    def identify(self, name: str) -> Named | OneOf | Unclassified:
         """What a name means."""
         plain = _SHARED.sub("", name.strip())
         if instance := _INSTANCE.search(plain):
@@ -94,7 +133,22 @@ class ProductNames:
             return self._named(name, parent, f"vGPU {virtual[2]}")
         if numbered := self._numbers.get(self._number(plain)):
             return self._named(name, numbered)
-        return self._unclassified(name)
+        devices = self._as_written(plain)
+        if not devices:
+            return self._unclassified(name)
+        return self._named(name, devices[0]) if len(devices) == 1 else self._one_of(name, devices)
+
+    def _one_of(self, name: str, devices: list[Device]) -> OneOf:
+        evidence = weakest(*map(_evidence_of, devices))
+        return OneOf(name=name, devices=tuple(devices), vendor=self._vendor_of(devices[0]), evidence=evidence)
+
+    def _as_written(self, name: str) -> list[Device]:
+        """The devices that a name may mean as people write it; those that a driver calls by the model alone first."""
+        told = written(name, frozenset(self._vendor_words))
+        alike = self._by_model.get(told.model, []) if told.tells_a_model else []
+        possible = [each for each in alike if told.forms <= each.forms and self._fits(name, each.device)]
+        bare = [] if told.forms else [each for each in possible if each.is_driver_name]
+        return [each.device for each in bare or possible if told.fits_memory(each.memory_gb)]
 
     def _named(self, name: str, device: Device, part: str = "") -> Named:
         evidence = _evidence_of(device)
@@ -107,10 +161,10 @@ class ProductNames:
     def _vendors_in(self, name: str) -> list[Vendor]:
         return [self._vendor_words[word] for word in self._a_vendor_word.findall(name.casefold())]
 
-    def _part_of(self, name: str, parent: Named | Unclassified, part: str) -> Named | Unclassified:
+    def _part_of(self, name: str, parent: Named | OneOf | Unclassified, part: str) -> Named | OneOf | Unclassified:
         if isinstance(parent, Unclassified):
             return self._unclassified(name)
-        return Named(name=name, device=parent.device, vendor=parent.vendor, evidence=parent.evidence, part=part)
+        return replace(parent, name=name, part=part)
 
     def _vendor_of(self, device: Device) -> Vendor:
         return self.accelerators.vendors[device.vendor]

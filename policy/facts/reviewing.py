@@ -12,7 +12,7 @@ from enum import StrEnum
 from policy.facts.evidence import Document, Evidence
 from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
-from policy.facts.product_names import Named
+from policy.facts.product_names import OneOf, Unclassified
 from policy.facts.rows import FactRow, rows_of
 from policy.facts.tables import wrong_in
 
@@ -50,6 +50,7 @@ class Doubt(StrEnum):
 
     UNCLASSIFIED = "unclassified"
     UNVERIFIED = "unverified"
+    ONE_OF_SEVERAL = "one_of_several"
     WITHOUT_PEAK = "without_peak"
 
 
@@ -107,7 +108,10 @@ def _doubtful(facts: Facts, name: str) -> Doubtful:
     known, peak = facts.product_names.identify(name), facts.peak(name)
     doubts: list[Doubt] = []
     reasons: list[str] = []
-    if not isinstance(known, Named):
+    if isinstance(known, OneOf):
+        doubts.append(Doubt.ONE_OF_SEVERAL)
+        reasons.append(f"it may be {known.words}")
+    if isinstance(known, Unclassified):
         doubts.append(Doubt.UNCLASSIFIED)
     elif known.evidence is Evidence.UNVERIFIED:
         doubts.append(Doubt.UNVERIFIED)
@@ -115,5 +119,5 @@ def _doubtful(facts: Facts, name: str) -> Doubtful:
     if isinstance(peak, NoPeak):
         doubts.append(Doubt.WITHOUT_PEAK)
         reasons.append(peak.reason)
-    device = known.device.device if isinstance(known, Named) else ""
+    device = "" if isinstance(known, Unclassified) else known.words
     return Doubtful(name=name, device=device, doubts=tuple(doubts), reason="; ".join(reasons))

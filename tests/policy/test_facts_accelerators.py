@@ -224,7 +224,7 @@ def test_names(name: str, device: str, part: str) -> None:
 
 def test_a_name_is_no_other_device() -> None:
     """A name that merely looks like another's is not taken for it; the like are suggested."""
-    found = FACTS.product_names.identify("NVIDIA H100")
+    found = FACTS.product_names.identify("NVIDIA H100 SX")
     assert isinstance(found, Unclassified)
     assert "NVIDIA H100 SXM" in found.suggestions
     assert isinstance(FACTS.product_names.identify("NVIDIA H2000"), Unclassified)
@@ -267,7 +267,7 @@ def test_evidence_is_the_weaker_one() -> None:
 @pytest.mark.parametrize(
     ("name", "reason", "suggestion"),
     [
-        ("NVIDIA H100", "not in the facts", "NVIDIA H100 SXM"),
+        ("NVIDIA H100 SX", "not in the facts", "NVIDIA H100 SXM"),
         ("NVIDIA H100 80GB HBM3 MIG 6g.40gb", "how much of a NVIDIA H100 SXM its MIG 6g.40gb has is not", None),
         ("NVIDIA L4-48C", "how much of a NVIDIA L4 its vGPU 48C has is not", None),
         ("Tesla V100-SXM2-16GB MIG 1g.2gb", "has is not in the facts", None),

@@ -216,7 +216,7 @@ def test_an_unknown_accelerator_is_unclassified(facts: Facts, name: str, presume
 
 def test_suggestions(facts: Facts) -> None:
     """A name that is nearly one of the catalogue's is answered with that one."""
-    shown = facts.json("show", "accelerators", *TODAY, "--name", "NVIDIA H100 81GB HBM3")
+    shown = facts.json("show", "accelerators", *TODAY, "--name", "NVIDIA H100 80GB HBN3")
     assert "NVIDIA H100 80GB HBM3" in shown["suggestions"]
 
 

@@ -67,13 +67,14 @@ def test_unverified_rows_are_those_in_force() -> None:
 
 
 def test_accelerators_in_doubt() -> None:
-    """Unknown, unverified and without a peak are told apart, each name once; a settled one is not listed."""
-    names = ["NVIDIA H100 80GB HBM3", "Abacus 9", "NVIDIA A10", "NVIDIA H100 80GB HBM3 MIG 3g.40gb", "Abacus 9"]
-    found = {each.name: each for each in doubtful_accelerators(FACTS, names)}
-    assert found.keys() == {"Abacus 9", "NVIDIA A10", "NVIDIA H100 80GB HBM3 MIG 3g.40gb"}
+    """Unknown, unverified, of several and without a peak are told apart, each once; a settled one is not listed."""
+    names = ["NVIDIA H100 80GB HBM3", "Abacus 9", "NVIDIA A10", "NVIDIA H100 80GB HBM3 MIG 9g.40gb", "NVIDIA A100"]
+    found = {each.name: each for each in doubtful_accelerators(FACTS, [*names, *names])}
+    assert found.keys() == {"Abacus 9", "NVIDIA A10", "NVIDIA A100", "NVIDIA H100 80GB HBM3 MIG 9g.40gb"}
     assert found["Abacus 9"].doubts == (Doubt.UNCLASSIFIED, Doubt.WITHOUT_PEAK)
     assert found["NVIDIA A10"].doubts == (Doubt.UNVERIFIED,)
-    assert found["NVIDIA H100 80GB HBM3 MIG 3g.40gb"].doubts == (Doubt.WITHOUT_PEAK,)
+    assert found["NVIDIA A100"].doubts == (Doubt.ONE_OF_SEVERAL,)
+    assert found["NVIDIA H100 80GB HBM3 MIG 9g.40gb"].doubts == (Doubt.WITHOUT_PEAK,)
 
 
 @pytest.mark.parametrize("day", [date(2015, 1, 1), date(2021, 12, 9), TODAY])

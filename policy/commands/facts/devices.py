@@ -14,7 +14,7 @@ from policy.facts.letters import Letter
 from policy.facts.parts import WHOLE
 from policy.facts.peaks import NoPeak, Peak
 from policy.facts.period import those_of
-from policy.facts.product_names import Named, Unclassified
+from policy.facts.product_names import Named, OneOf, Unclassified
 from policy.facts.wording import is_near, margin_words, review_policies
 
 MARK = "(!)"
@@ -163,6 +163,8 @@ def show_name(facts: Facts, at: date, name: str) -> Sheet:
     match known:
         case Named():
             return _show_known(facts, at, known, found)
+        case OneOf():
+            return _show_several(facts, at, known, found)
         case Unclassified():
             return _show_unknown(facts, at, known, found)
 
@@ -189,6 +191,34 @@ def _show_known(facts: Facts, at: date, known: Named, found: Classification) -> 
     return _answer_sheet(at, found, rows, content)
 
 
+def _show_several(facts: Facts, at: date, known: OneOf, found: Classification) -> Sheet:
+    rows = [
+        ("name", f"{known.name}: {name_part(known.part)}{known.words}; nothing in it tells which"),
+        *_developer(facts, at, known.vendor.id),
+        ("by numbers", found.by_numbers),
+        ("Note 2", NOTE_TWO[found.note_2]),
+        ("after Note 2", found.paragraph),
+        ("by letter", "; ".join(map(_letter_line, found.letters)) or found.letter),
+        ("presumed under EAR", PRESUMED[found.presumed]),
+        ("related items", ", ".join(_related(facts, found)) or "-"),
+        ("estimates use", _peak_words(facts.peak(found.name))),
+        ("in words", found.reason),
+        ("evidence", known.evidence),
+        ("sources", ids(*found.sources)),
+    ]
+    content = {
+        "asked": known.name,
+        "part": known.part or None,
+        "device": None,
+        "one_of": [device.device for device in known.devices],
+        "name_evidence": known.evidence,
+        "vendor": found.vendor,
+        **_answer(found),
+        "related": list(_related(facts, found)),
+    }
+    return _answer_sheet(at, found, rows, content)
+
+
 def _answer_sheet(at: date, found: Classification, rows: list[tuple[str, str]], content: dict[str, object]) -> Sheet:
     title = f"{found.device or found.name} on {at.isoformat()}"
     blocks: tuple[Block, ...] = (Grid(title=title, columns=LABELLED, rows=tuple(rows)), "", ARITHMETIC)
@@ -197,8 +227,12 @@ def _answer_sheet(at: date, found: Classification, rows: list[tuple[str, str]], 
 
 def name_words(known: Named) -> str:
     """What the name means, and how well that is known."""
-    what = f"{known.part} of a {known.device.device}" if known.part else known.device.device
-    return f"{known.name}: {what} (name: {known.evidence})"
+    return f"{known.name}: {name_part(known.part)}{known.words} (name: {known.evidence})"
+
+
+def name_part(part: str) -> str:
+    """What stands before the device where the name is of a part of it."""
+    return f"{part} of a " if part else ""
 
 
 def _developer(facts: Facts, at: date, vendor: str) -> Iterator[tuple[str, str]]:
@@ -226,6 +260,7 @@ def _figures(device: Device) -> Iterator[tuple[str, str]]:
     yield "interconnect", NOT_KNOWN if between is None else f"{between:g} GB/s, both directions"
     yield "for data centres", device.designed_for_data_centres
     yield "names", ", ".join(device.names) or "-"
+    yield "written as", ", ".join(device.written_names) or "-"
     yield "names from memory", ", ".join(f"{each} (unverified)" for each in device.unverified_names) or "-"
     yield "vGPU and PCI", ", ".join((*device.vgpu_names, *device.pci)) or "-"
 
