@@ -14,6 +14,7 @@ from functools import cached_property
 import polars as pl
 
 from policy.facts.facts import Facts
+from policy.kyc.declared import declarations, declared_on
 from policy.kyc.directory import Directory
 from policy.kyc.dossier import Dossier, ask
 from policy.kyc.flags.raised import Demand, RaisedFlag, addresses_of_the_listed, red_flags
@@ -184,6 +185,14 @@ class Dossiers:
         if key not in self._addresses:
             self._addresses[key] = addresses_of_the_listed(view.as_known(key[1]), key[0])
         return self._addresses[key]
+
+    def declared(self, tenants_and_days: pl.DataFrame) -> pl.DataFrame:
+        """What tenants declare of their work on days (tenant_id, day), as known now; schema declared.DECLARED."""
+        return declared_on(self._declarations, tenants_and_days)
+
+    @cached_property
+    def _declarations(self) -> pl.DataFrame:
+        return declarations(self.directory.as_known(date.max).frame)
 
     @cached_property
     def _of_listed(self) -> tuple[View, Times]:

@@ -86,6 +86,18 @@ class Screened(StrEnum):
     POSSIBLE = "possible"
 
 
+class NumberFormat(StrEnum):
+    """In which format a model's numbers are multiplied in training, as people call it."""
+
+    BF16 = "bf16"
+    FP16 = "fp16"
+    TF32 = "tf32"
+    FP32 = "fp32"
+    FP8 = "fp8"
+    FP6 = "fp6"
+    FP4 = "fp4"
+
+
 class Confidence(StrEnum):
     """
     How well a statement is known, the best first.
@@ -147,6 +159,9 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
             ValueKind.WORD,
             "what kind of work it says",
             words=("training", "inference", "training_and_inference", "other"),
+        ),
+        "declared_number_format": _tenant(
+            ValueKind.WORD, "in which number format it says that it trains", words=tuple(NumberFormat)
         ),
         "payer": _tenant(ValueKind.PARTY, "who pays; self: the customer", many=True, may_be_self=True),
         "first_order_on": _tenant(ValueKind.DAY, "the day of the first order"),

@@ -24,7 +24,8 @@ from policy.rules.subject import ACCELERATORS, SUBJECTS
 
 KEPT_OF_PARTIES = {
     "acts_for", "address", "address_country", "affiliate_of", "alias", "branch_of", "controlled_by", "customer",
-    "declared_use", "declared_workload", "directed_by", "dissolved_on", "end_use_military_intelligence",
+    "declared_number_format", "declared_use", "declared_workload", "directed_by", "dissolved_on",
+    "end_use_military_intelligence",
     "end_use_scope", "end_use_signatory", "end_use_signed_on", "end_use_wmd", "first_order_on", "headquarters_country",
     "identifier", "incorporated_on", "kind", "line_of_business", "listed_on", "management_country", "name",
     "needs_accelerators", "not_listed_as", "owned_by", "parent", "payer", "presence", "principal_place_country",
