@@ -17,6 +17,7 @@ import polars as pl
 
 from policy.facts import (
     accelerators,
+    board_power,
     control,
     countries,
     documents,
@@ -30,6 +31,7 @@ from policy.facts import (
     training_signals,
 )
 from policy.facts.accelerators import Accelerators
+from policy.facts.board_power import BoardPowers
 from policy.facts.classification import Classifier
 from policy.facts.control import Control
 from policy.facts.estimation import Estimation
@@ -52,6 +54,7 @@ TOPICS = {
     for module in (
         jurisdictions,
         accelerators,
+        board_power,
         parts,
         control,
         tiers,
@@ -78,6 +81,7 @@ class Facts:
     documents: Mapping[str, Document]
     jurisdictions: Jurisdictions
     accelerators: Accelerators
+    board_power: BoardPowers
     parts: Parts
     control: Control
     tiers: Tiers
@@ -146,7 +150,7 @@ class Facts:
 
     @cached_property
     def _peaks(self) -> Peaks:
-        return Peaks(names=self.product_names, parts=self.parts)
+        return Peaks(names=self.product_names, parts=self.parts, board_power=self.board_power)
 
     def overdue(self, at: date) -> tuple[Document, ...]:
         """The documents that should have been read again before this day."""
@@ -183,6 +187,7 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
         documents=reader.documents,
         jurisdictions=jurisdictions.read_jurisdictions(reader, content["jurisdictions"]),
         accelerators=catalogue,
+        board_power=board_power.read_board_power(reader, content["board_power"], catalogue),
         parts=parts.read_parts(reader, content["parts"], catalogue),
         control=control.read_control(reader, content["control"], catalogue),
         tiers=tiers.read_tiers(reader, content["tiers"]),

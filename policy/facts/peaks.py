@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from policy.facts.accelerators import Device, Format
+from policy.facts.board_power import BoardPowers
 from policy.facts.evidence import Evidence, Source
 from policy.facts.parts import Parts, Share
 from policy.facts.product_names import Named, OneOf, ProductNames, Unclassified
@@ -30,7 +31,7 @@ PEAKS = pl.Schema(
         "low_part": pl.Float64,  # how much of the training peak the name stands for, at least: a ratio; null: no peak
         "likely_part": pl.Float64,  # the same, likely
         "high_part": pl.Float64,  # how much of the densest peak at most
-        "board_power_watts": pl.Float64,  # of a whole device's board, at most; null: not known, and for every part
+        "board_power_watts": pl.Float64,  # of the board at most; null: not known, and for a part or several that differ
         "evidence": pl.String,  # how well the name and the peaks are known, the weaker of both; null: no device
         "source": pl.String,  # where the peaks were read; null: no device
     }
@@ -74,6 +75,7 @@ class Peaks:
 
     names: ProductNames
     parts: Parts
+    board_power: BoardPowers
 
     def of(self, name: str, number_format: Format | None = None) -> Peak | NoPeak:
         """Look a name up; with a format, the peaks in it."""
@@ -110,6 +112,7 @@ class Peaks:
         about = {
             "accelerator": name,
             "device": found.words,
+            "board_power_watts": self._board_power_watts(found),
             "evidence": found.evidence.value,
             "source": "; ".join(dict.fromkeys(each.source.citation for each in found.devices)),
         }
@@ -117,6 +120,12 @@ class Peaks:
             peak = self._peak(found, number_format)
             if number_format is None or isinstance(peak, Peak):
                 yield {**dict.fromkeys(PEAKS), **about, "number_format": number_format, **_figures(peak)}
+
+    def _board_power_watts(self, named: Named | OneOf) -> float | None:
+        """None: a part, a device whose board is not known, or several whose boards differ."""
+        boards = [self.board_power.by_device.get(device.device) for device in named.devices]
+        watts = {None if board is None else board.watts for board in boards}
+        return watts.pop() if len(watts) == 1 and not named.part else None
 
 
 def _figures(peak: Peak | NoPeak) -> dict[str, object]:

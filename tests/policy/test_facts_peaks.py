@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.facts import facts_with
 
 from policy.facts.accelerators import Format
+from policy.facts.evidence import Evidence
 from policy.facts.facts import load_facts
 from policy.facts.parts import WHOLE, Share
 from policy.facts.peaks import PEAKS, NoPeak, Peak
@@ -114,6 +115,54 @@ def test_densest_format() -> None:
     """With no certain format the densest peak is of the fastest format that models are trained in."""
     (densest,) = frame_of("NVIDIA B200").filter(pl.col("number_format").is_null())["densest_format"]
     assert densest == Format.FP4
+
+
+@pytest.mark.parametrize(
+    ("name", "watts"),
+    [
+        (H100, 700),
+        ("NVIDIA H100-SXM5-80GB", 700),
+        ("NVIDIA A100 SXM4", 400),
+        ("NVIDIA H100", None),
+        (f"{H100} MIG 3g.40gb", None),
+        ("NVIDIA H100XM-20C", None),
+        ("AMD Instinct MI308X", None),
+        ("of nobody", None),
+    ],
+)
+def test_board_power(name: str, watts: float | None) -> None:
+    """The board of a whole device, of several if theirs are alike, in every row; a part has none of its own."""
+    assert set(frame_of(name)["board_power_watts"]) == {watts}
+
+
+def test_board_power_does_not_lower_the_peaks() -> None:
+    """How well a board's power is known is its own affair: peaks that were read stay so beside a figure from memory."""
+    board = FACTS.board_power.by_device["NVIDIA B200"]
+    assert board.source.evidence is Evidence.UNVERIFIED
+    assert set(frame_of("NVIDIA B200")["evidence"]) == {Evidence.SECONDARY}
+
+
+def test_every_board_of_a_data_centre() -> None:
+    """The boards of all fast devices for data centres whose makers tell it are there."""
+    makers = {"NVIDIA", "AMD", "Intel"}
+    fast = {each.device for each in FACTS.accelerators.accelerator if each.vendor in makers and each.tpp}
+    assert fast - FACTS.board_power.by_device.keys() == {"NVIDIA L2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('device = "NVIDIA T4"', 'device = "NVIDIA T5"', "no accelerator is called"),
+        ('device = "NVIDIA T4"', 'device = "NVIDIA A30"', "NVIDIA A30"),
+        ("watts = 70\n", "watts = 0\n", "not above 0"),
+    ],
+)
+def test_bad_boards(old: str, new: str, problem: str) -> None:
+    """A device nobody knows, one that is there twice, and a board without power are refused."""
+    with pytest.raises(FactsError) as caught:
+        facts_with("board_power.toml", old, new)
+    assert problem in str(caught.value)
+    assert caught.value.file == "board_power.toml"
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ def _content(facts: Facts, device: Device, found: Classification, at: date) -> d
         **plain(device),
         "tpp": plain(device.tpp),
         "performance_density": density,
+        "board_power": plain(facts.board_power.by_device.get(device.device)),
         **_answer(found),
         "near": is_near(found.margin, facts),
         "nearest_threshold": None if found.margin is None else margin_words(found.margin),
@@ -175,6 +176,7 @@ def _show_known(facts: Facts, at: date, known: Named, found: Classification) -> 
         ("name", name_words(known)),
         *_developer(facts, at, known.vendor.id),
         *_figures(device),
+        ("board power", _board_power(facts, device)),
         *_control(facts, at, device, found),
         *((("note", device.note),) if device.note else ()),
         ("in words", found.reason),
@@ -263,6 +265,14 @@ def _figures(device: Device) -> Iterator[tuple[str, str]]:
     yield "written as", ", ".join(device.written_names) or "-"
     yield "names from memory", ", ".join(f"{each} (unverified)" for each in device.unverified_names) or "-"
     yield "vGPU and PCI", ", ".join((*device.vgpu_names, *device.pci)) or "-"
+
+
+def _board_power(facts: Facts, device: Device) -> str:
+    """With its own evidence and sources: what is known of the peaks is not of the board."""
+    board = facts.board_power.by_device.get(device.device)
+    if board is None:
+        return NOT_KNOWN
+    return f"{board.watts:g} W at most ({board.source.evidence}; {ids(board.source)}) {board.note}".rstrip()
 
 
 def _amounts(amounts: tuple[float, ...], unit: str) -> str:
