@@ -27,7 +27,7 @@ from policy.kyc.owners.ownership import ask_ownership
 from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import DISPERSED
 
-BAR_SECONDS = 5.0
+BAR_SECONDS = 2.0
 BAR_MIB = 2048.0
 SOURCE = "register"
 LAW_OF = date(2025, 10, 15)  # a day on which the Affiliates Rule was on
