@@ -80,8 +80,39 @@ class AlreadyDecided(ReviewError):
 class ReasonMissing(ReviewError):
     """A decision whose reason says too little to be understood years later."""
 
-    ticket_id: str
+    about: str
     minimum_characters: int
+
+
+@dataclass(eq=False, kw_only=True)
+class StitchNotFound(ReviewError):
+    """No stitch has this id."""
+
+    stitch_id: str
+
+
+@dataclass(eq=False, kw_only=True)
+class WordInForce(ReviewError):
+    """A proposal that would change nothing."""
+
+    stitch_id: str
+    word: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ProposalNotOpen(ReviewError):
+    """An answer to a proposal that is not there, has its answer, or is superseded by a newer one."""
+
+    stitch_id: str
+    position: int
+
+
+@dataclass(eq=False, kw_only=True)
+class OwnProposal(ReviewError):
+    """Somebody approves what they proposed themselves."""
+
+    stitch_id: str
+    position: int
 
 
 @dataclass(eq=False, kw_only=True)
@@ -165,8 +196,36 @@ PROBLEMS: Mapping[type[ReviewError], Problem] = MappingProxyType(
             status=422,
             slug="reason-missing",
             title="A decision needs a reason",
-            detail="The reason given for ticket {ticket_id} has fewer than {minimum_characters} visible characters.",
-            next="Write down what you looked at and why it leads to this outcome.",
+            detail="The reason given for {about} has fewer than {minimum_characters} visible characters.",
+            next="Write down what you looked at and why it leads there.",
+        ),
+        StitchNotFound: Problem(
+            status=404,
+            slug="stitch-not-found",
+            title="No such stitch",
+            detail="There is no stitch {stitch_id}.",
+            next="List the stitches and use an id from there.",
+        ),
+        WordInForce: Problem(
+            status=409,
+            slug="word-in-force",
+            title="This word is in force",
+            detail="The word for stitch {stitch_id} is {word} already.",
+            next="Propose another word, or leave it; an open proposal that is not wanted can be declined.",
+        ),
+        ProposalNotOpen: Problem(
+            status=409,
+            slug="proposal-not-open",
+            title="Not open",
+            detail="Stitch {stitch_id} has no proposal {position} that waits for an answer.",
+            next="Read the stitch as it stands now, and answer its newest proposal.",
+        ),
+        OwnProposal: Problem(
+            status=409,
+            slug="own-proposal",
+            title="A second person is needed",
+            detail="Proposal {position} on stitch {stitch_id} is yours, and another person has to approve it.",
+            next="Ask another reviewer to look; to withdraw it, decline it.",
         ),
         NotAuthenticated: Problem(
             status=401,

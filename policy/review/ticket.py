@@ -16,20 +16,13 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from policy.review.errors import AlreadyDecided, AlreadyTaken, NotTaken, ReasonMissing, ReviewError
+from policy.review.errors import AlreadyDecided, AlreadyTaken, NotTaken, ReviewError
 from policy.rules.finding import Comparison, Finding, Severity, Strength
 
 ENGINE = "engine"
 """The actor of everything that the software does by itself; no person can have this id."""
 
 NOTICE = "A ticket asks for review. It is not a finding that any law was broken, and it is not legal advice."
-
-MINIMUM_REASON_CHARACTERS = 10
-"""
-Keeps out "ok" and "n/a"; whether a reason is good cannot be counted. A guess.
-
-Characters that can be seen: neither blanks, nor what has no width, nor what only steers a terminal.
-"""
 
 
 class TicketState(StrEnum):
@@ -287,14 +280,6 @@ def decided(ticket: Ticket, actor: str) -> Ticket:
     if ticket.state is TicketState.TAKEN and ticket.taken_by != actor:
         raise NotTaken(ticket_id=ticket.ticket_id)
     return replace(ticket, state=_moved(ticket, Action.DECIDE))
-
-
-def checked_reason(ticket_id: str, reason: str) -> str:
-    """The reason without the blanks around it; too short a one is refused."""
-    text = reason.strip()
-    if sum(each.isprintable() and not each.isspace() for each in text) < MINIMUM_REASON_CHARACTERS:
-        raise ReasonMissing(ticket_id=ticket_id, minimum_characters=MINIMUM_REASON_CHARACTERS)
-    return text
 
 
 def _moved(ticket: Ticket, action: Action) -> TicketState:

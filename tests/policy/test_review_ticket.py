@@ -11,6 +11,7 @@ from support.findings import a_comparison, a_finding
 
 from policy.review import errors
 from policy.review.errors import PROBLEMS, ReviewError
+from policy.review.reason import checked_reason
 from policy.review.ticket import (
     ENDS_THAT_COUNT,
     GROWTH_THAT_REOPENS,
@@ -24,7 +25,6 @@ from policy.review.ticket import (
     Ticket,
     TicketState,
     changes,
-    checked_reason,
     decided,
     effect_of,
     new_ticket,
@@ -278,8 +278,8 @@ def test_the_same_finding_again_does_nothing(finding: Finding, state: TicketStat
 )
 def test_a_reason_must_say_something(reason: str) -> None:
     """A reason of fewer than ten characters that can be seen is refused, whatever stands around them."""
-    with pytest.raises(errors.ReasonMissing):
-        checked_reason("T-1", reason)
+    with pytest.raises(errors.ReasonMissing, match="ticket T-1"):
+        checked_reason("ticket T-1", reason)
 
 
 def test_every_outcome_has_a_meaning_of_one_sentence() -> None:

@@ -13,6 +13,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 
 from policy.review.errors import StoreSchemaOutdated
+from policy.review.reason import checked_reason
 from policy.review.store import rows
 from policy.review.store.engine import engine_of, sqlite_file, writing
 from policy.review.store.schema import NO_SCHEMA, newest, require_newest
@@ -26,7 +27,6 @@ from policy.review.ticket import (
     TicketRecord,
     TicketState,
     changes,
-    checked_reason,
     decided,
     effect_of,
     new_ticket,
@@ -120,7 +120,7 @@ class TicketStore:
 
     def decide(self, ticket_id: str, actor: str, outcome: Outcome, reason: str, at: datetime) -> Decision:
         """The decision, on the ticket's latest finding. ReasonMissing, NotTaken, AlreadyDecided."""
-        text = checked_reason(ticket_id, reason)
+        text = checked_reason(f"ticket {ticket_id}", reason)
         with self._writing.begin() as connection:
             ticket = _decide(connection, ticket_id, actor)
             decision = Decision(
