@@ -17,6 +17,7 @@ from policy.review.reason import checked_reason
 from policy.review.store import rows
 from policy.review.store.engine import engine_of, sqlite_file, writing
 from policy.review.store.schema import NO_SCHEMA, newest, require_newest
+from policy.review.store.stitches import StitchStore
 from policy.review.ticket import (
     ENGINE,
     Decision,
@@ -56,11 +57,16 @@ class TicketPage:
 
 
 class TicketStore:
-    """Tickets, findings, events and decisions in a database. Safe to share between threads."""
+    """
+    Tickets, findings, events and decisions in a database. Safe to share between threads.
+
+    ``stitches`` is the store of stitches, over the same connections.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine
         self._writing = writing(engine)
+        self.stitches = StitchStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:

@@ -1,18 +1,24 @@
 """
-The four tables of the queue.
+The four tables of the queue, and the three of stitches.
 
 ``tickets`` says how things stand and is the only table whose rows change freely. ``ticket_events`` and ``decisions``
 are append-only, which triggers of the database enforce (see the migration). ``findings`` keeps every finding that an
 event names; the newest row of a ticket may be replaced while no event names it.
+
+``stitches`` says what the engine told last, and changes freely; ``stitch_proposals`` and ``stitch_answers`` are
+append-only, and the database takes no approval from whoever made the proposal. Where a stitch stands follows from them.
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -26,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from policy.judgement.stitch import Across, StitchWord
 from policy.review.ticket import EventKind, Outcome, TicketState
 
 
@@ -53,7 +60,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
-def _one_of(column: str, words: type[TicketState | EventKind | Outcome]) -> CheckConstraint:
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(word)) for word in words)})", name=column)
 
 
@@ -120,4 +127,48 @@ decisions = Table(
     Column("finding_id", String(32), nullable=False),
     ForeignKeyConstraint(["ticket_id", "finding_id"], ["findings.ticket_id", "findings.finding_id"]),
     _one_of("outcome", Outcome),
+)
+
+stitches = Table(
+    "stitches",
+    metadata,
+    Column("stitch_id", String(32), primary_key=True),
+    Column("earlier_piece", String(64), nullable=False),
+    Column("later_piece", String(64), nullable=False),
+    Column("earlier_tenant_id", Text),
+    Column("later_tenant_id", Text),
+    Column("across", String(16), nullable=False),
+    Column("strength", Float, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("earlier_seen", UtcDateTime, nullable=False),
+    Column("later_seen", UtcDateTime, nullable=False),
+    Column("first_told_at", UtcDateTime, nullable=False),
+    Column("last_told_at", UtcDateTime, nullable=False),
+    _one_of("across", Across),
+    Index(None, "first_told_at", "stitch_id"),
+)
+
+stitch_proposals = Table(
+    "stitch_proposals",
+    metadata,
+    Column("stitch_id", String(32), ForeignKey("stitches.stitch_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("word", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("told", JSON, nullable=False),
+    _one_of("word", StitchWord),
+)
+
+stitch_answers = Table(
+    "stitch_answers",
+    metadata,
+    Column("stitch_id", String(32), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("actor", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["stitch_id", "position"], ["stitch_proposals.stitch_id", "stitch_proposals.position"]),
 )
