@@ -1,23 +1,20 @@
 """The review API, called as a client calls it."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from support.findings import a_comparison, a_finding
+from support.review_api import TOKENS, Client, an_app, the_problem
 
 from policy.hosts import is_loopback
-from policy.review.access import Tokens, digest_of
-from policy.review.api import create_app, serve
+from policy.review.api import serve
 from policy.review.api.serve import server_of
 from policy.review.errors import RemoteNotAllowed
 from policy.review.store import TicketStore, upgrade
@@ -26,28 +23,6 @@ from policy.rules.finding import Strength, SubjectKind
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 REASON = "Looked at the job and asked the customer."
-TOKENS = {name: f"token-of-{name}" for name in ("alice", "bob")}
-
-
-@dataclass(frozen=True)
-class Client:
-    """Calls an application in this process, as one person or as nobody."""
-
-    app: FastAPI
-    headers: dict[str, str]
-
-    def get(self, path: str, **options: Any) -> httpx.Response:
-        """What a GET answers."""
-        return asyncio.run(self._ask("GET", path, options))
-
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        """What a POST answers."""
-        return asyncio.run(self._ask("POST", path, options))
-
-    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://review", headers=self.headers) as client:
-            return await client.request(method, path, **options)
 
 
 @pytest.fixture
@@ -62,14 +37,13 @@ def store(tmp_path: Path) -> Iterator[TicketStore]:
 @pytest.fixture
 def app(store: TicketStore) -> FastAPI:
     """The application over it, for Alice and Bob, at a fixed time."""
-    tokens = Tokens(digests={name: digest_of(token) for name, token in TOKENS.items()})
-    return create_app(store, tokens, lambda: AT)
+    return an_app(store, AT)
 
 
 @pytest.fixture
 def alice(app: FastAPI) -> Client:
     """Alice."""
-    return Client(app, {"Authorization": f"Bearer {TOKENS['alice']}"})
+    return Client.of(app, "alice")
 
 
 @pytest.fixture
@@ -84,18 +58,6 @@ def ticket_id(store: TicketStore) -> str:
     return store.submit([a_finding()], AT).opened[0]
 
 
-def the_problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    """The body of an answer that must be this problem."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["cache-control"] == "no-store"
-    body: dict[str, Any] = response.json()
-    assert body["type"] == f"urn:flopwatch:problem:{slug}"
-    assert body["status"] == status
-    assert all(body[name] for name in ("title", "detail", "next"))
-    return body
-
-
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic dG9rZW4=", "token-of-alice"])
 @pytest.mark.parametrize(
     ("method", "path"),
@@ -104,6 +66,10 @@ def the_problem(response: httpx.Response, status: int, slug: str) -> dict[str, A
         ("GET", "/v1/tickets/T-1"),
         ("POST", "/v1/tickets/T-1/take"),
         ("POST", "/v1/tickets/T-1/decision"),
+        ("GET", "/v1/stitches"),
+        ("GET", "/v1/stitches/stitch-1"),
+        ("POST", "/v1/stitches/stitch-1/proposal"),
+        ("POST", "/v1/stitches/stitch-1/answer"),
         ("GET", "/nowhere"),
         ("GET", "/openapi.json"),
     ],
@@ -122,7 +88,7 @@ def test_health_is_open_to_all(app: FastAPI) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/v1/tickets/"])
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/v1/tickets/", "/v1/stitches/"])
 def test_there_is_nothing_else(alice: Client, path: str) -> None:
     """No documentation pages and no second spelling of a path are served."""
     the_problem(alice.get(path), 404, "no-such-path")

@@ -6,7 +6,7 @@ from datetime import datetime
 from fastapi import FastAPI
 
 from policy.review.access import Tokens
-from policy.review.api import health, tickets
+from policy.review.api import health, stitches, tickets
 from policy.review.api.guards import Authenticated, Limited, Unstored
 from policy.review.api.problems import HANDLERS
 from policy.review.store import TicketStore
@@ -26,6 +26,7 @@ def create_app(store: TicketStore, tokens: Tokens, clock: Callable[[], datetime]
 
     app.include_router(health.router)
     app.include_router(tickets.router)
+    app.include_router(stitches.router)
 
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)

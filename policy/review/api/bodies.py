@@ -1,5 +1,5 @@
 """
-What the API takes and gives, as JSON.
+What the API takes and gives, as JSON, about tickets; ``stitch_bodies`` has what is about stitches.
 
 Requests with a key that is not here are refused. Times are UTC and end in Z; a number without bound is the text "inf".
 Subjects are opaque ids or names of products: no name of a party is in any of these.
@@ -30,18 +30,24 @@ def _in_utc(at: datetime) -> str:
 
 Utc = Annotated[datetime, PlainSerializer(_in_utc)]
 
+Reason = Annotated[str, Field(max_length=20_000)]
+
 TICKET_ID = r"^T-[0-9a-f]{12}$"
 
 
-class _Request(BaseModel):
+class RequestBody(BaseModel):
+    """What is asked: a key that is not declared is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class _Answer(BaseModel):
+class AnswerBody(BaseModel):
+    """What is answered: made from a value with the same fields."""
+
     model_config = ConfigDict(from_attributes=True, ser_json_inf_nan="strings")
 
 
-class ListQuery(_Request):
+class ListQuery(RequestBody):
     """Which tickets to list."""
 
     state: TicketState | None = None
@@ -49,18 +55,18 @@ class ListQuery(_Request):
     cursor: str | None = Field(default=None, pattern=TICKET_ID)
 
 
-class TakeRequest(_Request):
+class TakeRequest(RequestBody):
     """Nothing: the actor is whoever holds the token."""
 
 
-class DecisionRequest(_Request):
+class DecisionRequest(RequestBody):
     """How the ticket ends, and why."""
 
     outcome: Outcome
-    reason: str = Field(max_length=20_000)
+    reason: Reason
 
 
-class TicketLine(_Answer):
+class TicketLine(AnswerBody):
     """A ticket in a list."""
 
     id: str
@@ -81,14 +87,14 @@ class TicketLine(_Answer):
         return cls(**_line(ticket))
 
 
-class TicketList(_Answer):
+class TicketList(AnswerBody):
     """One page of tickets, the newest first; ``next_cursor`` is null on the last."""
 
     tickets: list[TicketLine]
     next_cursor: str | None
 
 
-class ComparisonBody(_Answer):
+class ComparisonBody(AnswerBody):
     """One number the rule compared, as an interval; null where there is no estimate, and then the reasons say why."""
 
     name: str
@@ -100,7 +106,7 @@ class ComparisonBody(_Answer):
     unit: str
 
 
-class Digests(_Answer):
+class Digests(AnswerBody):
     """The exact facts, rules and inputs that were used."""
 
     facts: str
@@ -108,7 +114,7 @@ class Digests(_Answer):
     inputs: str
 
 
-class FindingLine(_Answer):
+class FindingLine(AnswerBody):
     """One of the findings that the ticket has had."""
 
     finding_id: str
@@ -134,7 +140,7 @@ class FindingLine(_Answer):
         )
 
 
-class EventBody(_Answer):
+class EventBody(AnswerBody):
     """One entry of the record."""
 
     position: int
@@ -145,7 +151,7 @@ class EventBody(_Answer):
     changed: tuple[str, ...]
 
 
-class DecisionBody(_Answer):
+class DecisionBody(AnswerBody):
     """A decision, with what its outcome means."""
 
     actor: str

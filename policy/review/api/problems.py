@@ -42,7 +42,7 @@ HTTP_PROBLEMS: Mapping[int, Problem] = MappingProxyType(
             slug="no-such-path",
             title="No such path",
             detail="Nothing is served under this path.",
-            next="The tickets are under /v1/tickets.",
+            next="Tickets are under /v1/tickets, stitches under /v1/stitches.",
         ),
         405: Problem(
             status=405,

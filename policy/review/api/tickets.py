@@ -1,9 +1,8 @@
 """The queue over HTTP: list tickets, read one, take it, decide it."""
 
-from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from policy.review.api.bodies import (
     DecisionRequest,
@@ -13,30 +12,9 @@ from policy.review.api.bodies import (
     TicketLine,
     TicketList,
 )
-from policy.review.store import TicketStore
+from policy.review.api.given import Actor, Now, Store
 
 router = APIRouter(prefix="/v1/tickets")
-
-
-async def _store(request: Request) -> TicketStore:
-    store: TicketStore = request.app.state.store
-    return store
-
-
-async def _now(request: Request) -> datetime:
-    now: datetime = request.app.state.clock()
-    return now
-
-
-async def _actor(request: Request) -> str:
-    """Whoever holds the token; never anything that the request says."""
-    actor: str = request.state.actor
-    return actor
-
-
-Store = Annotated[TicketStore, Depends(_store)]
-Now = Annotated[datetime, Depends(_now)]
-Actor = Annotated[str, Depends(_actor)]
 
 
 @router.get("")
