@@ -8,10 +8,11 @@ completes the work and arrives at the same ledger and the same tickets.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import polars as pl
@@ -26,6 +27,7 @@ from policy.judgement.inventory import inventory_of, stood_in
 from policy.judgement.link import bases_of, link_runs
 from policy.judgement.runs import find_runs
 from policy.judgement.stints import find_stints, judge_stints, most_serious_day
+from policy.judgement.stitch import STITCHES, StitchWord
 from policy.kyc.customers import Customers
 from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
@@ -58,12 +60,28 @@ class Judgement:
     subjects: pl.DataFrame
     accelerators: pl.DataFrame
     findings: tuple[Finding, ...]
+    stitches: pl.DataFrame = field(default_factory=lambda: empty(STITCHES))
+
+
+UNSAID: Mapping[str, StitchWord] = MappingProxyType({})
+"""Nobody has said anything to any stitch."""
 
 
 def judge(
-    windows: pl.DataFrame, inventory: pl.DataFrame, *, customers: Customers, facts: Facts, pack: Pack, at: datetime
+    windows: pl.DataFrame,
+    inventory: pl.DataFrame,
+    *,
+    customers: Customers,
+    facts: Facts,
+    pack: Pack,
+    at: datetime,
+    words: Mapping[str, StitchWord] = UNSAID,  # noqa: ARG001 - heeded once runs are stitched from pieces
 ) -> Judgement:
-    """From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``."""
+    """
+    From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``.
+
+    ``words``: what people said to stitches, by the stitch's id.
+    """
     linked = link_windows(windows, customers.registers.mappings, customers.registers.cluster_of)
     estimates = estimate_compute(linked.select(WINDOWS.names()), facts.peaks(windows["accelerator"]), facts.estimation)
     runs, stints = find_runs(estimates), find_stints(estimates)
@@ -99,6 +117,31 @@ class Queue(Protocol):
         ...
 
 
+class StitchBook(Protocol):
+    """What people say to stitches, and where they find what the engine tells of them."""
+
+    def words(self) -> Mapping[str, StitchWord]:
+        """The words in force, by the stitch's id. A stitch without one stands as it is told."""
+        ...
+
+    def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
+        """Take the stitches of one cycle, schema STITCHES: all or none, and the same again changes nothing."""
+        ...
+
+
+class BlankBook:
+    """A book in which nobody writes: it has no word, and forgets what it is told."""
+
+    def words(self) -> Mapping[str, StitchWord]:
+        """None."""
+        return UNSAID
+
+    def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
+        """Forget them."""
+
+
+BLANK_BOOK = BlankBook()
+
 Observer = Callable[[str], None]
 """Told the name of each step when it is done."""
 
@@ -131,6 +174,7 @@ class Engine:
     pack: Pack
     queue: Queue
     horizon: Horizon
+    stitches: StitchBook = BLANK_BOOK
     observe: Observer = lambda _: None
     _states: dict[str, TargetState] = field(default_factory=dict)
     _days: dict[str, dict[tuple[Path, ...], pl.DataFrame]] = field(default_factory=dict)
@@ -143,6 +187,7 @@ class Engine:
         judgement = self.judge(at)
         self.observe("judged")
         self.queue.submit(judgement.findings, at)
+        self.stitches.tell(judgement.stitches, at)
         self.observe("submitted")
         return judgement
 
@@ -157,7 +202,8 @@ class Engine:
         by_register = self._by_register(customers, pending, since, at)
         whole = pl.concat([windows, pending, by_register])
         inventory = inventory_of(whole, self._each_day("stood", since, stood_in))
-        return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at)
+        words = self.stitches.words()
+        return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at, words=words)
 
     def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:
         """What the allocation register tells of machines for which no collector spoke, schema WINDOWS."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from collector.contract import Provenance
-from policy.engine import Engine, Horizon, Observer, Queue
+from policy.engine import BLANK_BOOK, Engine, Horizon, Observer, Queue, StitchBook
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import Overlay, read_overrides
 from policy.facts.reviewing import check_readings
@@ -40,7 +40,9 @@ LOGGED_PROBLEMS = 5
 A_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _: None) -> Engine:
+def build_engine(
+    settings: Settings, queue: Queue, observe: Observer = lambda _: None, *, stitches: StitchBook = BLANK_BOOK
+) -> Engine:
     """The engine that these settings describe. Raises what its parts raise when one cannot be used."""
     facts, pack = facts_and_rules(settings)
     overlays = ",".join(layer.name for layer in facts.layers) or "-"
@@ -68,6 +70,7 @@ def build_engine(settings: Settings, queue: Queue, observe: Observer = lambda _:
             look_back=timedelta(days=settings.look_back_days),
             stale_after=settings.stale_after,
         ),
+        stitches=stitches,
         observe=observe,
     )
 

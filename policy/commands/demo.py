@@ -134,7 +134,12 @@ def _live(console: Console, fleet: Fleet, folder: Path, scenario: DemoScenario, 
             step = _Step(progress.console, queue)
             task = progress.add_task(step.words(""), total=scenario.duration.total_seconds())
             settings = _settings(folder, files.tenants, targets, scenario.tier_flop)
-            engine = build_engine(settings, queue, lambda name: progress.update(task, description=step.words(name)))
+            engine = build_engine(
+                settings,
+                queue,
+                lambda name: progress.update(task, description=step.words(name)),
+                stitches=store.stitches,
+            )
 
             def tell(at: datetime, judgement: Judgement) -> None:
                 fleet.check()

@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     with serving(health, settings.health_listen), open_ledger(settings).writing():
         upgrade(settings.database)
         with closing(TicketStore.open(settings.database)) as store:
-            _cycles(build_engine(settings, store), settings.cycle_seconds, health, once=arguments.once)
+            engine = build_engine(settings, store, stitches=store.stitches)
+            _cycles(engine, settings.cycle_seconds, health, once=arguments.once)
     return OK
 
 

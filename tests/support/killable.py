@@ -73,6 +73,7 @@ def an_engine(url: str, folder: Path, store: TicketStore, fate: Fate) -> Engine:
         facts=facts,
         pack=load_pack(None),
         queue=store,
+        stitches=store.stitches,
         horizon=Horizon(look_back=timedelta(days=1), stale_after=timedelta(seconds=1.5 * CYCLE_SECONDS)),
         observe=fate.reached,
     )
