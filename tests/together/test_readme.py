@@ -7,6 +7,8 @@ from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
 from policy.facts.facts import load_facts
 from policy.facts.layers import read_overrides
+from policy.judgement.stitch import StitchWord
+from policy.review.stitch import StitchState
 from policy.review.ticket import Outcome
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import load_pack, parse_pack
@@ -45,6 +47,13 @@ def test_the_readme_lists_the_outcomes() -> None:
     """The closed set of outcomes in the README is the one in the code."""
     listed = README.split("Outcomes: ")[1].split(". ")[0]
     assert re.findall(r"`([a-z_]+)`", listed) == [outcome.value for outcome in Outcome]
+
+
+def test_the_readme_lists_what_is_said_to_stitches() -> None:
+    """The words and the states of stitches in the README are those in the code."""
+    for heading, words in (("Words: ", StitchWord), ("States: ", StitchState)):
+        listed = README.split(heading)[1].split(". ")[0]
+        assert re.findall(r"`([a-z_]+)`", listed) == [word.value for word in words]
 
 
 def test_the_readme_lists_the_rules_that_ship() -> None:
