@@ -68,7 +68,7 @@ class StitchStore:
     def tell(self, told: pl.DataFrame, at: datetime) -> None:
         """Take in the stitches of a cycle, schema STITCHES, all or none. Telling them again changes nothing."""
         # Always in the same order, so that two engines wait for each other instead of blocking each other.
-        if found := stitches_of(told.sort("stitch_id")):
+        if found := sorted(stitches_of(told), key=lambda stitch: stitch.stitch_id):
             with self._writing.begin() as connection:
                 rows.put_stitches(connection, found, at)
 
