@@ -24,11 +24,12 @@ _VGPU = re.compile(r"vGPU (?:(?P<slices>\d+)-)?(?P<memory_gb>\d+)[ABCQ]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """How much of a device a part has: ratios, 0 ≤ low ≤ likely ≤ high ≤ 1."""
+    """How much of a device a part has: ratios, 0 ≤ low ≤ likely ≤ high ≤ 1. ``sources``: of that; of the whole none."""
 
     low: float
     likely: float
     high: float
+    sources: tuple[Source, ...] = ()
 
 
 WHOLE = Share(low=1, likely=1, high=1)
@@ -54,7 +55,7 @@ class Instances:
         if not sizes:
             return None
         low, likely, high = (each / self.multiprocessors for each in (min(sizes), sizes[0], max(sizes)))
-        return Share(low=low, likely=likely, high=high)
+        return Share(low=low, likely=likely, high=high, sources=(self.source,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +83,17 @@ class Parts:
         if whole is None or compute is None:
             return whole
         of_it = min(int(compute) / int(slices), 1)
-        return Share(low=whole.low * of_it, likely=whole.likely * of_it, high=whole.high * of_it)
+        low, likely, high = (each * of_it for each in (whole.low, whole.likely, whole.high))
+        return Share(low=low, likely=likely, high=high, sources=whole.sources)
 
     def _of_vgpu(self, device: Device, memory_gb: float) -> Share | None:
         """Of a device that is sold with several sizes of memory, the least is meant that the part fits in."""
         fitting = [each for each in device.memory_gb if each >= memory_gb]
         if not fitting:
             return None
-        return Share(low=self.vgpu_low.value, likely=memory_gb / min(fitting), high=self.vgpu_high.value)
+        low, high = self.vgpu_low, self.vgpu_high
+        sources = tuple(dict.fromkeys((low.source, high.source)))
+        return Share(low=low.value, likely=memory_gb / min(fitting), high=high.value, sources=sources)
 
 
 def read_parts(reader: Reader, written: Written, catalogue: Accelerators) -> Parts:

@@ -14,7 +14,7 @@ import polars as pl
 
 from policy.facts.accelerators import Device, Format
 from policy.facts.board_power import BoardPowers
-from policy.facts.evidence import Evidence, Source
+from policy.facts.evidence import Evidence, Source, weakest
 from policy.facts.parts import Parts, Share
 from policy.facts.product_names import Named, OneOf, ProductNames, Unclassified
 
@@ -32,8 +32,8 @@ PEAKS = pl.Schema(
         "likely_part": pl.Float64,  # the same, likely
         "high_part": pl.Float64,  # how much of the densest peak at most
         "board_power_watts": pl.Float64,  # of the board at most; null: not known, and for a part or several that differ
-        "evidence": pl.String,  # how well the name and the peaks are known, the weaker of both; null: no device
-        "source": pl.String,  # where the peaks were read; null: no device
+        "evidence": pl.String,  # how well name, peaks and part are known, the weakest of them; null: no device
+        "source": pl.String,  # where peaks and part were read; null: no device
     }
 )
 
@@ -114,7 +114,7 @@ class Peaks:
             "device": found.words,
             "board_power_watts": self._board_power_watts(found),
             "evidence": found.evidence.value,
-            "source": "; ".join(dict.fromkeys(each.source.citation for each in found.devices)),
+            "source": _citations(device.source for device in found.devices),
         }
         for number_format in (None, *Format):
             peak = self._peak(found, number_format)
@@ -132,6 +132,8 @@ def _figures(peak: Peak | NoPeak) -> dict[str, object]:
     if isinstance(peak, NoPeak):
         return {}
     return {
+        "evidence": peak.evidence.value,
+        "source": _citations(peak.sources),
         "training_peak_flop_per_second": peak.training_peak_flop_per_second,
         "densest_format": peak.densest_format.value,
         "densest_peak_flop_per_second": peak.densest_peak_flop_per_second,
@@ -139,6 +141,10 @@ def _figures(peak: Peak | NoPeak) -> dict[str, object]:
         "likely_part": peak.part.likely,
         "high_part": peak.part.high,
     }
+
+
+def _citations(sources: Iterable[Source]) -> str:
+    return "; ".join(dict.fromkeys(source.citation for source in sources))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +172,7 @@ def _together(named: Named | OneOf, rates: Sequence[_Rates], shares: Sequence[Sh
     """The greatest peaks, and how much of them the name stands for, whichever of the devices is meant."""
     training, densest = max(each.training for each in rates), max(rates, key=lambda each: each.densest)
     of_each = list(zip(rates, shares, strict=True))
+    of_shares = dict.fromkeys(source for share in shares for source in share.sources)
     likely = [rate.training * share.likely / training for rate, share in of_each]
     part = Share(
         low=min(rate.training * share.low / training for rate, share in of_each),
@@ -179,6 +186,6 @@ def _together(named: Named | OneOf, rates: Sequence[_Rates], shares: Sequence[Sh
         densest_format=densest.densest_format,
         densest_peak_flop_per_second=densest.densest,
         part=part,
-        evidence=named.evidence,
-        sources=tuple(device.source for device in named.devices),
+        evidence=weakest(named.evidence, *(source.evidence for source in of_shares)),
+        sources=(*(device.source for device in named.devices), *of_shares),
     )

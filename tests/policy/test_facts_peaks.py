@@ -106,6 +106,15 @@ def test_more_slices_are_never_less(device: str) -> None:
         assert less.high <= more.high <= WHOLE.high
 
 
+def test_a_part_is_known_as_well_as_its_size() -> None:
+    """What is estimated of a part rests on the sources of its size too, and is no better known than these."""
+    frame = frame_of(H100, f"{H100} MIG 3g.40gb").filter(pl.col("number_format").is_null())
+    whole, part = frame.select("evidence", "source").rows()
+    assert (whole[0], part[0]) == (Evidence.SECONDARY, Evidence.UNVERIFIED)
+    assert "nvidia-smi mig -lgip" in part[1]
+    assert "nvidia-smi mig -lgip" not in whole[1]
+
+
 def test_no_part_of_no_device() -> None:
     """A part of a name that nobody knows has no peak, as the name has none."""
     assert isinstance(FACTS.peak("NVIDIA X1 MIG 1g.10gb"), NoPeak)

@@ -16,7 +16,7 @@ from policy.commands.facts.law import (
     show_thresholds,
     show_tiers,
 )
-from policy.commands.facts.papers import show_estimation, show_layers, show_signals, show_sources
+from policy.commands.facts.papers import show_estimation, show_layers, show_parts, show_signals, show_sources
 from policy.commands.facts.review import check_sheet, diff_sheet
 from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
 from policy.commands.options import (
@@ -65,6 +65,7 @@ exit codes: 0 done, 2 a file or a flag cannot be used
 TOPICS: Mapping[str, Callable[[Facts, date], Sheet]] = {
     "jurisdictions": show_jurisdictions,
     "accelerators": show_accelerators,
+    "parts": show_parts,
     "control": show_control,
     "thresholds": show_thresholds,
     "tiers": show_tiers,

@@ -7,6 +7,7 @@ from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, pas
 from policy.facts.evidence import Constant, Document, Layer
 from policy.facts.facts import Facts
 from policy.facts.layers import REMOVE, Overlay, read_overlay, shipped_scenarios
+from policy.facts.parts import Instances
 from policy.facts.reviewing import stale_documents
 from policy.facts.rows import FactRow, rows_of
 from policy.facts.training_signals import Kinds
@@ -19,6 +20,26 @@ def show_estimation(facts: Facts, at: date) -> Sheet:
     rule = facts.estimation.counting_rule
     said = f"Counted by {rule.name} ({rule.source.evidence}): {rule.method}"
     return _numbers(facts, at, "estimation", "Estimation: share of the dense 16-bit peak that a run reaches", [said])
+
+
+def show_parts(facts: Facts, at: date) -> Sheet:
+    """How much of a device its parts have."""
+    sizes = Grid(
+        title="MIG instances: how much of the whole one of so many compute slices has, the usual first",
+        columns=("devices", "slices", "ratio", "evidence", "sources", "note"),
+        rows=tuple(row for each in facts.parts.instance for row in _instance_rows(each)),
+    )
+    numbers = _numbers(facts, at, "parts", "Virtual GPUs: how much of the whole one has at least and at most", [])
+    return Sheet(blocks=(sizes, *numbers.blocks), content={"parts": plain(facts.parts)})
+
+
+def _instance_rows(instances: Instances) -> Iterator[tuple[str, ...]]:
+    for slices, sizes in instances.by_slices.items():
+        ratios = ", ".join(f"{size / instances.multiprocessors:.3f}" for size in sizes)
+        yield (
+            ", ".join(instances.devices), slices, ratios, instances.source.evidence, ids(instances.source),
+            instances.note,
+        )  # fmt: skip
 
 
 def show_signals(facts: Facts, at: date) -> Sheet:
