@@ -121,6 +121,7 @@ class Device:
     unverified_names: tuple[str, ...] = ()
     vgpu_names: tuple[str, ...] = ()
     written_names: tuple[str, ...] = ()  # as people write it; several devices may share one
+    variants: tuple[str, ...] = ()  # devices of the catalogue, one of which this is where a number tells no more
     pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
     dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
@@ -190,6 +191,7 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
             )
     for device in accelerators.accelerator:
         _check_amounts(device)
+        _check_variants(device, accelerators)
     return accelerators
 
 
@@ -235,6 +237,16 @@ def _check_amounts(device: Device) -> None:
         if amount <= 0:
             problem = f"{amount:g} is not above 0"
             raise wrong_in(device.source.layer, _table(device), name, problem, "leave out what is not known")
+
+
+def _check_variants(device: Device, accelerators: Accelerators) -> None:
+    for name in device.variants:
+        if name not in accelerators.devices or name == device.device:
+            problem = f"no other accelerator is called {name!r}"
+            raise wrong_in(device.source.layer, _table(device), "variants", problem, "use names of the catalogue")
+        if accelerators.devices[name].variants or device.dense_tflop_per_second:
+            problem = f"{name!r} has variants, or this one rates, of its own"
+            raise wrong_in(device.source.layer, _table(device), "variants", problem, "give either")
 
 
 def _amounts(device: Device) -> Iterator[tuple[str, float]]:

@@ -139,14 +139,18 @@ class Facts:
 
     @cached_property
     def known_peaks(self) -> pl.DataFrame:
-        """The peaks of every name that a driver or the bus may give a known device, in PEAKS, in no certain format."""
+        """
+        The peaks of every name that a driver or the bus may give a device of one known speed, in PEAKS.
+
+        In no certain format, and without names that stand for an interval: a reader of one peak would take its top.
+        """
         numbers = (
             f"{device.vendor} device {number.partition(':')[2]}"
             for device in self.accelerators.accelerator
             for number in device.pci
         )
         frame = self._peaks.frame([*(name for name, _, _ in self.product_names.known), *numbers])
-        return frame.filter(pl.col("number_format").is_null())
+        return frame.filter(pl.col("number_format").is_null(), pl.col("low_part").fill_null(1) == 1)
 
     @cached_property
     def _peaks(self) -> Peaks:

@@ -91,18 +91,28 @@ class Peaks:
         return pl.DataFrame(rows, schema=PEAKS, orient="row")
 
     def _peak(self, named: Named | OneOf, number_format: Format | None) -> Peak | NoPeak:
-        found = [_rates(device, number_format) for device in named.devices]
+        devices = self._variants(named)
+        found = [_rates(device, number_format) for device in devices]
         rates = [each for each in found if each is not None]
         if len(rates) < len(found):
             width = number_format or "16-bit"
             return NoPeak(name=named.name, reason=f"the device is known ({named.words}), its dense {width} peak is not")
-        shares = [self.parts.share(device, named.part) for device in named.devices]
+        shares = [self.parts.share(device, named.part) for device in devices]
         known = [each for each in shares if each is not None]
         if len(known) < len(shares):
             return NoPeak(
                 name=named.name, reason=f"how much of a {named.words} its {named.part} has is not in the facts"
             )
-        return _together(named, rates, known)
+        return _together(named, devices, rates, known)
+
+    def _variants(self, named: Named | OneOf) -> list[Device]:
+        """The devices that a name may mean; for one that is known by its variants only, these."""
+        catalogue = self.names.accelerators.devices
+        return [
+            each
+            for device in named.devices
+            for each in ([catalogue[name] for name in device.variants] if device.variants else [device])
+        ]
 
     def _rows(self, name: str) -> Iterator[dict[str, object]]:
         found = self.names.identify(name)
@@ -168,11 +178,14 @@ def _rates(device: Device, number_format: Format | None) -> _Rates | None:
     return _Rates(training=training, densest=rates[densest] * FLOP_PER_TFLOP, densest_format=densest)
 
 
-def _together(named: Named | OneOf, rates: Sequence[_Rates], shares: Sequence[Share]) -> Peak:
+def _together(
+    named: Named | OneOf, devices: Sequence[Device], rates: Sequence[_Rates], shares: Sequence[Share]
+) -> Peak:
     """The greatest peaks, and how much of them the name stands for, whichever of the devices is meant."""
     training, densest = max(each.training for each in rates), max(rates, key=lambda each: each.densest)
     of_each = list(zip(rates, shares, strict=True))
-    of_shares = dict.fromkeys(source for share in shares for source in share.sources)
+    of_shares = (source for share in shares for source in share.sources)
+    sources = tuple(dict.fromkeys((*(device.source for device in devices), *of_shares)))
     likely = [rate.training * share.likely / training for rate, share in of_each]
     part = Share(
         low=min(rate.training * share.low / training for rate, share in of_each),
@@ -186,6 +199,6 @@ def _together(named: Named | OneOf, rates: Sequence[_Rates], shares: Sequence[Sh
         densest_format=densest.densest_format,
         densest_peak_flop_per_second=densest.densest,
         part=part,
-        evidence=weakest(named.evidence, *(source.evidence for source in of_shares)),
-        sources=(*(device.source for device in named.devices), *of_shares),
+        evidence=weakest(named.evidence, *(source.evidence for source in sources)),
+        sources=sources,
     )

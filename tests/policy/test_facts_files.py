@@ -19,7 +19,7 @@ KEY = re.compile(r"^(\w+) = ", re.MULTILINE)
 OPTIONAL = {
     "valid_from", "valid_to", "state_from", "state_to", "ear_from", "ear_to", "governed_by", "note", "note_2_tpp",
     "url", "evidence", "names", "rates", "reaches_dram_bandwidth_gb_per_second",
-    "reaches_interconnect_gb_per_second", "name_sources", "unverified_names", "vgpu_names", "written_names",
+    "reaches_interconnect_gb_per_second", "name_sources", "unverified_names", "vgpu_names", "variants", "written_names",
     "dense_teraop_per_second", "dense_tflop_per_second", "pci", "memory_gb", "memory_bandwidth_gb_per_second",
     "die_area_mm2", "interconnect_gb_per_second", "number", "compare", "ear_name", "aliases",
     "dram_bandwidth_gb_per_second_below", "tpp_below", "history_sources", "added",

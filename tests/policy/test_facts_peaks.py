@@ -120,6 +120,24 @@ def test_no_part_of_no_device() -> None:
     assert isinstance(FACTS.peak("NVIDIA X1 MIG 1g.10gb"), NoPeak)
 
 
+@pytest.mark.parametrize("name", ["Huawei device d802", "Huawei Ascend 910B", "19e5:d802"])
+def test_variants(name: str) -> None:
+    """A number on the bus that variants share has their peaks, from the slowest to the fastest."""
+    peak = FACTS.peak(name)
+    assert isinstance(peak, Peak)
+    assert (peak.device, peak.training_peak_flop_per_second) == ("Huawei Ascend 910B", 400e12)
+    assert (peak.part.low, peak.part.high) == pytest.approx((280 / 400, 1))
+    assert name not in set(FACTS.known_peaks["accelerator"])
+
+
+@pytest.mark.parametrize("variants", ['["of nobody"]', '["Huawei Ascend 910B"]'])
+def test_bad_variants(variants: str) -> None:
+    """A variant that is no other row of the catalogue is refused."""
+    old = '["Huawei Ascend 910B1", "Huawei Ascend 910B2", "Huawei Ascend 910B3", "Huawei Ascend 910B4"]'
+    with pytest.raises(FactsError, match="no other accelerator is called"):
+        facts_with("accelerators.toml", f"variants = {old}", f"variants = {variants}")
+
+
 def test_densest_format() -> None:
     """With no certain format the densest peak is of the fastest format that models are trained in."""
     (densest,) = frame_of("NVIDIA B200").filter(pl.col("number_format").is_null())["densest_format"]
