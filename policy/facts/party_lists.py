@@ -78,9 +78,9 @@ class PartyLists:
         return {each.code: each for each in sorted(self.list, key=lambda each: each.rank)}
 
     @cached_property
-    def by_title(self) -> Mapping[str, PartyList]:
-        """The lists that are part of the Consolidated Screening List, by what its column ``source`` says."""
-        return {each.title: each for each in self.list if each.consolidated is YesNo.YES}
+    def code_of(self) -> Mapping[str, str]:
+        """The code of each list, by its title and by the code itself, be it part of the consolidated one or not."""
+        return {each.title: each.code for each in self.list} | {code: code for code in self.by_code}
 
     def in_order(self, codes: Iterable[str]) -> tuple[str, ...]:
         """These codes, the most restrictive list first; codes of lists that are not here stand before all others."""

@@ -42,11 +42,9 @@ sources = ["entity_list"]
 
 def test_every_list_is_found_by_what_the_file_calls_it() -> None:
     """Whatever the column source of the Consolidated Screening List says leads to one list."""
-    assert {code: LISTS.by_title[title].code for code, title in CONSOLIDATED.items()} == {
-        code: code for code in CONSOLIDATED
-    }
+    assert {code: LISTS.code_of[title] for code, title in CONSOLIDATED.items()} == {code: code for code in CONSOLIDATED}
     assert set(LISTS.by_code) - set(CONSOLIDATED) == {"FSE", "1260H"}
-    assert LISTS.by_code["1260H"].title not in LISTS.by_title
+    assert LISTS.by_code["1260H"].consolidated is YesNo.NO
 
 
 def test_whose_owners_count() -> None:

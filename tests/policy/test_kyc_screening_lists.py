@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.commands import REPOSITORY
 from support.judgement import unhurried
-from support.screening import EL, PERSONAL, TITLES, a_list, csl_text, json_text
+from support.screening import CODES, EL, PERSONAL, a_list, csl_text, json_text
 
 from policy.kyc.problems import KycError
 from policy.kyc.screening.list_rows import SIMPLE_COLUMNS
@@ -35,7 +35,7 @@ FULL = {
 
 def read(folder: Path, text: str, **options: int) -> ScreeningList:
     """Read a text as a list."""
-    return read_list(a_list(folder, text), TITLES, **options)
+    return read_list(a_list(folder, text), CODES, **options)
 
 
 def refused(folder: Path, text: str, **options: int) -> str:
@@ -137,7 +137,7 @@ def test_a_file_that_was_broken_off(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is refused like a bad one."""
     with pytest.raises(KycError, match="cannot be read"):
-        read_list(tmp_path / "absent.csv", TITLES)
+        read_list(tmp_path / "absent.csv", CODES)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_every_row_is_accepted_or_reported(rows: list[tuple[str, ...]]) -> None:
             writer = csv.writer(file)
             writer.writerow(SIMPLE_COLUMNS[:4])
             writer.writerows(rows)
-        found = read_list(path, TITLES, min_rows=0)
+        found = read_list(path, CODES, min_rows=0)
         assert found.rows == len(rows) == found.accepted + len(found.problems)
         assert found.entries.height == found.accepted
 
@@ -208,7 +208,7 @@ def test_damaged_files(tmp_path: Path, seed: int) -> None:
     path.write_bytes(bytes(content))
     found = None
     with suppress(KycError):
-        found = read_list(path, TITLES)
+        found = read_list(path, CODES)
     assert found is None or found.rows == found.accepted + len(found.problems)
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import unhurried
 from support.kyc_store import imported, said
-from support.screening import TITLES, a_list, csl_text, entries_frame, parties_frame
+from support.overlays import an_overlay
+from support.screening import a_list, csl_text, entries_frame, parties_frame
 
 from policy.commands.options import DIFFERENT, OK
 from policy.commands.tenants.command import add
@@ -285,12 +286,14 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     """Runs ``screen`` over two parties and gives what it printed."""
     monkeypatch.setenv("COLUMNS", "9000")
     monkeypatch.delenv("FLOPWATCH_TENANTS", raising=False)
-    known = [("p-1", "name", "Exampel Secret"), ("p-1", "identifier", "CN-1"), ("p-2", "name", "Omega")]
-    directory = Directory.of(Statement(*each) for each in known)
+    monkeypatch.delenv("FLOPWATCH_FACTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    known = "p-1,name,Exampel Secret\np-1,identifier,CN-1\np-2,name,Omega\n"
+    a_list(tmp_path, f"subject,predicate,value\n{known}", "kyc")
 
     def run_it(*arguments: str | Path) -> str:
         parser = argparse.ArgumentParser()
-        add_screen(parser.add_subparsers(), lambda _: directory, lambda: TITLES)
+        add_screen(parser.add_subparsers())
         parsed = parser.parse_args(["screen", *map(str, arguments)])
         assert parsed.run(parsed) == 0
         return capsys.readouterr().out
@@ -309,6 +312,34 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     content = json.loads(run("--tenants", "kyc", "--list", path, "--format", "json"))
     assert content["hits"][0]["verdict"] == "possible"
     assert content["lists"][0]["rows"] == 1
+
+
+OWN_LIST = """
+[[party_lists.list]]
+code = "OWN"
+title = "Own list"
+agency = "the provider"
+consolidated = "no"
+owners = "never"
+blocking = "no"
+rank = 150
+sources = ["own_choice"]
+"""
+
+
+@pytest.mark.parametrize("code", ["1260H", "OWN"])
+def test_the_command_takes_every_list_of_the_facts(tmp_path: Path, run: Run, code: str) -> None:
+    """A list that is no part of the consolidated one is compared and decided about, an overlay's among them."""
+    facts = an_overlay(tmp_path / "facts", OWN_LIST).parent
+    path = a_list(tmp_path, f"list,entry,name\n{code},e-1,Example Secret\n")
+    about = ("--tenants", "kyc", "--facts", facts, "--list", path, "--format", "json")
+    (hit,) = json.loads(run(*about))["hits"]
+    assert hit["list"] == code
+    decisions = a_list(tmp_path, decided_text(hit["reference"]), "decisions.csv")
+    (hit,) = json.loads(run(*about, "--decisions", decisions))["hits"]
+    assert hit["verdict"] == "decided"
+    assert flopwatch("import", decisions, "--source", "determinations", "--tenants", "kyc-store", "--facts", facts,
+                     "--accept-rest") == OK  # fmt: skip
 
 
 def test_the_command_keeps_what_it_compared(tmp_path: Path, run: Run) -> None:

@@ -9,16 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from policy.facts.facts import load_facts
 from policy.kyc.screening.list_rows import COLUMNS, OLDER_COLUMNS
 from policy.kyc.screening.lists import ENTRIES
 from policy.kyc.screening.screen import PARTIES
 
-TITLES = {
-    "Entity List (EL) - Bureau of Industry and Security": "EL",
-    "Specially Designated Nationals (SDN) - Treasury Department": "SDN",
-    "Military End User (MEU) List - Bureau of Industry and Security": "MEU",
-}
-EL = next(iter(TITLES))
+CODES = load_facts().party_lists.code_of
+EL = "Entity List (EL) - Bureau of Industry and Security"
 PERSONAL = {
     "citizenships": "Personalia Citizen",
     "dates_of_birth": "1971-02-03",

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from policy.commands.options import DIFFERENT, OK, Parsers, errors, shown, wait
+from policy.commands.options import DIFFERENT, OK, Parsers, add_settings, errors, settings_of, shown, wait
 from policy.commands.sheet import print_sheet
 from policy.commands.tenants.common import add_part, now, tenants_path
 from policy.commands.tenants.told import imported_sheet, refused_sheet
-from policy.facts.facts import load_facts
+from policy.facts.tables import FactsError
 from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import AUTO, FORMS, Asked, check_sources, part_of, read_file
 from policy.kyc.importing.known import known_leis
@@ -24,6 +24,7 @@ from policy.kyc.store.inbox import Arrived, arrived
 from policy.kyc.store.storage import StoreError, is_store
 from policy.kyc.store.store import Plan, Store, Version
 from policy.settings import UnusableSettings
+from policy.wiring import facts_of
 
 EXAMPLES = """  flopwatch tenants import crm.csv --source crm --dry-run       what would change, and for whom
   flopwatch tenants import crm.csv --source crm --tenants /var/lib/flopwatch/tenants
@@ -64,6 +65,7 @@ BUCKET = "://"
 def add_import(parts: Parsers) -> None:
     """Add the part."""
     parser = add_part(parts, "import", "bring files of a source into the store", EXAMPLES, STORE)
+    add_settings(parser, ("facts",))
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="CSV or JSON Lines")
     parser.add_argument("--source", metavar="NAME", help="whose word the files are, as crm or register")
     parser.add_argument(
@@ -131,7 +133,7 @@ def _import(arguments: argparse.Namespace, folder: Path, files: tuple[Path, ...]
 
 
 def _asked(arguments: argparse.Namespace, folder: Path, source: str, today: date) -> Asked:
-    lists = frozenset(load_facts().party_lists.by_code)
+    lists = frozenset(facts_of(settings_of(arguments)).party_lists.by_code)
     return Asked(source=source, today=today, leis=_leis(arguments, folder), lists=lists)
 
 
@@ -205,7 +207,7 @@ def _watch(arguments: argparse.Namespace, store: Path) -> int:
         wait(threading.Event(), arguments.every)
         try:
             _look(arguments, store, folder, seen)
-        except (StoreError, OSError) as error:  # a full disk, another import: what passes by itself is tried again
+        except (StoreError, FactsError, OSError) as error:  # a full disk, another import: what may pass is tried again
             errors.print(shown(f"flopwatch: {error}; tried again in {arguments.every:g} s"), soft_wrap=True)
     return code
 

@@ -1,7 +1,5 @@
 """The parts of ``flopwatch tenants``."""
 
-from collections.abc import Mapping
-
 from policy.commands.options import Parsers, add_parser
 from policy.commands.tenants.bring import add_import
 from policy.commands.tenants.explain import add_explain
@@ -9,8 +7,6 @@ from policy.commands.tenants.look import add_list, add_show
 from policy.commands.tenants.past import add_versions
 from policy.commands.tenants.screen import add_screen
 from policy.commands.tenants.withdraw import add_withdraw
-from policy.facts.facts import load_facts
-from policy.kyc.open import read_directory
 
 EXAMPLES = """  flopwatch tenants import crm.csv --source crm --dry-run
   flopwatch tenants list
@@ -30,10 +26,5 @@ def add(parsers: Parsers, summary: str) -> None:
     add_show(parts)
     add_versions(parts)
     add_withdraw(parts)
-    add_screen(parts, read_directory, _titles_of_lists)
+    add_screen(parts)
     add_explain(parts)
-
-
-def _titles_of_lists() -> Mapping[str, str]:
-    """The code of each list, by the title that it has in the Consolidated Screening List."""
-    return {title: each.code for title, each in load_facts().party_lists.by_title.items()}

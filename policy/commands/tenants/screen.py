@@ -6,21 +6,20 @@ A party's name is printed only where it is asked for; the names of entries are p
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from policy.commands.options import OK, Parsers, errors, shown
+from policy.commands.options import OK, Parsers, add_settings, errors, settings_of, shown
 from policy.commands.sheet import Grid, Sheet, print_sheet
 from policy.commands.tenants.common import add_part, now, read_day, tenants_path
 from policy.files import CannotWrite, write_whole
 from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import Asked, read_file
 from policy.kyc.importing.known import known_ids
+from policy.kyc.open import read_directory
 from policy.kyc.problems import KycProblem
 from policy.kyc.repeated import repeated
 from policy.kyc.screening.kept import keep, read_kept, screen_again
@@ -32,9 +31,8 @@ from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict
 from policy.kyc.statements import STATEMENTS, Statement, frame_of
 from policy.kyc.statements import statements_of as statements_in
 from policy.settings import UnusableSettings
+from policy.wiring import facts_of
 
-ReadDirectory = Callable[[Path], Directory]
-ReadTitles = Callable[[], Mapping[str, str]]
 SUMMARY = "compare parties with lists of parties, and show what a person has to look at"
 EXAMPLES = """  flopwatch tenants screen --tenants kyc --list consolidated.csv
   flopwatch tenants screen --tenants kyc --list consolidated.json --list own.csv --threshold 0.85 --names
@@ -55,20 +53,14 @@ MOST_PROCESSES = 3
 THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
-    """What reads the directory, and what gives the code of each list's title."""
-
-    read_directory: ReadDirectory
-    read_titles: ReadTitles
-
-
-def add_screen(parts: Parsers, read_directory: ReadDirectory, read_titles: ReadTitles) -> None:
-    """Add the part. ``read_titles``: the code of each list's title, from the facts."""
+def add_screen(parts: Parsers) -> None:
+    """Add the part."""
     parser = add_part(parts, "screen", SUMMARY, EXAMPLES)
+    add_settings(parser, ("facts",))
     parser.add_argument(
         "--list", type=Path, action="append", default=[], dest="lists", metavar="FILE",
-        help="a list: the Consolidated Screening List as CSV or JSON, or CSV with list, entry, name; may be repeated",
+        help="a list: the Consolidated Screening List as CSV or JSON, or CSV with list (a code or title of the facts), "
+        "entry, name; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--min-rows", type=int, default=1, metavar="N", help="refuse a list with fewer, as one broken off [1]"
@@ -104,7 +96,7 @@ def add_screen(parts: Parsers, read_directory: ReadDirectory, read_titles: ReadT
     )  # fmt: skip
     parser.add_argument("--names", action="store_true", help="print the parties' names too")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="measure on CSV with name1, name2, is_match instead")
-    parser.set_defaults(run=partial(run, Doors(read_directory=read_directory, read_titles=read_titles)))
+    parser.set_defaults(run=run)
 
 
 def read_threshold(text: str) -> float:
@@ -118,7 +110,7 @@ def read_threshold(text: str) -> float:
     return threshold
 
 
-def run(doors: Doors, arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Screen, or measure."""
     if arguments.pairs is not None:
         if arguments.tenants or arguments.lists:
@@ -127,19 +119,19 @@ def run(doors: Doors, arguments: argparse.Namespace) -> int:
         return OK
     if not arguments.lists:
         raise UnusableSettings("give --tenants and at least one --list, or --pairs to measure")
-    _screen(doors, arguments, tenants_path(arguments), now().date())
+    _screen(arguments, tenants_path(arguments), now().date())
     return OK
 
 
-def _screen(doors: Doors, arguments: argparse.Namespace, tenants: Path, today: date) -> None:
+def _screen(arguments: argparse.Namespace, tenants: Path, today: date) -> None:
     at = arguments.at or today
     if arguments.statements and at != today:
         raise UnusableSettings("--statements: what is found today was not known on another day; leave --at out")
-    directory, titles = doors.read_directory(tenants), doors.read_titles()
-    lists = [read_list(path, titles, min_rows=arguments.min_rows) for path in arguments.lists]
+    directory, known = read_directory(tenants), facts_of(settings_of(arguments)).party_lists
+    lists = [read_list(path, known.code_of, min_rows=arguments.min_rows) for path in arguments.lists]
     _report([problem for each in lists for problem in each.problems], accept=arguments.accept_rest)
     entries = united([each.entries for each in lists])
-    brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(titles.values())))
+    brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(known.by_code)))
     _report_unknown(list(_unknown(brought, directory, entries)), accept=arguments.accept_rest)
     processes = min(os.cpu_count() or 1, MOST_PROCESSES)
     kept = read_kept(arguments.keep) if arguments.keep else None

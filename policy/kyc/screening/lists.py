@@ -115,7 +115,7 @@ def read_list(path: Path, codes: Mapping[str, str], *, min_rows: int = 1) -> Scr
     """
     Read a list. Raises :class:`KycError` for a file that is none, or has fewer rows than ``min_rows``.
 
-    ``codes``: the code of each list's title, as the facts have them; a row of another list is reported.
+    ``codes``: the code of each list by its title and by itself, as the facts have them; a row of another is reported.
     """
     reading = _Reading(path=path, codes=codes)
     try:
@@ -194,7 +194,7 @@ def _add(entries: dict[tuple[str, str], Row], key: tuple[str, str], row: Row) ->
 def _entry(found: Row, codes: Mapping[str, str]) -> Row:
     """A row in the schema. ``found``: the texts of source, entry, name and type, and lists of texts for the others."""
     title, name = str(found["source"]), str(found["name"])
-    code = codes.get(title) or (title if title in codes.values() else None)
+    code = codes.get(title)
     if code is None:
         raise RowError("source", "no list that the facts have", "a list's title or code as in the facts")
     if not name:
