@@ -21,7 +21,7 @@ DISPERSED = "dispersed"
 LONGEST_REFERENCES = 20_000
 """Characters of the entries that a party may be: some five hundred. A guess; a common name has dozens."""
 MORE = "+"
-"""Begins what stands for entries that found no room: ``+12``. Nobody can clear what is not named."""
+"""Begins what stands for entries without room, or not compared by name: ``+12``. Nobody clears what is not named."""
 
 
 class ValueKind(StrEnum):

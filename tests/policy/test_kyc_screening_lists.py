@@ -145,6 +145,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     [
         ({"source": "Example List"}, "source"),
         ({"name": ""}, "name"),
+        ({"name": "---"}, "name"),
+        ({"name": "***", "alt_names": "???; ..."}, "name"),
         ({"_id": "id-0"}, "entry"),
         ({"_id": "with space"}, "entry"),
         ({"_id": "with@sign"}, "entry"),

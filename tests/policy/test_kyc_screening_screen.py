@@ -28,7 +28,7 @@ from policy.kyc.owners.listing import ask_listing
 from policy.kyc.problems import KycError
 from policy.kyc.screening import finding
 from policy.kyc.screening.lists import united
-from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
+from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of, unread
 from policy.kyc.screening.parties import parties_of
 from policy.kyc.screening.screen import HITS, PARTIES, rescreen, screen, without
 from policy.kyc.statements import Statement, frame_of
@@ -72,6 +72,37 @@ def test_a_shared_address() -> None:
     hit = hit_of(party, {"name": "Omega", "addresses": [("148 Sample Street, Kowloon, HK", "HK")]})
     assert (hit["shares_address"], hit["verdict"], hit["score"]) == (True, "possible", 0.0)
     assert str(hit["explanation"]).startswith("same address; no word agrees")
+
+
+@pytest.mark.parametrize("name", ["---", "…", "\u0378", None])
+def test_a_name_that_cannot_be_read(name: str | None) -> None:
+    """A party of which no name can be read is found by its address, and where nothing is found it stays unknown."""
+    place = "148 Sample Street, Kowloon"
+    parties = parties_frame({"name": name, "addresses": [place]}, {"name": name}, {"name": name, "aliases": ["Sigma"]})
+    screening = screen(parties, entries_frame({"name": "Omega", "addresses": [(f"{place}, HK", "HK")]}))
+    assert unread(parties) == {"p-0", "p-1"}
+    said = {each.subject: each.value for each in statements_of(screening, screening.hits, AT)}
+    assert said == {"p-0": "possible", "p-2": "no_match"}
+    (changed,) = rescreen(screening, None, screening.entries).hits.to_dicts()
+    assert (changed["party_id"], changed["shares_address"], changed["score"]) == ("p-0", True, 0.0)
+
+
+def test_an_address_clears_no_name() -> None:
+    """Whoever is not the listed party at its address stays in question as long as no name of it can be read."""
+    place = "148 Sample Street, Kowloon"
+    screening = screen(
+        parties_frame({"name": "---", "addresses": [place]}), entries_frame({"addresses": [(place, "HK")]})
+    )
+    cleared = a_decision(screening.hits.row(0, named=True))
+    (said,) = statements_of(screening, decided(screening.hits, [cleared], AT), AT)
+    assert ask_listing(View([said, cleared]), "p-0", AT, load_facts().party_lists).state.value == "possible"
+
+
+def test_an_entry_that_cannot_be_read() -> None:
+    """An entry of which no name can be read is found by its address."""
+    place = "148 Sample Street, Kowloon, HK"
+    hit = hit_of({"name": "Alpha", "addresses": [place]}, {"name": "---", "addresses": [(place, "HK")]})
+    assert (hit["shares_address"], hit["verdict"], hit["score"]) == (True, "possible", 0.0)
 
 
 def a_decision(hit: Mapping[str, object], ends: date | None = date(2027, 1, 1)) -> Statement:
@@ -563,6 +594,17 @@ def test_the_command_and_bad_rows(tmp_path: Path, run: Run, capsys: pytest.Captu
         run("--tenants", "kyc", "--list", path)
     assert "list.csv:3, source" in capsys.readouterr().err
     assert "Parties compared with 1 entries" in run("--tenants", "kyc", "--list", path, "--accept-rest")
+
+
+def test_the_command_and_names_that_cannot_be_read(tmp_path: Path, run: Run) -> None:
+    """Whoever has no name that can be read is named, for nothing clears such a party."""
+    path = a_list(tmp_path, csl_text({"name": "Example Secret"}))
+    a_list(tmp_path, "subject,predicate,value\np-1,name,---\np-2,name,Omega\n", "kyc")
+    assert "where no address of theirs is found: 1: p-1." in run("--tenants", "kyc", "--list", path)
+    content = json.loads(run("--tenants", "kyc", "--list", path, "--format", "json"))
+    assert (content["parties"], content["parties_unread"]) == (2, ["p-1"])
+    a_list(tmp_path, "subject,predicate,value\np-2,name,Omega\n", "kyc")
+    assert "no name can be read" not in run("--tenants", "kyc", "--list", path)
 
 
 def test_the_command_measures(tmp_path: Path, run: Run) -> None:

@@ -24,7 +24,7 @@ from policy.kyc.problems import KycProblem
 from policy.kyc.repeated import repeated
 from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.lists import ScreeningList, read_list, united
-from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
+from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of, unread
 from policy.kyc.screening.pairs import Measured, measure, read_pairs
 from policy.kyc.screening.parties import parties_of, said_of_lists
 from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict
@@ -214,12 +214,14 @@ def _sheet(
     names = dict(screening.parties.select("party_id", "name").iter_rows()) if with_names else {}
     rows = hits.to_dicts()
     possible = len({row["party_id"] for row in rows if row["verdict"] == Verdict.POSSIBLE.value})
+    nameless = sorted(unread(screening.parties))
     head = {
         "at": at.isoformat(),
         "threshold": screening.threshold,
         "parties": screening.parties.height,
         "entries": screening.entries.height,
         "parties_possible": possible,
+        "parties_unread": nameless,
         "lists": [
             {"file": each.path.name, "rows": each.rows, "accepted": each.accepted, "digest": each.digest}
             for each in lists
@@ -238,7 +240,13 @@ def _sheet(
         empty="No name comes near an entry.",
     )
     content = {**head, "hits": [{**row, **_named(row, names)} for row in rows]}
-    return Sheet(blocks=(said, grid), content=content)
+    return Sheet(blocks=(said, *_unread_words(nameless), grid), content=content)
+
+
+def _unread_words(parties: Sequence[str]) -> tuple[str, ...]:
+    """One sentence where there are such parties."""
+    words = "so that they stay unknown where no address of theirs is found"
+    return (f"Parties of which no name can be read, {words}: {len(parties)}: {', '.join(parties)}.",) if parties else ()
 
 
 def _named(row: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:

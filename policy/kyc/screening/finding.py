@@ -113,11 +113,15 @@ class Side:
         return comparison.score, -party, -entry
 
 
+NOTHING = Name(words=())
+"""In the place of names of which none can be read, so that their addresses can be compared."""
+
+
 def _read(number: int, subject: Subject) -> Iterator[_Read]:
-    """Every name that can be read out of a subject's names."""
-    for text, written in enumerate(subject.names):
-        for name in read_names(written):
-            yield _Read(number, text, name, Traits(name))
+    """Every name that can be read out of a subject's names; where there is none one with nothing in it."""
+    names = [(text, name) for text, written in enumerate(subject.names) for name in read_names(written)]
+    for text, name in names or [(0, NOTHING)]:
+        yield _Read(number, text, name, Traits(name))
 
 
 def find(parties: Sequence[Subject], entries: Side, floor: float, first: int = 0) -> list[Found]:

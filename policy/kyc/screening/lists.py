@@ -36,6 +36,7 @@ from policy.kyc.screening.list_rows import (
     of_record,
     of_simple,
 )
+from policy.kyc.screening.names import read_names
 
 ADDRESS = pl.Struct({"text": pl.String, "country": pl.String})
 ENTRIES = schema(
@@ -199,6 +200,8 @@ def _entry(found: Row, codes: Mapping[str, str]) -> Row:
         raise RowError("source", "no list that the facts have", "a list's title or code as in the facts")
     if not name:
         raise RowError("name", "is empty", "a name in every row")
+    if not any(map(read_names, (name, *_texts(found["aliases"])))):
+        raise RowError("name", "has nothing in it that could be compared", "a name with letters or digits")
     entry = str(found["entry"]) or hashlib.sha256(f"{title}\n{name}".encode()).hexdigest()[:24]
     if any(each.isspace() for each in entry) or "@" in entry:
         raise RowError("entry", "has white space or an @ in it", "an id without them")

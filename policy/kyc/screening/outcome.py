@@ -13,7 +13,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from policy.kyc.screening.screen import HITS, Screening, Verdict
+from policy.kyc.screening.names import read_names
+from policy.kyc.screening.screen import HITS, Screening, Verdict, subjects_of_parties
 from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import LONGEST_REFERENCES, MORE, Confidence, Screened
 
@@ -42,8 +43,9 @@ def statements_of(screening: Screening, hits: pl.DataFrame, at: date, document: 
     """
     One ``screened`` statement for every party that was compared.
 
-    ``hits``: after :func:`decided`. ``document``: which lists, as their digests. A party without a name was not
-    compared and gets none: it stays unknown.
+    ``hits``: after :func:`decided`. ``document``: which lists, as their digests. A party without a name that can be
+    read gets one only where its address was found: else it was not compared and stays unknown. Clearing the entry of
+    that address clears nobody whose name was not compared, so one more stands beside it that has no name.
     """
     open_first = hits.filter(pl.col("verdict").is_in(REACHED)).sort(
         [pl.col("verdict") == Verdict.DECIDED.value, "shares_address", "score"],
@@ -51,16 +53,24 @@ def statements_of(screening: Screening, hits: pl.DataFrame, at: date, document: 
         maintain_order=True,
     )
     references = dict(open_first.group_by("party_id", maintain_order=True).agg("reference").iter_rows())
-    named = screening.parties.filter(pl.col("name").is_not_null())["party_id"]
-    return [_screened(party_id, references.get(party_id, []), at, document) for party_id in named]
+    nameless = unread(screening.parties)
+    details = {each: _within(found, unnamed=int(each in nameless)) for each, found in references.items()}
+    compared = set(screening.parties["party_id"]) - nameless | set(details)
+    return [_screened(each, details.get(each), at, document) for each in sorted(compared)]
 
 
-def _screened(party_id: str, references: Sequence[str], at: date, document: str | None) -> Statement:
+def unread(parties: pl.DataFrame) -> frozenset[str]:
+    """The ids of the parties, schema ``PARTIES``, of which no name can be read: only addresses of them are compared."""
+    subjects = zip(parties["party_id"], subjects_of_parties(parties), strict=True)
+    return frozenset(party_id for party_id, each in subjects if not any(map(read_names, each.names)))
+
+
+def _screened(party_id: str, entries: str | None, at: date, document: str | None) -> Statement:
     return Statement(
         subject=party_id,
         predicate="screened",
-        value=(Screened.POSSIBLE if references else Screened.NO_MATCH).value,
-        detail=_within(references) or None,
+        value=(Screened.POSSIBLE if entries else Screened.NO_MATCH).value,
+        detail=entries,
         source=SOURCE,
         document=document,
         confidence=Confidence.UNVERIFIED.value,  # a machine compared; nobody has looked
@@ -68,15 +78,16 @@ def _screened(party_id: str, references: Sequence[str], at: date, document: str 
     )
 
 
-def _within(references: Sequence[str]) -> str:
+def _within(references: Sequence[str], unnamed: int) -> str:
     """The references with spaces between, the first of them as far as there is room, and how many more there are."""
-    room, kept = LONGEST_REFERENCES - len(f" {MORE}{len(references)}"), list[str]()
+    room, kept = LONGEST_REFERENCES - len(f" {MORE}{len(references) + unnamed}"), list[str]()
     for each in references:
         room -= len(each) + 1
         if room < 0:
-            return " ".join([*kept, f"{MORE}{len(references) - len(kept)}"])
+            break
         kept.append(each)
-    return " ".join(kept)
+    more = len(references) - len(kept) + unnamed
+    return " ".join([*kept, f"{MORE}{more}"] if more else kept)
 
 
 def not_dated_anew(told: Iterable[Statement], before: Iterable[Statement], at: date) -> list[Statement]:
