@@ -607,6 +607,14 @@ def test_the_command_and_names_that_cannot_be_read(tmp_path: Path, run: Run) -> 
     assert "no name can be read" not in run("--tenants", "kyc", "--list", path)
 
 
+def test_statements_of_whole_lists(tmp_path: Path, run: Run) -> None:
+    """No answer is written down of lists whose rows were not all read, for behind each may be a party."""
+    path, out = a_list(tmp_path, csl_text({}, {"source": "Example List"})), tmp_path / "out.csv"
+    with pytest.raises(UnusableSettings, match="--statements: rows of lists that were not read: 1"):
+        run("--tenants", "kyc", "--list", path, "--accept-rest", "--statements", out)
+    assert not out.exists()
+
+
 def test_the_command_measures(tmp_path: Path, run: Run) -> None:
     """Over pairs it prints F1, precision and recall at the threshold and at others."""
     path = a_list(tmp_path, "name1,name2,is_match\nExample,Exampel,true\nExample 13,Example 14,false\n")

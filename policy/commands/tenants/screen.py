@@ -68,7 +68,8 @@ def add_screen(parts: Parsers) -> None:
     parser.add_argument(
         "--accept-rest",
         action="store_true",
-        help="go on without rows of a list that cannot be read, and decisions about whom or what nobody knows",
+        help="go on without rows of a list that cannot be read, but with no --statements then, and without decisions "
+        "about whom or what nobody knows",
     )
     parser.add_argument(
         "--decisions",
@@ -129,7 +130,13 @@ def _screen(arguments: argparse.Namespace, tenants: Path, today: date) -> None:
         raise UnusableSettings("--statements: what is found today was not known on another day; leave --at out")
     directory, known = read_directory(tenants), facts_of(settings_of(arguments)).party_lists
     lists = [read_list(path, known.code_of, min_rows=arguments.min_rows) for path in arguments.lists]
-    _report([problem for each in lists for problem in each.problems], accept=arguments.accept_rest)
+    unread_rows = [problem for each in lists for problem in each.problems]
+    _report(unread_rows, accept=arguments.accept_rest)
+    if arguments.statements and unread_rows:
+        raise UnusableSettings(
+            f"--statements: rows of lists that were not read: {len(unread_rows)}, and who is behind them would be told "
+            "to match nothing; put them right, or leave --statements out"
+        )
     entries = united([each.entries for each in lists])
     brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(known.by_code)))
     _report_unknown(list(_unknown(brought, directory, entries)), accept=arguments.accept_rest)
