@@ -1,5 +1,8 @@
 """A screening that is kept, and what the next one makes of it."""
 
+import ast
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from support.judgement import unhurried
 from support.screening import entries_frame, parties_frame
 
+from policy.facts import countries
 from policy.kyc.screening import kept
 from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.screen import Screening, screen
@@ -45,13 +49,20 @@ def test_the_same_as_comparing_everything(
 
 
 def test_kept_and_read(tmp_path: Path) -> None:
-    """What was kept is what is read, by its owner alone."""
-    before = screened({"p-1": NAMES[0]}, {"e-1": NAMES[1]})
-    keep(before, tmp_path / "kept")
-    found = read_kept(tmp_path / "kept")
+    """What was kept is what is read, by its owner alone, and the folder's own rights stay as they are."""
+    before, folder = screened({"p-1": NAMES[0]}, {"e-1": NAMES[1]}), tmp_path / "kept"
+    folder.mkdir()
+    folder.chmod(0o775)
+    keep(before, folder)
+    keep(before, folder)
+    found = read_kept(folder)
     assert found is not None
     assert found.hits.equals(before.hits)
-    assert (found.threshold, (tmp_path / "kept").stat().st_mode & 0o777) == (0.8, 0o700)
+    assert found.threshold == 0.8
+    assert folder.stat().st_mode & 0o777 == 0o775
+    assert {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()} == dict.fromkeys(
+        ["about.json", "entries.parquet", "hits.parquet", "parties.parquet"], 0o600
+    )
 
 
 def test_only_what_changed_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +92,27 @@ def test_what_cannot_be_used_is_not(tmp_path: Path, damage: str) -> None:
         case _:
             (tmp_path / "entries.parquet").write_bytes((tmp_path / "parties.parquet").read_bytes())
     assert read_kept(tmp_path) is None
+
+
+def imports(module: Path) -> set[str]:
+    """The packages that a module imports, itself or for its types."""
+    nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+    names = [each.module or "" for each in nodes if isinstance(each, ast.ImportFrom)]
+    names += [alias.name for each in nodes if isinstance(each, ast.Import) for alias in each.names]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_whatever_decides_makes_another_matcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of a package that comparing uses, or another way to read countries, is another matcher."""
+    modules = [Path(countries.__file__), *Path(kept.__file__).parent.glob("*.py")]
+    used = set.union(*map(imports, modules)) - sys.stdlib_module_names - {"policy", "polars"}
+    assert used == {"anyascii", "iso3166", "rapidfuzz"}
+    now = kept.matcher()
+    for package in sorted(used):
+        with monkeypatch.context() as changed:
+            changed.setattr(kept, "version", lambda name, other=package: "0" if name == other else version(name))
+            assert kept.matcher() != now
+    assert {"countries.py", "countries.toml", "names.py"} <= {name for name, _ in kept.decisive()}
 
 
 def test_another_threshold_is_another_screening() -> None:

@@ -7,10 +7,12 @@ written; else everything is compared anew. It holds names of parties, so nobody 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from unicodedata import unidata_version
 
 import polars as pl
 
@@ -21,6 +23,7 @@ from policy.kyc.screening.screen import HITS, PARTIES, Screening, rescreen, scre
 
 ABOUT = "about.json"
 FRAMES: Mapping[str, pl.Schema] = {"parties": PARTIES, "entries": ENTRIES, "hits": HITS}
+PACKAGES = ("anyascii", "iso3166", "rapidfuzz")
 MOST_CHANGED = 0.1  # of the parties; beyond it comparing everything, in all processes, is faster: a guess
 Row = tuple[object, ...]
 
@@ -63,9 +66,12 @@ def read_kept(folder: Path) -> Screening | None:
 
 
 def keep(screening: Screening, folder: Path) -> None:
-    """Put it into a folder, readable by its owner alone. Raises :class:`policy.files.CannotWrite`, OSError."""
+    """
+    Put it into a folder, each file readable by its owner alone. Raises :class:`policy.files.CannotWrite`, OSError.
+
+    The folder's own rights are left alone: it may be one that others work in.
+    """
     make_folder(folder)
-    folder.chmod(0o700)
     about: dict[str, object] = {"matcher": matcher(), "threshold": screening.threshold}
     for name in FRAMES:
         content = BytesIO()
@@ -77,14 +83,18 @@ def keep(screening: Screening, folder: Path) -> None:
 
 def matcher() -> str:
     """A digest of everything that decides how names are compared."""
-    parts = sorted(_sources(), key=lambda each: each[0])
+    parts = sorted(decisive())
     return hashlib.sha256(b"\0".join(name.encode() + b"\0" + content for name, content in parts)).hexdigest()
 
 
-def _sources() -> Iterable[tuple[str, bytes]]:
-    for each in files("policy.kyc.screening").iterdir():
+def decisive() -> Iterator[tuple[str, bytes]]:
+    """By name what decides: the sources here, how countries are read, versions of what changes letters."""
+    countries = [files("policy.facts").joinpath(name) for name in ("countries.py", "countries.toml")]
+    for each in (*files("policy.kyc.screening").iterdir(), *countries):
         if each.name.endswith((".py", ".toml")):
             yield each.name, each.read_bytes()
+    yield from ((name, version(name).encode()) for name in PACKAGES)
+    yield "Unicode", unidata_version.encode()
 
 
 def _read(path: Path, digest: str, declared: pl.Schema) -> pl.DataFrame:
@@ -95,4 +105,10 @@ def _read(path: Path, digest: str, declared: pl.Schema) -> pl.DataFrame:
 
 
 def _writer(content: bytes) -> Callable[[Path], object]:
-    return lambda aside: aside.write_bytes(content)
+    """Writes a file that nobody but its owner may read, from its first moment on."""
+
+    def write(aside: Path) -> None:
+        aside.touch(mode=0o600, exist_ok=False)
+        aside.write_bytes(content)
+
+    return write
