@@ -78,6 +78,16 @@ def test_json_is_the_same(tmp_path: Path) -> None:
     assert whole.equals(read(tmp_path, csl_text(FULL)).entries)
 
 
+@pytest.mark.parametrize(
+    "said", ["any successor, sub-unit, or subsidiary thereof", "and Its Successors", "ALL SUCCESSORS"]
+)
+def test_what_is_nobodys_name(tmp_path: Path, said: str) -> None:
+    """What a list says of successors without a name is no alias, in the CSV and in the JSON."""
+    names = ["Example Plant", said]
+    for text in (json_text({"alt_names": names}), csl_text({"alt_names": "; ".join(names)})):
+        assert read(tmp_path, text).entries["aliases"].to_list() == [["Example Plant"]]
+
+
 def test_simple_form(tmp_path: Path) -> None:
     """Any list can be written with a list, an entry and a name in each row."""
     found = read(tmp_path, "list,entry,name,aliases\nEL,e-1,Example Works,Example Plant; Example Mill\n")

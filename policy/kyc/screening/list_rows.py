@@ -53,9 +53,14 @@ def of_simple(cells: Mapping[str, str]) -> Row | RowError:
 
 
 def _split(cell: str) -> list[str]:
-    """The values of one cell, without the word before the last, and without what is said of nobody by name."""
-    values = (part.strip().removeprefix("and ").strip() for part in cell.split(BETWEEN))
-    return list(dict.fromkeys(each for each in values if each and not each.startswith(NOBODY)))
+    """The values of one cell."""
+    return _values(cell.split(BETWEEN))
+
+
+def _values(parts: Iterable[str]) -> list[str]:
+    """Each value once, without the word before the last, and without what is said of nobody by name."""
+    values = (part.strip().removeprefix("and ").strip() for part in parts)
+    return list(dict.fromkeys(each for each in values if each and not each.casefold().startswith(NOBODY)))
 
 
 def of_record(record: object) -> Row | RowError:
@@ -88,7 +93,7 @@ def _several(record: Mapping[str, object], name: str) -> list[str]:
     if value is None or isinstance(value, str):
         return _split(value or "")
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return list(dict.fromkeys(filter(None, (each.strip() for each in value))))
+        return _values(value)
     raise RowError(name, "is no array of texts", "an array of texts")
 
 
