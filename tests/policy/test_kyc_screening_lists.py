@@ -33,6 +33,10 @@ FULL = {
 }
 
 
+UNREAD_NAME = "name, (not repeated): has nothing in it that could be compared; expected a name with letters or digits"
+UNREAD_ENTRY = "entry, (not repeated): has white space or an @ in it; expected an id without them"
+
+
 def read(folder: Path, text: str, **options: int) -> ScreeningList:
     """Read a text as a list."""
     return read_list(a_list(folder, text), CODES, **options)
@@ -151,36 +155,70 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "column"),
+    ("row", "said"),
     [
-        ({"source": "Example List"}, "source"),
-        ({"name": ""}, "name"),
-        ({"name": "---"}, "name"),
-        ({"name": "***", "alt_names": "???; ..."}, "name"),
-        ({"_id": "id-0"}, "entry"),
-        ({"_id": "with space"}, "entry"),
-        ({"_id": "with@sign"}, "entry"),
+        (
+            {"source": "Secret List"},
+            "source, (not repeated): no list that the facts have; expected a list's title or code as in the facts",
+        ),
+        ({"name": ""}, "name, (not repeated): is empty; expected a name in every row"),
+        ({"name": "---"}, UNREAD_NAME),
+        ({"name": "***", "alt_names": "???; ..."}, UNREAD_NAME),
+        (
+            {"_id": "id-0"},
+            "entry, (not repeated): the list has an entry of this id already; expected one row for each entry",
+        ),
+        ({"_id": "Secret space"}, UNREAD_ENTRY),
+        ({"_id": "Secret@sign"}, UNREAD_ENTRY),
     ],
 )
-def test_bad_rows_are_reported(tmp_path: Path, row: dict[str, str], column: str) -> None:
-    """A bad row is reported with its line and column and without its text, and the others are read."""
+def test_bad_rows_are_reported(tmp_path: Path, row: dict[str, str], said: str) -> None:
+    """A bad row is reported with its line, its column and what to write, without its text, and the others are read."""
     found = read(tmp_path, csl_text({}, {"name": "Example Secret", **row}, {}))
-    (problem,) = found.problems
-    assert (problem.line, problem.column) == (3, column)
-    assert "Secret" not in problem.text
+    assert [each.text for each in found.problems] == [f"list.csv:3, {said}"]
     assert (found.rows, found.accepted) == (3, 2)
 
 
 @pytest.mark.parametrize(
-    "record", [3, None, {"name": 5}, {"alt_names": [1]}, {"addresses": [1]}, {"addresses": [{"city": 2}]}, {"name": []}]
+    ("row", "said"),
+    [
+        ("EL,e-2,Secret", "whole row, (not repeated): has 3 cells; expected 4 cells, as the header has"),
+        ("EL,,Secret,", "entry, (not repeated): is empty; expected an id in every row"),
+    ],
 )
-def test_bad_records_are_reported(tmp_path: Path, record: object) -> None:
-    """A record of another shape is reported, whatever it is."""
+def test_bad_rows_of_the_simple_form_are_reported(tmp_path: Path, row: str, said: str) -> None:
+    """A row of the simple form that is none is reported with what to write, and the others are read."""
+    found = read(tmp_path, f"list,entry,name,aliases\nEL,e-1,Example,\n{row}\nEL,e-3,Example,\n")
+    assert [each.text for each in found.problems] == [f"list.csv:3, {said}"]
+    assert found.entries["entry"].to_list() == ["e-1", "e-3"]
+
+
+NO_TEXT = "name, (not repeated): is no text; expected a text, or null"
+NO_ADDRESSES = (
+    "addresses, (not repeated): is no array of addresses; expected an array of objects with address, city, country"
+)
+NO_OBJECT = "whole row, (not repeated): is no object; expected an object for each entry"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (3, NO_OBJECT),
+        (None, NO_OBJECT),
+        ({"name": 5}, NO_TEXT),
+        ({"name": []}, NO_TEXT),
+        ({"alt_names": [1]}, "alt_names, (not repeated): is no array of texts; expected an array of texts"),
+        ({"addresses": [1]}, NO_ADDRESSES),
+        ({"addresses": [{"city": 2}]}, NO_ADDRESSES),
+    ],
+)
+def test_bad_records_are_reported(tmp_path: Path, record: object, said: str) -> None:
+    """A record of another shape is reported with what to write, whatever it is."""
     good = json.loads(json_text({}, whole=False))
     bad = {**good[0], "id": "other", **record} if isinstance(record, dict) else record
     found = read(tmp_path, json.dumps([*good, bad]))
-    assert (found.rows, found.accepted, len(found.problems)) == (2, 1, 1)
-    assert found.problems[0].line == 2
+    assert (found.rows, found.accepted) == (2, 1)
+    assert [each.text for each in found.problems] == [f"list.csv:2, {said}"]
 
 
 cells = st.text(alphabet=st.sampled_from("ab ;,\"'\n@é中1"), max_size=12)
