@@ -6,28 +6,28 @@ A party's name is printed only where it is asked for; the names of entries are p
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from policy.commands.options import OK, Parsers, add_settings, errors, settings_of, shown
-from policy.commands.sheet import Grid, Sheet, print_sheet
+from policy.commands.sheet import print_sheet
 from policy.commands.tenants.common import add_part, now, read_day, tenants_path
+from policy.commands.tenants.screened import hits_sheet, measured_sheet
+from policy.facts.party_lists import PartyLists
 from policy.files import CannotWrite, write_whole
 from policy.kyc.directory import Directory
 from policy.kyc.importing.forms import Asked, read_file
 from policy.kyc.importing.known import known_ids
 from policy.kyc.open import read_directory
-from policy.kyc.problems import KycProblem
 from policy.kyc.repeated import repeated
 from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.lists import ScreeningList, read_list, united
-from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of, unread
-from policy.kyc.screening.pairs import Measured, measure, read_pairs
+from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
 from policy.kyc.screening.parties import parties_of, said_of_lists
-from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening, Verdict
+from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening
 from policy.kyc.statements import STATEMENTS, Statement, frame_of
 from policy.kyc.statements import statements_of as statements_in
 from policy.settings import UnusableSettings
@@ -50,7 +50,8 @@ exit codes: 0 done, 2 a file or a flag cannot be used
 """
 MOST_PROCESSES = 3
 """Each holds all entries, some 400 MiB for the lists of the United States: three stay below 2 GiB in all."""
-THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+UNREAD = "--list: rows that cannot be read: {}, and a party may be behind each; put them right"
+UNKNOWN = "--decisions: about parties or entries that nobody knows: {}; put the ids right"
 
 
 def add_screen(parts: Parsers) -> None:
@@ -116,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pairs is not None:
         if arguments.tenants or arguments.lists:
             raise UnusableSettings("--pairs measures and compares no party: leave --tenants and --list out")
-        print_sheet(_measured_sheet(arguments.pairs, arguments.threshold), arguments.format)
+        print_sheet(measured_sheet(arguments.pairs, arguments.threshold), arguments.format)
         return OK
     if not arguments.lists:
         raise UnusableSettings("give --tenants and at least one --list, or --pairs to measure")
@@ -129,29 +130,41 @@ def _screen(arguments: argparse.Namespace, tenants: Path, today: date) -> None:
     if arguments.statements and at != today:
         raise UnusableSettings("--statements: what is found today was not known on another day; leave --at out")
     directory, known = read_directory(tenants), facts_of(settings_of(arguments)).party_lists
-    lists = [read_list(path, known.code_of, min_rows=arguments.min_rows) for path in arguments.lists]
-    unread_rows = [problem for each in lists for problem in each.problems]
-    _report(unread_rows, accept=arguments.accept_rest)
-    if arguments.statements and unread_rows:
-        raise UnusableSettings(
-            f"--statements: rows of lists that were not read: {len(unread_rows)}, and who is behind them would be told "
-            "to match nothing; put them right, or leave --statements out"
-        )
+    lists = _lists(arguments, known)
     entries = united([each.entries for each in lists])
     brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(known.by_code)))
-    _report_unknown(list(_unknown(brought, directory, entries)), accept=arguments.accept_rest)
-    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
-    kept = read_kept(arguments.keep) if arguments.keep else None
-    screening = screen_again(kept, parties_of(directory, at), entries, arguments.threshold, processes=processes)
-    if arguments.keep:
-        _keep(screening, arguments.keep)
+    _tell(arguments, list(_unknown(brought, directory, entries)), UNKNOWN)
+    screening = _screening(arguments, parties_of(directory, at), entries)
     held = statements_in(said_of_lists(directory, at))
     hits = decided(screening.hits, [*held, *brought], at)
     if arguments.statements:
         digests = " ".join(each.digest[:12] for each in lists)
         told = statements_of(screening, hits, at, f"lists {digests}")
         _write(not_dated_anew(told, held, at), arguments.statements)
-    print_sheet(_sheet(screening, hits, lists, at, with_names=arguments.names), arguments.format)
+    print_sheet(hits_sheet(screening, hits, lists, at, with_names=arguments.names), arguments.format)
+
+
+def _lists(arguments: argparse.Namespace, known: PartyLists) -> list[ScreeningList]:
+    """Read the lists; what was not read of them is told, and then nothing may be written down of them."""
+    lists = [read_list(path, known.code_of, min_rows=arguments.min_rows) for path in arguments.lists]
+    problems = [problem.text for each in lists for problem in each.problems]
+    _tell(arguments, problems, UNREAD)
+    if arguments.statements and problems:
+        raise UnusableSettings(
+            f"--statements: rows of lists that were not read: {len(problems)}, and who is behind them would be told "
+            "to match nothing; put them right, or leave --statements out"
+        )
+    return lists
+
+
+def _screening(arguments: argparse.Namespace, parties: pl.DataFrame, entries: pl.DataFrame) -> Screening:
+    """Compare, going on from what was kept where that is asked for."""
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    kept = read_kept(arguments.keep) if arguments.keep else None
+    screening = screen_again(kept, parties, entries, arguments.threshold, processes=processes)
+    if arguments.keep:
+        _keep(screening, arguments.keep)
+    return screening
 
 
 def _determinations(arguments: argparse.Namespace, asked: Asked) -> tuple[Statement, ...]:
@@ -166,10 +179,11 @@ def _unknown(brought: Sequence[Statement], directory: Directory, entries: pl.Dat
     known, lists = frozenset(entries.select("list", "entry").iter_rows()), frozenset(entries["list"])
     for each in brought:
         code, entry = (each.value, each.detail or "") if each.predicate == "listed_on" else _parts(each.value)
+        who = repeated(each.subject)
         if each.subject not in parties:
-            yield f"{repeated(each.subject)}: no party of this id is known"
+            yield f"--decisions: {who}: no party of this id is known"
         if code in lists and (code, entry) not in known:
-            yield f"{repeated(each.subject)}, {repeated(f'{code}:{entry}')}: no entry of this id is in the lists given"
+            yield f"--decisions: {who}, {repeated(f'{code}:{entry}')}: no entry of this id is in the lists given"
 
 
 def _parts(reference: str) -> tuple[str, str]:
@@ -193,119 +207,9 @@ def _keep(screening: Screening, folder: Path) -> None:
         raise UnusableSettings(f"--keep {folder}: {error}") from error
 
 
-def _report_unknown(problems: Sequence[str], *, accept: bool) -> None:
-    """Name every decision about whom or what nobody knows, which is mostly a slip of the pen."""
+def _tell(arguments: argparse.Namespace, problems: Sequence[str], refusal: str) -> None:
+    """Name every problem; without leave to go on without what they are about nothing is compared."""
     for problem in problems:
-        errors.print(f"flopwatch: --decisions: {shown(problem)}", soft_wrap=True)
-    if problems and not accept:
-        raise UnusableSettings(
-            f"--decisions: about parties or entries that nobody knows: {len(problems)}; put the ids right, or go "
-            "on without them by --accept-rest"
-        )
-
-
-def _report(problems: Sequence[KycProblem], *, accept: bool) -> None:
-    """Name every row that was not read; without leave to go on without them nothing is compared."""
-    for problem in problems:
-        errors.print(f"flopwatch: {shown(problem.text)}", soft_wrap=True)
-    if problems and not accept:
-        raise UnusableSettings(
-            f"--list: rows that cannot be read: {len(problems)}, and a party may be behind each; put them right, or "
-            "go on without them by --accept-rest"
-        )
-
-
-def _sheet(
-    screening: Screening, hits: pl.DataFrame, lists: Sequence[ScreeningList], at: date, *, with_names: bool
-) -> Sheet:
-    names = dict(screening.parties.select("party_id", "name").iter_rows()) if with_names else {}
-    rows = hits.to_dicts()
-    possible = len({row["party_id"] for row in rows if row["verdict"] == Verdict.POSSIBLE.value})
-    nameless = sorted(unread(screening.parties))
-    head = {
-        "at": at.isoformat(),
-        "threshold": screening.threshold,
-        "parties": screening.parties.height,
-        "entries": screening.entries.height,
-        "parties_possible": possible,
-        "parties_unread": nameless,
-        "lists": [
-            {"file": each.path.name, "rows": each.rows, "accepted": each.accepted, "digest": each.digest}
-            for each in lists
-        ],
-    }
-    said = (
-        f"Parties compared with {head['entries']} entries: {head['parties']}, as known on {at.isoformat()}; a person "
-        f"has to look at {possible}. A score is how much names resemble each other; {screening.threshold:g} or more is "
-        "possible, and so is whoever has a listed party's address; no match clears nobody."
-    )
-    columns = ("party", *(("name",) if with_names else ()), "entry", "listed as", "score", "verdict", "beside", "why")
-    grid = Grid(
-        title="Hits",
-        columns=columns,
-        rows=tuple(_row(row, names) for row in rows),
-        empty="No name comes near an entry.",
-    )
-    content = {**head, "hits": [{**row, **_named(row, names)} for row in rows]}
-    return Sheet(blocks=(said, *_unread_words(nameless), grid), content=content)
-
-
-def _unread_words(parties: Sequence[str]) -> tuple[str, ...]:
-    """One sentence where there are such parties."""
-    words = "so that they stay unknown where no address of theirs is found"
-    return (f"Parties of which no name can be read, {words}: {len(parties)}: {', '.join(parties)}.",) if parties else ()
-
-
-def _named(row: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
-    return {"party_name": names[str(row["party_id"])]} if names else {}
-
-
-def _row(row: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
-    listed = str(row["entry_name"])
-    if row["matched_name"] not in ("", row["entry_name"]):
-        listed += f", by its alias {row['matched_name']}"
-    party = str(row["party_id"])
-    return (
-        party,
-        *((names[party],) if names else ()),
-        str(row["reference"]),
-        listed,
-        f"{row['score']:.2f}",
-        str(row["verdict"]),
-        _beside(row),
-        str(row["explanation"]) + ("; by an alias of the party" if row["party_alias"] else ""),
-    )
-
-
-def _beside(row: Mapping[str, object]) -> str:
-    """What stands beside the names and is in no score."""
-    agree = {"yes": "same country", "no": "another country", "unknown": "country unknown"}[str(row["countries_agree"])]
-    return f"{agree}, same address" if row["shares_address"] else agree
-
-
-def _measured_sheet(path: Path, threshold: float) -> Sheet:
-    pairs = read_pairs(path)
-    measured = {each: measure(pairs, each) for each in sorted({*THRESHOLDS, threshold})}
-    at = measured[threshold]
-    said = (
-        f"Pairs: {len(pairs)}, of one party: {at.right + at.missed}. At the threshold {threshold:g}: "
-        f"F1 {_share(at.f1)}, precision {_share(at.precision)}, recall {_share(at.recall)}."
-    )
-    columns = ("threshold", "F1", "precision", "recall", "right", "wrong", "missed")
-    grid = Grid(title="At other thresholds", columns=columns, rows=tuple(map(_measured_row, measured.values())))
-    content = {"pairs": len(pairs), "threshold": threshold, "at": [_plain(each) for each in measured.values()]}
-    return Sheet(blocks=(said, grid), content=content)
-
-
-def _measured_row(each: Measured) -> tuple[str, ...]:
-    counts = (each.right, each.wrong, each.missed)
-    return f"{each.threshold:g}", *map(_share, (each.f1, each.precision, each.recall)), *map(str, counts)
-
-
-def _plain(each: Measured) -> dict[str, float | None]:
-    names = ("threshold", "f1", "precision", "recall", "right", "wrong", "missed")
-    return {name: getattr(each, name) for name in names}
-
-
-def _share(share: float | None) -> str:
-    return "none" if share is None else f"{share:.3f}"
+        errors.print(f"flopwatch: {shown(problem)}", soft_wrap=True)
+    if problems and not arguments.accept_rest:
+        raise UnusableSettings(f"{refusal.format(len(problems))}, or go on without them by --accept-rest")
