@@ -2,10 +2,10 @@
 The files that registers publish: CSV with a header, JSON, JSON Lines; plain, as ``.gz``, or one in a ``.zip``.
 
 CSV and JSON Lines are unpacked as they are read. A file that breaks off, or is not what it looks like, is
-:class:`Broken`, and then nothing of it is to be taken: what is missing might be what contradicts the rest.
+:class:`policy.kyc.written.Broken`, and then nothing of it is to be taken: what is missing might be what contradicts the
+rest.
 """
 
-import csv
 import gzip
 import json
 import lzma
@@ -17,6 +17,8 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import IO, TextIO, cast
 
+from policy.kyc.written import Broken, csv_records, filled_lines
+
 Json = object
 """What a JSON text says; nothing is taken for granted about it."""
 
@@ -24,19 +26,9 @@ MOST_OF_JSON = 256_000_000  # a guess, and some 60,000 records of GLEIF's: what 
 FIRST_CHARACTERS = 65_536  # more than any golden copy's header has
 
 _PACKED = "UTF-8, plain, .gz, or alone in a .zip"
-_DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, csv.Error)
+_DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _LOCKED = (RuntimeError, NotImplementedError)
 """What zipfile says of a password, and of a method that it does not know."""
-
-
-class Broken(Exception):
-    """A file that cannot be read, from which line on and why. Holds nothing of the file's content."""
-
-    def __init__(self, line: int, problem: str, expected: str) -> None:
-        super().__init__(f"line {line}: {problem}; expected {expected}")
-        self.line = line
-        self.problem = problem
-        self.expected = expected
 
 
 def beginning(content: bytes) -> str:
@@ -62,30 +54,26 @@ def is_json(content: bytes) -> bool:
     return beginning(content).lstrip()[:1] in ("{", "[")
 
 
-def csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Every record of a CSV file, the header first, with the line that it begins on; empty lines are passed over."""
-    begin = 1
-    try:
-        with _opened(content, newline="") as text:
-            reader = csv.reader(text, strict=True)
-            for record in reader:
-                if record:
-                    yield begin, record
-                begin = reader.line_num + 1
-    except (*_DAMAGED, *_LOCKED) as error:
-        raise _broken(begin, error, f"a CSV file in {_PACKED}") from error
+def packed_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Every record of a CSV file with its line, as :func:`csv_records`. Raises Broken."""
+    return csv_records(_lines(content, "", f"a CSV file in {_PACKED}"))
 
 
-def json_lines(content: bytes) -> Iterator[tuple[int, str]]:
-    """Every line of a file that is not empty, with its number. Only a line feed parts lines."""
+def packed_lines(content: bytes) -> Iterator[tuple[int, str]]:
+    """Every line of a file that is not empty, with its number. Raises Broken."""
+    return filled_lines(_lines(content, "\n", f"JSON Lines in {_PACKED}"))
+
+
+def _lines(content: bytes, newline: str, expected: str) -> Iterator[str]:
+    """The lines of a file, unpacked as they are asked for. Raises Broken."""
     number = 0
     try:
-        with _opened(content, newline="\n") as text:
-            for number, line in enumerate(text, start=1):
-                if not line.isspace():
-                    yield number, line
+        with _opened(content, newline) as text:
+            for line in text:
+                yield line
+                number += 1
     except (*_DAMAGED, *_LOCKED) as error:
-        raise _broken(number + 1, error, f"JSON Lines in {_PACKED}") from error
+        raise _broken(number + 1, error, expected) from error
 
 
 def json_documents(content: bytes) -> Iterator[Json]:
@@ -143,8 +131,6 @@ def _broken(line: int, error: Exception, expected: str) -> Broken:
     match error:
         case UnicodeDecodeError():
             problem = "not UTF-8 from about here on"
-        case csv.Error():
-            problem = f"no CSV: {error}"
         case RuntimeError() | NotImplementedError():
             problem = "packed in a way that is not read here"
         case _:

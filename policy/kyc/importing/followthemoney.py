@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from policy.kyc.importing.files import Broken, beginning, json_lines
+from policy.kyc.importing.files import beginning, packed_lines
 from policy.kyc.importing.ftm_entities import Entity, entity_of
 from policy.kyc.importing.ftm_parties import (
     COMPANIES,
@@ -31,10 +31,11 @@ from policy.kyc.importing.ftm_parties import (
     statements_of_number,
 )
 from policy.kyc.importing.ftm_relations import RELATIONS, ends_of, statements_of_relation
-from policy.kyc.importing.problems import WHOLE_FILE, Read, Rows, Unreadable
+from policy.kyc.importing.problems import Read, Rows, Unreadable
 from policy.kyc.importing.values import Unfit, row_of
 from policy.kyc.repeated import NOT_REPEATED
 from policy.kyc.statements import Statement
+from policy.kyc.written import Broken
 
 _OTHERS = (
     "Airplane", "Article", "Assessment", "Asset", "Associate", "Audio", "BankAccount", "Call", "CallForTenders",
@@ -59,7 +60,7 @@ def read_followthemoney(file: str, content: bytes, *, today: date | None = None)
     try:
         _File(rows, today).read(content)
     except Broken as broken:
-        rows.spoil(broken.line, WHOLE_FILE, "(the file)", broken.problem, broken.expected)
+        rows.spoil_file(*broken.said)
     except Unreadable:
         pass
     return rows.read()
@@ -99,7 +100,7 @@ class _File:
     def read(self, content: bytes) -> None:
         """Read every line, and then settle what had to wait. Raises Broken, Unreadable."""
         line = 0
-        for line, text in json_lines(content):
+        for line, text in packed_lines(content):
             with row_of(self.rows, line, self.today) as said:
                 entity = entity_of(text)
                 said += _HOW.get(entity.schema, _File._other)(self, line, entity)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from policy.kyc.importing.files import Broken, Json, beginning, csv_records, is_json, json_documents
+from policy.kyc.importing.files import Json, beginning, is_json, json_documents, packed_records
 from policy.kyc.importing.gleif_entities import ENTITY_COLUMNS, statements_of_entity
 from policy.kyc.importing.gleif_json import CELLS_OF, published_on, records_of
 from policy.kyc.importing.gleif_parents import (
@@ -27,9 +27,10 @@ from policy.kyc.importing.gleif_parents import (
     statements_of_exception,
     statements_of_relation,
 )
-from policy.kyc.importing.problems import WHOLE_FILE, WHOLE_ROW, Read, Rows, Unreadable
+from policy.kyc.importing.problems import WHOLE_ROW, Read, Rows, Unreadable
 from policy.kyc.importing.values import Unfit, row_of
 from policy.kyc.statements import Statement
+from policy.kyc.written import Broken
 
 Cells = dict[str, str]
 """The cells of one row that are not empty, by the golden copy's names of the columns."""
@@ -92,7 +93,7 @@ def read_gleif(file: str, content: bytes, *, today: date | None = None, only: Co
         if not line:
             rows.stop(1, "has no record in it, as a copy that was broken off", "one record at least")
     except Broken as broken:
-        rows.spoil(broken.line, WHOLE_FILE, "(the file)", broken.problem, broken.expected)
+        rows.spoil_file(*broken.said)
     except Unreadable:
         pass
     return rows.read()
@@ -114,7 +115,7 @@ def gleif_part(start: str) -> str:
 
 def _csv_records(rows: Rows, file: str, content: bytes) -> Iterator[tuple[int, Said]]:
     """How to read each row, with its line. Raises Broken, Unreadable."""
-    records = csv_records(content)
+    records = packed_records(content)
     _, header = next(records, (1, []))
     kind = next((kind for kind in _KINDS if kind.needs <= set(header)), None)
     if kind is None or len(header) != len(set(header)):

@@ -12,6 +12,7 @@ from typing import NoReturn
 from policy.kyc.problems import KycError, KycProblem
 from policy.kyc.repeated import NOT_REPEATED
 from policy.kyc.statements import Statement
+from policy.kyc.written import Broken, content_of
 
 WHOLE_FILE = "whole file"
 WHOLE_ROW = "whole row"
@@ -90,9 +91,13 @@ class Rows:
         self.note(line, column, value, problem, expected)
         self._unreadable = True
 
+    def spoil_file(self, line: int, problem: str, expected: str, column: str = WHOLE_FILE) -> None:
+        """The same of what is no matter of a cell."""
+        self.spoil(line, column, "(the file)", problem, expected)
+
     def stop(self, line: int, problem: str, expected: str, column: str = WHOLE_FILE) -> NoReturn:
         """What makes the whole file useless, after which nothing can be read. Raises Unreadable."""
-        self.spoil(line, column, "(the file)", problem, expected)
+        self.spoil_file(line, problem, expected, column)
         raise Unreadable
 
     def stop_if_spoiled(self) -> None:
@@ -118,11 +123,10 @@ class Rows:
 def bytes_of(path: Path) -> bytes:
     """The content of a file. Raises KycError."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise whole_file_error(
-            path, f"cannot be read: {error.strerror}", "a file that this process may read"
-        ) from error
+        return content_of(path)
+    except Broken as broken:
+        _, problem, expected = broken.said
+        raise whole_file_error(path, problem, expected) from broken
 
 
 def whole_file_error(path: Path, problem: str, expected: str) -> KycError:

@@ -2,19 +2,16 @@
 From the bytes of a file to its rows: CSV with a header, or JSON Lines, which is one object a line.
 
 The columns are fixed: one that is not among them makes the whole file useless, so that nothing about natural persons
-slips in. The standard library's ``csv`` reads CSV, because it knows the line that a row began on, even after a quoted
-line break. Which of the two a file is shows in its first character.
+slips in. Which of the two a file is shows in its first character.
 """
 
-import csv
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
-from typing import NoReturn
+from math import isfinite
 
 from policy.kyc.importing.problems import WHOLE_ROW, Rows, shown_word
 from policy.kyc.repeated import NOT_REPEATED
+from policy.kyc.written import Broken, NoObject, Number, csv_records, filled_lines, json_object, text_of
 
 Record = Mapping[str, str]
 """A row: text by column. Of JSON ``null``, and a key that is not there, are an empty cell."""
@@ -37,21 +34,16 @@ class Columns:
 
 def records(rows: Rows, content: bytes, columns: Columns) -> Iterator[tuple[int, Record]]:
     """Every row with the line it begins on; a row that is none is noted. Raises Unreadable."""
-    text = _text(rows, content)
-    read = _objects if text.lstrip()[:1] == "{" else _lines
-    yield from read(rows, text, columns)
-
-
-def _text(rows: Rows, content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        rows.stop(line, "not UTF-8 from here on", "a CSV file saved as UTF-8")
+        text = text_of(content)
+        read = _objects if text.lstrip()[:1] == "{" else _lines
+        yield from read(rows, text, columns)
+    except Broken as broken:
+        rows.stop(*broken.said)
 
 
 def _lines(rows: Rows, text: str, columns: Columns) -> Iterator[tuple[int, Record]]:
-    found = _cells(rows, text)
+    found = csv_records(text)
     _, header = next(found, (1, []))
     _check_header(rows, header, columns)
     for line, cells in found:
@@ -60,19 +52,6 @@ def _lines(rows: Rows, text: str, columns: Columns) -> Iterator[tuple[int, Recor
             rows.note(line, WHOLE_ROW, f"{len(cells)} cells", "not as many as the header", f"{len(header)} cells")
         else:
             yield line, dict(zip(header, cells, strict=True))
-
-
-def _cells(rows: Rows, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Every record with the line it begins on; empty lines are passed over."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    begin = 1
-    try:
-        for record in reader:
-            if record:
-                yield begin, record
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        rows.stop(begin, f"no CSV: {error}", "cells parted by commas, quotes closed")
 
 
 def _check_header(rows: Rows, header: list[str], columns: Columns) -> None:
@@ -90,45 +69,17 @@ def _check_header(rows: Rows, header: list[str], columns: Columns) -> None:
     rows.stop_if_spoiled()
 
 
-class _NoRow(ValueError):
-    """Why a line of JSON Lines is no row."""
-
-
 def _objects(rows: Rows, text: str, columns: Columns) -> Iterator[tuple[int, Record]]:
-    """The objects of the lines; empty lines are passed over. Only a line feed parts lines: JSON lets others stand."""
-    for line, written in enumerate(text.split("\n"), 1):
-        if not written.strip():
-            continue
+    """The objects of the lines; empty lines are passed over."""
+    for line, written in filled_lines(text):
         rows.begin(line)
         try:
-            found = _object(written)
-        except _NoRow as error:
+            found = json_object(written)
+        except NoObject as error:
             rows.note(line, WHOLE_ROW, NOT_REPEATED, str(error), "one JSON object a line, each key once")
         else:
             yield from _row(rows, line, found, columns)
     rows.stop_if_spoiled()
-
-
-def _object(written: str) -> Mapping[str, object]:
-    try:
-        found = json.loads(written, object_pairs_hook=_once, parse_constant=_no_number)
-    except _NoRow:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise _NoRow("no JSON") from error
-    if not isinstance(found, dict):
-        raise _NoRow("JSON, but no object")
-    return found
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len(dict(pairs)) != len(pairs):
-        raise _NoRow("the same key more than once")
-    return dict(pairs)
-
-
-def _no_number(_: str) -> NoReturn:
-    raise _NoRow("a number that is none")
 
 
 def _row(rows: Rows, line: int, found: Mapping[str, object], columns: Columns) -> Iterator[tuple[int, Record]]:
@@ -149,11 +100,7 @@ def _cell(value: object, *, may_be_number: bool) -> str | None:
     """The value as a cell of CSV would have it; nothing where it could not be in one."""
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    if not may_be_number or isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return f"{value:.9f}".rstrip("0").rstrip(".")
-    except OverflowError:  # a whole number beyond what a float can hold
-        return None
+    if not isinstance(value, Number):
+        return value if isinstance(value, str) else None
+    number = float(value)
+    return f"{number:.9f}".rstrip("0").rstrip(".") if may_be_number and isfinite(number) else None

@@ -6,19 +6,17 @@ brace is JSON Lines, one object a line. Every problem is told with its line and 
 and none is passed over.
 """
 
-import csv
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from io import StringIO
 from pathlib import Path
 
 from policy.kyc.cells import CellError
 from policy.kyc.problems import KycError, KycProblem
 from policy.kyc.repeated import NOT_REPEATED, repeated
+from policy.kyc.written import Broken, NoObject, content_of, csv_records, filled_lines, json_object, text_of
 
 Cell = str | int | float | date | datetime | None
 Row = tuple[int, Mapping[str, Cell]]
@@ -78,10 +76,13 @@ class Place:
 
 def read_register(place: Place, columns: Mapping[str, Column]) -> Register:
     """Read a file in UTF-8; what is wrong with cells goes into ``place``. Raises KycError where it cannot go on."""
-    content = _bytes(place)
-    text = _text(place, content)
-    records = _json_lines if text.lstrip().startswith("{") else _csv
-    written = list(records(place, text, columns))
+    try:
+        content = content_of(place.path)
+        text = text_of(content)
+        records = _json_lines if text.lstrip().startswith("{") else _csv
+        written = list(records(place, text, columns))
+    except Broken as broken:
+        raise place.stop(*broken.said) from broken
     if not written and not place.found:
         raise place.stop(1, "has no row in it, as a copy that was broken off", "one row or more")
     rows = tuple((line, _row(place, line, cells, columns)) for line, cells in written)
@@ -105,41 +106,20 @@ def as_written(text: str) -> str:
     return text
 
 
-def _bytes(place: Place) -> bytes:
-    try:
-        return place.path.read_bytes()
-    except OSError as error:
-        raise place.stop(1, f"cannot be read: {error.strerror}", "a file that this process may read") from error
-
-
-def _text(place: Place, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise place.stop(line, "not UTF-8 from here on", "CSV or JSON Lines saved as UTF-8") from error
-
-
 Written = Iterator[tuple[int, dict[str, str]]]
 
 
 def _csv(place: Place, text: str, columns: Mapping[str, Column]) -> Written:
-    """Every record as texts, with the line it begins on; empty lines are passed over."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    """Every record as texts, with the line it begins on."""
     header: list[str] = []
-    begin = 1
-    try:
-        for record in reader:
-            if record and not header:
-                header = _header(place, begin, record, columns)
-            elif record and len(record) != len(header):
-                problem = f"not as many as the header, which has {len(header)}"
-                place.note(begin, "whole row", f"({len(record)} cells)", problem, "one cell for each column")
-            elif record:
-                yield begin, dict(zip(header, record, strict=True))
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise place.stop(begin, f"no CSV: {error}", "cells parted by commas, quotes closed") from error
+    for line, record in csv_records(text):
+        if not header:
+            header = _header(place, line, record, columns)
+        elif len(record) != len(header):
+            problem = f"not as many as the header, which has {len(header)}"
+            place.note(line, "whole row", f"({len(record)} cells)", problem, "one cell for each column")
+        else:
+            yield line, dict(zip(header, record, strict=True))
 
 
 def _header(place: Place, line: int, header: list[str], columns: Mapping[str, Column]) -> list[str]:
@@ -169,37 +149,27 @@ def _named(name: str, columns: Mapping[str, Column]) -> str:
 
 
 def _json_lines(place: Place, text: str, columns: Mapping[str, Column]) -> Written:
-    """Every object as texts, with its line. Cut at line feeds alone: a text may have other line ends in it."""
-    for line, written in enumerate(text.split("\n"), start=1):
-        if not written.strip():
-            continue
+    """Every object as texts, with its line."""
+    for line, written in filled_lines(text):
         try:
-            pairs = _pairs(written)
-        except (ValueError, RecursionError):
-            place.note(line, "whole row", NOT_REPEATED, "no JSON object of texts and numbers", "one object a line")
+            cells = _texts(json_object(written))
+        except NoObject as error:
+            problem = f"no JSON object of texts and numbers: {error}"
+            place.note(line, "whole row", NOT_REPEATED, problem, "one object a line, every key once")
             continue
-        names = [name for name, _ in pairs]
         before = len(place.found)
-        _note_names(place, line, names, columns)
-        if len(set(names)) < len(names):
-            place.note(line, "whole row", "(a key twice)", "a key is there more than once", "every key once")
+        _note_names(place, line, list(cells), columns)
         if len(place.found) == before:
-            yield line, dict(pairs)
+            yield line, cells
 
 
-def _pairs(written: str) -> list[tuple[str, str]]:
-    """The keys and values of one object, numbers as they were written. Raises ValueError for anything else."""
-    found = json.loads(written, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=_refuse)
-    if not isinstance(found, tuple):
-        raise ValueError
-    pairs = [(name, "" if value is None else value) for name, value in found]
-    if not all(isinstance(value, str) for _, value in pairs):
-        raise ValueError
-    return pairs
-
-
-def _refuse(_: str) -> str:
-    raise ValueError
+def _texts(found: Mapping[str, object]) -> dict[str, str]:
+    """The values as cells, numbers as they were written. Raises NoObject for anything else."""
+    cells = {name: "" if value is None else value for name, value in found.items()}
+    texts = {name: str(value) for name, value in cells.items() if isinstance(value, str)}
+    if len(texts) < len(cells):
+        raise NoObject("a value is neither")
+    return texts
 
 
 def _row(place: Place, line: int, cells: Mapping[str, str], columns: Mapping[str, Column]) -> Mapping[str, Cell]:

@@ -10,13 +10,11 @@ Left behind on reading: citizenship, nationality, day and place of birth, titles
 here could hold them.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 from typing import cast
 
@@ -37,6 +35,7 @@ from policy.kyc.screening.list_rows import (
     of_simple,
 )
 from policy.kyc.screening.names import read_names
+from policy.kyc.written import Broken, content_of, csv_records, text_of
 
 ADDRESS = pl.Struct({"text": pl.String, "country": pl.String})
 ENTRIES = schema(
@@ -120,13 +119,13 @@ def read_list(path: Path, codes: Mapping[str, str], *, min_rows: int = 1) -> Scr
     """
     reading = _Reading(path=path, codes=codes)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise reading.stop(1, f"cannot be read: {error.strerror}", "a file that this process may read") from error
-    text = _text(reading, content)
-    for line, row in _json_rows(reading, text) if text.lstrip()[:1] in ("{", "[") else _csv_rows(reading, text):
-        reading.rows += 1
-        _take(reading, line, row)
+        content = content_of(path)
+        text = text_of(content)
+        for line, row in _json_rows(text) if text.lstrip()[:1] in ("{", "[") else _csv_rows(text):
+            reading.rows += 1
+            _take(reading, line, row)
+    except Broken as broken:
+        raise reading.stop(*broken.said) from broken
     if reading.rows < min_rows:
         raise reading.stop(1, f"has {reading.rows} rows, as a copy that was broken off", f"{min_rows} rows or more")
     return ScreeningList(
@@ -157,14 +156,6 @@ def united(lists: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 def _others(row: Row) -> list[str]:
     return [each for each in dict.fromkeys(_texts(row["aliases"])) if each != row["name"]]
-
-
-def _text(reading: _Reading, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise reading.stop(line, "not UTF-8 from here on", "a list saved as UTF-8") from error
 
 
 def _take(reading: _Reading, line: int, found: Row | RowError) -> None:
@@ -230,10 +221,10 @@ def _address(text: str) -> dict[str, str | None]:
         return {"text": text, "country": None}
 
 
-def _csv_rows(reading: _Reading, text: str) -> Iterator[tuple[int, Row | RowError]]:
-    records = _records(reading, text)
+def _csv_rows(text: str) -> Iterator[tuple[int, Row | RowError]]:
+    records = csv_records(text)
     _, header = next(records, (1, []))
-    simple = _is_simple(reading, header)
+    simple = _is_simple(header)
     for line, record in records:
         if len(record) != len(header):
             yield line, RowError("whole row", f"has {len(record)} cells", f"{len(header)} cells, as the header has")
@@ -242,19 +233,7 @@ def _csv_rows(reading: _Reading, text: str) -> Iterator[tuple[int, Row | RowErro
         yield line, of_simple(cells) if simple else of_csl(cells)
 
 
-def _records(reading: _Reading, text: str) -> Iterator[tuple[int, list[str]]]:
-    rows = csv.reader(StringIO(text, newline=""), strict=True)
-    begin = 1
-    try:
-        for record in rows:
-            if record:
-                yield begin, record
-            begin = rows.line_num + 1
-    except csv.Error as error:
-        raise reading.stop(begin, f"no CSV: {error}", "cells parted by commas, quotes closed") from error
-
-
-def _is_simple(reading: _Reading, header: list[str]) -> bool:
+def _is_simple(header: list[str]) -> bool:
     """Whether it is the simple form, by the header alone; raises for a header of no form."""
     if len(set(header)) == len(header):
         if set(header) in (set(COLUMNS), set(OLDER_COLUMNS)):
@@ -262,18 +241,18 @@ def _is_simple(reading: _Reading, header: list[str]) -> bool:
         if set(SIMPLE_NEEDED) <= set(header) <= set(SIMPLE_COLUMNS):
             return True
     expected = f"the columns of the Consolidated Screening List, or {', '.join(SIMPLE_COLUMNS)}"
-    raise reading.stop(1, "a header of no form that is known", expected)
+    raise Broken(1, "a header of no form that is known", expected)
 
 
-def _json_rows(reading: _Reading, text: str) -> Iterator[tuple[int, Row | RowError]]:
+def _json_rows(text: str) -> Iterator[tuple[int, Row | RowError]]:
     """Records with their number in place of a line."""
     try:
         whole = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise reading.stop(line, "no JSON from here on", "a list as JSON, whole") from error
+        raise Broken(line, "no JSON from here on", "a list as JSON, whole") from error
     records = whole.get("results") if isinstance(whole, dict) else whole
     if not isinstance(records, list):
-        raise reading.stop(1, "has no list of results", "an array, or an object with one called results")
+        raise Broken(1, "has no list of results", "an array, or an object with one called results")
     for number, record in enumerate(records, 1):
         yield number, of_record(record)

@@ -4,15 +4,14 @@ How well names are matched, on pairs of which somebody said whether they are one
 A file of pairs is CSV with the columns ``name1``, ``name2`` and ``is_match`` (true or false); others are passed over.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 from policy.kyc.problems import KycError, KycProblem
 from policy.kyc.screening.match import compare
 from policy.kyc.screening.names import read_names
+from policy.kyc.written import Broken, content_of, csv_records, text_of
 
 NEEDED = ("name1", "name2", "is_match")
 ANSWERS = {"true": True, "false": False}
@@ -72,10 +71,9 @@ def read_pairs(path: Path) -> tuple[ScoredPair, ...]:
     """Read and score a file of pairs. Raises :class:`KycError` with every row that is none."""
     try:
         rows = list(_rows(path))
-    except OSError as error:
-        raise _error(path, 1, "whole file", f"cannot be read: {error.strerror}", "a file to read") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _error(path, 1, "whole file", "no CSV in UTF-8", f"CSV with {', '.join(NEEDED)}") from error
+    except Broken as broken:
+        line, problem, expected = broken.said
+        raise KycError(path, [_problem(path, line, "whole file", problem, expected)]) from broken
     problems = [row for row in rows if isinstance(row, KycProblem)]
     pairs = tuple(row for row in rows if isinstance(row, ScoredPair))
     if problems or not pairs:
@@ -84,14 +82,15 @@ def read_pairs(path: Path) -> tuple[ScoredPair, ...]:
 
 
 def _rows(path: Path) -> Iterator[ScoredPair | KycProblem]:
-    rows = csv.DictReader(StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
-    missing = [name for name in NEEDED if name not in (rows.fieldnames or ())]
-    if missing:
-        raise _error(path, 1, missing[0], "the column is missing", f"the columns {', '.join(NEEDED)}")
-    for row in rows:
-        is_match = ANSWERS.get((row["is_match"] or "").casefold())
+    records = csv_records(text_of(content_of(path)))
+    _, header = next(records, (1, []))
+    if missing := [name for name in NEEDED if name not in header]:
+        raise Broken(1, f"the column {missing[0]} is missing", f"CSV with the columns {', '.join(NEEDED)}")
+    for line, record in records:
+        row = dict.fromkeys(NEEDED, "") | dict(zip(header, record, strict=False))
+        is_match = ANSWERS.get(row["is_match"].casefold())
         if is_match is None or not row["name1"] or not row["name2"]:
-            yield _problem(path, rows.line_num, "whole row", "is no pair", "two names, and true or false")
+            yield _problem(path, line, "whole row", "is no pair", "two names, and true or false")
         else:
             yield ScoredPair(score=score_of(row["name1"], row["name2"]), is_match=is_match)
 
@@ -100,7 +99,3 @@ def _problem(path: Path, line: int, column: str, problem: str, expected: str) ->
     return KycProblem(
         file=path.name, line=line, column=column, value="(not repeated)", problem=problem, expected=expected
     )
-
-
-def _error(path: Path, line: int, column: str, problem: str, expected: str) -> KycError:
-    return KycError(path, [_problem(path, line, column, problem, expected)])
