@@ -1,41 +1,30 @@
 """
-The whole way of the data, on one screen.
+The engine: between a source and a queue, it keeps the ledger and judges what the ledger holds.
 
-:func:`judge` is pure: windows, inventory, customers, facts and rules in, findings out; a replay is this function alone.
-:class:`Engine` puts it between a source and a queue and keeps the ledger. A cycle is a row of steps, each of which
+What is concluded from windows is :func:`policy.judge.judge`; here stands when. A cycle is a row of steps, each of which
 leaves either everything or nothing behind, so an engine that dies between any two of them is followed by one that
 completes the work and arrives at the same ledger and the same tickets.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
 import polars as pl
 
 from policy.facts.facts import Facts
 from policy.frames import empty
-from policy.judgement.activity import describe_activities
-from policy.judgement.estimate import estimate_compute
-from policy.judgement.exposure import accumulate
-from policy.judgement.hardware import describe_hardware
+from policy.judge import Judgement, judge
 from policy.judgement.inventory import inventory_of, stood_in
-from policy.judgement.link import bases_of, link_runs
-from policy.judgement.runs import find_runs
-from policy.judgement.stints import find_stints, judge_stints, most_serious_day
-from policy.judgement.stitch import STITCHES, StitchWord
+from policy.judgement.stitch import NO_WORDS, Words
 from policy.kyc.customers import Customers
 from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
-from policy.kyc.registers.mapping import link_windows
-from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding
 from policy.rules.pack import Pack
-from policy.rules.subject import describe_fleet, describe_subjects
 from policy.usage.counters import (
     COUNTERS,
     balance_between,
@@ -50,51 +39,6 @@ from policy.usage.sources.target import Heard, TargetState, one_for_each_node, t
 from policy.usage.window import WINDOWS
 
 log = logging.getLogger("flopwatch.engine")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """Everything that was concluded, each step with the frame it left: the way to an answer can be walked back."""
-
-    estimates: pl.DataFrame
-    subjects: pl.DataFrame
-    accelerators: pl.DataFrame
-    findings: tuple[Finding, ...]
-    stitches: pl.DataFrame = field(default_factory=lambda: empty(STITCHES))
-
-
-UNSAID: Mapping[str, StitchWord] = MappingProxyType({})
-"""Nobody has said anything to any stitch."""
-
-
-def judge(
-    windows: pl.DataFrame,
-    inventory: pl.DataFrame,
-    *,
-    customers: Customers,
-    facts: Facts,
-    pack: Pack,
-    at: datetime,
-    words: Mapping[str, StitchWord] = UNSAID,  # noqa: ARG001 - heeded once runs are stitched from pieces
-) -> Judgement:
-    """
-    From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``.
-
-    ``words``: what people said to stitches, by the stitch's id.
-    """
-    linked = link_windows(windows, customers.registers.mappings, customers.registers.cluster_of)
-    estimates = estimate_compute(linked.select(WINDOWS.names()), facts.peaks(windows["accelerator"]), facts.estimation)
-    runs, stints = find_runs(estimates), find_stints(estimates)
-    stint_verdicts = judge_stints(stints, facts.training_signals)
-    verdicts = most_serious_day(stints, stint_verdicts)
-    links = link_runs(runs, bases_of(linked), customers.dossiers)
-    hardware = describe_hardware(runs, facts.classifier)
-    activities = describe_activities(links, runs, hardware, customers.registers)
-    exposures = accumulate(stints, stint_verdicts, links)
-    subjects = describe_subjects(runs, verdicts, links, hardware, activities, exposures)
-    accelerators = describe_fleet(inventory, facts.classifier)
-    findings = evaluate(pack, subjects, accelerators, facts, at)
-    return Judgement(estimates=estimates, subjects=subjects, accelerators=accelerators, findings=findings)
 
 
 class Source(Protocol):
@@ -120,7 +64,7 @@ class Queue(Protocol):
 class StitchBook(Protocol):
     """What people say to stitches, and where they find what the engine tells of them."""
 
-    def words(self) -> Mapping[str, StitchWord]:
+    def words(self) -> Words:
         """The words in force, by the stitch's id. A stitch without one stands as it is told."""
         ...
 
@@ -132,9 +76,9 @@ class StitchBook(Protocol):
 class BlankBook:
     """A book in which nobody writes: it has no word, and forgets what it is told."""
 
-    def words(self) -> Mapping[str, StitchWord]:
+    def words(self) -> Words:
         """None."""
-        return UNSAID
+        return NO_WORDS
 
     def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
         """Forget them."""
@@ -194,13 +138,13 @@ class Engine:
     def judge(self, at: datetime) -> Judgement:
         """Judge what the ledger holds, and what silent nodes may have done since they were last heard."""
         since = at - self.horizon.look_back
-        windows = self.ledger.read("windows", since=since).filter(pl.col("window_end") > since)
+        windows = self.ledger.scan("windows", since=since).filter(pl.col("window_end") > since)
         snapshots = self.ledger.snapshots()
         latest = self.ledger.counters(snapshots[-1]) if snapshots else empty(COUNTERS)
         pending = pending_windows(latest, at, self.horizon.stale_after.total_seconds(), since)
         customers = self.customers()
         by_register = self._by_register(customers, pending, since, at)
-        whole = pl.concat([windows, pending, by_register])
+        whole = pl.concat([windows, pending.lazy(), by_register.lazy()])
         inventory = inventory_of(whole, self._each_day("stood", since, stood_in))
         words = self.stitches.words()
         return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at, words=words)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import polars as pl
 
-from policy.engine import Judgement, judge
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
+from policy.judge import Judgement, judge
 from policy.judgement.inventory import inventory_of
 from policy.kyc.customers import Customers
 from policy.rules.finding import Finding, SubjectKind

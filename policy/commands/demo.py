@@ -28,7 +28,7 @@ from policy.demo.scenario import (
     read_demo_tenants,
 )
 from policy.demo.telling import Day, curl_lines, differences, tell_end, tell_news
-from policy.engine import Judgement
+from policy.judge import Judgement
 from policy.review.access import new_token
 from policy.review.store import TicketStore, upgrade
 from policy.rules.sentences import flop_text

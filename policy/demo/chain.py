@@ -8,9 +8,9 @@ import polars as pl
 from rich.markup import escape
 from rich.tree import Tree
 
-from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
+from policy.judge import Judgement
 from policy.kyc.customers import Customers
 from policy.kyc.explain import Branch, explain
 from policy.rules.finding import Finding, SubjectKind

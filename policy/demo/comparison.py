@@ -11,9 +11,9 @@ from datetime import date
 
 import polars as pl
 
-from policy.engine import Judgement
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
+from policy.judge import Judgement
 from policy.judgement.totals import known_total, total
 from policy.kyc.directory import Directory
 from policy.kyc.view import View
@@ -55,7 +55,7 @@ only_usual = (pl.col("usual_says") != NOTHING) & (pl.col("flopwatch_says") == NO
 
 def compare(judgement: Judgement, directory: Directory, facts: Facts, tier_flop: float, law_at: date) -> pl.DataFrame:
     """One row for each tenant, schema COMPARISON, in the order of tenants."""
-    usual = _usual(judgement.estimates, facts).join(
+    usual = _usual(judgement.days, facts).join(
         _countries(directory, law_at), on="tenant_id", how="left", nulls_equal=True
     )
     listed = pl.col("country").is_in(list(facts.jurisdictions.members(law_at))).fill_null(value=False)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from policy.engine import Engine, Judgement
+from policy.engine import Engine
+from policy.judge import Judgement
 from policy.review.store import Submission, TicketStore
 from policy.review.ticket import Ticket
 from policy.rules.finding import Finding

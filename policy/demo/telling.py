@@ -17,7 +17,8 @@ from collector.contract import GpuState
 from policy.demo.chain import chain_of
 from policy.demo.comparison import AGREE, compare
 from policy.demo.scenario import DemoScenario, TicketKey, key_of
-from policy.engine import Engine, Judgement
+from policy.engine import Engine
+from policy.judge import Judgement
 from policy.review.ticket import Outcome, Ticket
 from policy.rules.finding import SubjectKind
 from policy.rules.sentences import flop_text

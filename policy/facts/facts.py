@@ -26,6 +26,7 @@ from policy.facts import (
     parts,
     party_lists,
     red_flags,
+    stitching,
     switches,
     tiers,
     training_signals,
@@ -44,6 +45,7 @@ from policy.facts.peaks import NoPeak, Peak, Peaks
 from policy.facts.product_names import ProductNames, check_product_names
 from policy.facts.red_flags import RedFlags
 from policy.facts.rows import rows_of
+from policy.facts.stitching import Stitching
 from policy.facts.switches import Switches
 from policy.facts.tables import Reader, Written, parse, wrong_in
 from policy.facts.tiers import Tiers
@@ -63,6 +65,7 @@ TOPICS = {
         party_lists,
         estimation,
         training_signals,
+        stitching,
     )
 }
 """The topics that overlays may speak of, each a file and the module that reads it."""
@@ -90,6 +93,7 @@ class Facts:
     party_lists: PartyLists
     estimation: Estimation
     training_signals: TrainingSignals
+    stitching: Stitching
     layers: tuple[Layer, ...]
     files_digest: str
 
@@ -200,6 +204,7 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
         party_lists=party_lists.read_party_lists(reader, content["party_lists"]),
         estimation=estimation.read_estimation(reader, content["estimation"]),
         training_signals=training_signals.read_training_signals(reader, content["training_signals"]),
+        stitching=stitching.read_stitching(reader, content["stitching"]),
         layers=tuple(overlay.layer for overlay in overlays),
         files_digest=_digest(
             {

@@ -17,7 +17,7 @@ from functools import cached_property
 from policy.facts.accelerators import Accelerators, Device, Family, Vendor
 from policy.facts.evidence import Evidence, weakest
 from policy.facts.tables import wrong_in
-from policy.facts.written_names import Model, models_of, written
+from policy.facts.written_names import Model, models_of, without_memory, written
 
 SUGGESTIONS = 3
 
@@ -145,6 +145,9 @@ class ProductNames:
     def _as_written(self, name: str) -> list[Device]:
         """The devices that a name may mean as people write it; those that a driver calls by the model alone first."""
         told = written(name, frozenset(self._vendor_words))
+        whole = self._whole.get(self.key(without_memory(name)))
+        if whole and self._fits(name, whole[2]) and told.fits_memory(whole[2].memory_gb):
+            return [whole[2]]
         alike = self._by_model.get(told.model, []) if told.tells_a_model else []
         possible = [each for each in alike if told.forms <= each.forms and self._fits(name, each.device)]
         bare = [] if told.forms else [each for each in possible if each.is_driver_name]

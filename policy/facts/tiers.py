@@ -120,6 +120,11 @@ class Tiers:
         """Every day on which the state of a legal threshold changed, oldest first."""
         return days_of_change(state for each in self.legal.values() for state in each.state)
 
+    @property
+    def amounts(self) -> Mapping[str, float]:
+        """The tiers in use in FLOP, by name, the lowest first."""
+        return {each.name: each.flop for each in sorted(self.by_name.values(), key=lambda tier: tier.flop)}
+
     def flop(self, name: str) -> float:
         """Give a tier's amount in FLOP. Raises :class:`UnknownTierError`, which names the known tiers."""
         if name not in self.by_name:

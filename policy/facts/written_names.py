@@ -67,6 +67,12 @@ def written(name: str, words_of_vendors: AbstractSet[str]) -> Written:
     return Written(model="".join(model), forms=frozenset(forms), memory_gb=memory)
 
 
+def without_memory(name: str) -> str:
+    """The name without sizes and kinds of memory, in small letters."""
+    words = _MEMORY.sub(" ", name.casefold()).split()
+    return " ".join(word for word in words if not _MEMORY_KIND.fullmatch(word))
+
+
 def _apart(form: re.Match[str]) -> str:
     """The form as a word of its own; the revision of a socket, and how many a rack binds together, tell no device."""
     word, number = form.groups()

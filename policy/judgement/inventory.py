@@ -26,10 +26,10 @@ WHERE = ("node", "accelerator")
 NOT_KNOWN = "(not known)"  # a node that a recording does not name
 
 
-def inventory_of(windows: pl.DataFrame, stood: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
+def inventory_of(windows: pl.DataFrame | pl.LazyFrame, stood: Iterable[pl.DataFrame] = ()) -> pl.DataFrame:
     """Every accelerator of every node, schema INVENTORY, sorted by both. ``stood``: of :func:`stood_in`, in parts."""
     there = _together(pl.concat([empty(INVENTORY), *stood]))
-    held = _added_up(windows.lazy(), pl.col("held_seconds") + pl.col("shared_seconds")).collect()
+    held = _added_up(windows.lazy(), pl.col("held_seconds") + pl.col("shared_seconds")).collect(engine="streaming")
     both = pl.concat([there, held.join(there, on=WHERE, how="anti")])
     seen = pl.concat([there, held]).group_by(WHERE).agg(pl.col("first_seen").min(), pl.col("last_seen").max())
     rows = both.select(*WHERE, "gpu_seconds").join(seen, on=WHERE).sort(WHERE)

@@ -18,7 +18,6 @@ import polars as pl
 
 from policy.facts.evidence import Answer
 from policy.frames import conform, schema
-from policy.judgement.runs import IDENTITY, identified
 from policy.judgement.serious import rank
 from policy.kyc.dossier import QUESTIONS
 from policy.kyc.dossiers import Dossiers, Span
@@ -100,10 +99,10 @@ SPANS = schema(
 
 
 def bases_of(linked: pl.DataFrame) -> pl.DataFrame:
-    """How each run came to its tenant, schema BASES; ``linked``: windows as :func:`link_windows` gives them."""
+    """How each run came to its tenant, schema BASES; ``linked``: pod-days with ``run_id`` and how they were linked."""
     serious = rank("link_basis", tuple(LinkBasis))
-    ways = linked.select(*IDENTITY, "workload_pod", "link_basis", "link_note").unique()
-    first = identified(ways).sort("run_id", serious, "link_note").unique("run_id", keep="first", maintain_order=True)
+    ways = linked.select(BASES.names()).unique()
+    first = ways.sort("run_id", serious, "link_note").unique("run_id", keep="first", maintain_order=True)
     return conform(first.select(BASES.names()), BASES, "bases of links")
 
 

@@ -1,13 +1,15 @@
 """
-Windows become runs: one effort of one tenant, over pods, nodes and restarts.
+Pod-days become pieces, and pieces become runs: one effort of one tenant, over pods, nodes, restarts and names.
 
-A run is a workload by its name: the same tenant, namespace, kind and name. A job that is started again under its name
-goes on as the same run. A pod whose workload is not known stands for itself, so that nothing is tied together on a
-guess. Left out for now: efforts that change their name, namespace or tenant; their compute still adds up per tenant and
-group.
+A piece is a workload by its name: the same tenant, namespace, kind and name. A job that is started again under its name
+goes on as the same piece. A pod whose workload is not known stands for itself, so that nothing is tied together on a
+guess. Pieces of one tenant that are stitched (:mod:`policy.judgement.stitch`) are one run, named after its first piece.
 
-A run with any window that has no estimate has no likely and no high value of its own: they are not known, which is not
+A run with any time that has no estimate has no likely and no high value of its own: they are not known, which is not
 the same as small. Its low value counts what could be estimated.
+
+*Start-up.* A pod that holds devices before anything ran on them is told apart (``init_seconds``); a pod on which
+nothing ever ran has no start-up, it is idle.
 """
 
 import hashlib
@@ -16,93 +18,133 @@ import json
 import polars as pl
 
 from policy.frames import conform, schema
+from policy.judgement.pod_days import MARKS
 from policy.judgement.totals import known_total, total
-from policy.usage.window import UTC_TIME, unobserved_seconds
+from policy.usage.window import COUNTED, UTC_TIME
 
+SUMMED = tuple(name for name, kind in MARKS.items() if kind != UTC_TIME and not name.endswith(("_hours", "_unix")))
 RUNS = schema(
     {
         "run_id": pl.String,
-        "tenant_id": pl.String,  # the claim; null: nobody claimed it
-        "workload_namespace": pl.String,
+        "tenant_id": pl.String,  # as linked; null: nobody, or several
+        "workload_namespace": pl.String,  # of the first piece, as the next two
         "workload_kind": pl.String,
         "workload_name": pl.String,  # of the pod where its workload is not known
+        "pieces": pl.List(pl.String),  # the ids of its pieces, sorted
+        "piece_count": pl.Float64,
         "nodes": pl.List(pl.String),  # where it ran
         "accelerators": pl.List(pl.String),
         "unnamed_accelerator": pl.Boolean,  # of one window or more the accelerator is not known
         "first_seen": UTC_TIME,
         "last_seen": UTC_TIME,
-        "peak_devices": pl.Float64,  # held at once, over all pods
+        "peak_devices": pl.Float64,  # held at once, over all pods; at most
         "largest_pod_devices": pl.Float64,  # held by one container
-        "held_seconds": pl.Float64,
-        "observed_seconds": pl.Float64,
-        "busy_seconds": pl.Float64,
-        "shared_seconds": pl.Float64,
-        "shared_observed_seconds": pl.Float64,
-        "shared_busy_seconds": pl.Float64,
-        "unobserved_seconds": pl.Float64,
+        "init_seconds": pl.Float64,  # device-seconds held before anything ran on them
+        **dict.fromkeys((*COUNTED, "unobserved_seconds"), pl.Float64),
+        "misfit_seconds": pl.Float64,  # held on days whose energy cannot be what their activity says
+        "board_seconds": pl.Float64,  # of the energy's seconds, those on boards whose power the facts know
+        "board_joules": pl.Float64,  # what these boards would draw in them at their full power
+        **dict.fromkeys(SUMMED, pl.Float64),
+        "busy_hours": pl.UInt32,
+        "idle_hours": pl.UInt32,
+        "latest_trough_unix": pl.Float64,
         "low_flop": pl.Float64,  # of what could be estimated; never null
         "likely_flop": pl.Float64,  # null: not known
         "high_flop": pl.Float64,  # null: not known
         "methods": pl.List(pl.String),
+        "number_formats": pl.List(pl.String),  # declared, and used in the estimate
         "no_estimate_reasons": pl.List(pl.String),
     }
 )
+PIECES = schema({"piece_id": pl.String, **{name: kind for name, kind in RUNS.items() if name != "run_id"}})
 IDENTITY = ("tenant_id", "workload_namespace", "workload_kind", "workload_name")
-SUMS = (
-    "held_seconds", "observed_seconds", "busy_seconds",
-    "shared_seconds", "shared_observed_seconds", "shared_busy_seconds",
-)  # fmt: skip
+POD = ("node", "workload_pod", "pod_uid", "container", "accelerator")
 
 effort_name = pl.coalesce("workload_name", "workload_pod")
+board_seconds = pl.when(pl.col("board_power_watts").is_not_null()).then("energy_observed_seconds").otherwise(0.0)
 
 
-def find_runs(estimates: pl.DataFrame) -> pl.DataFrame:
-    """One row for each run, schema RUNS, sorted by run_id. Every window belongs to exactly one run."""
-    runs = added_up(identified(estimates), ("run_id",))
+def identified(days: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, each with the id of its piece."""
+    rows = days.with_columns(workload_name=effort_name)
+    identities = rows.select(IDENTITY).unique()
+    piece_id = pl.struct(IDENTITY).map_elements(_piece_id, return_dtype=pl.String)
+    return rows.join(identities.with_columns(piece_id=piece_id), on=IDENTITY, how="left", nulls_equal=True)
+
+
+def find_pieces(days: pl.DataFrame) -> pl.DataFrame:
+    """One row for each piece, schema PIECES, sorted by piece_id. ``days``: identified and estimated pod-days."""
+    pieces = added_up(days, ("piece_id",))
+    return conform(pieces.select(PIECES.names()).sort("piece_id"), PIECES, "pieces")
+
+
+def find_runs(days: pl.DataFrame) -> pl.DataFrame:
+    """One row for each run, schema RUNS, sorted by run_id. ``days``: with ``run_id`` too. Each is part of one run."""
+    runs = added_up(days, ("run_id",))
     return conform(runs.select(RUNS.names()).sort("run_id"), RUNS, "runs")
 
 
-def added_up(windows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
-    """The windows of one key in one row, with the columns of RUNS."""
-    rows = windows.with_columns(unobserved_seconds=unobserved_seconds).group_by(key)
-    whole = rows.agg(
+def added_up(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+    """The pod-days of one key in one row, with the columns of RUNS."""
+    rows = days.with_columns(
+        init_seconds=_init_seconds(),
+        board_seconds=board_seconds,
+        board_joules=board_seconds * pl.col("board_power_watts").fill_null(0.0),
+        **{name: pl.col(name).cast(pl.Float64) for name in SUMMED},
+    ).sort("window_start", *POD)
+    sums = (*COUNTED, "unobserved_seconds", "init_seconds", "misfit_seconds", "board_seconds", "board_joules", *SUMMED)
+    whole = rows.group_by(key).agg(
         pl.col(IDENTITY).first(),
-        *(total(name) for name in (*SUMS, "unobserved_seconds", "low_flop")),
+        *(total(name) for name in (*sums, "low_flop")),
         known_total("likely_flop").alias("likely_flop"),
         known_total("high_flop").alias("high_flop"),
-        nodes=pl.col("node").drop_nulls().unique().sort(),
-        accelerators=pl.col("accelerator").drop_nulls().unique().sort(),
+        pieces=pl.col("piece_id").unique().sort(),
+        piece_count=pl.col("piece_id").n_unique().cast(pl.Float64),
+        nodes=_distinct("node"),
+        accelerators=_distinct("accelerator"),
         unnamed_accelerator=pl.col("accelerator").is_null().any(),
         first_seen=pl.col("window_start").min(),
         last_seen=pl.col("window_end").max(),
         largest_pod_devices=pl.col("device_count").max(),
-        methods=pl.col("method").drop_nulls().unique().sort(),
-        no_estimate_reasons=pl.col("no_estimate_reason").drop_nulls().unique().sort(),
+        busy_hours=pl.col("busy_hours").bitwise_or(),
+        idle_hours=pl.col("idle_hours").bitwise_or(),
+        latest_trough_unix=pl.col("latest_trough_unix").max(),
+        methods=pl.col("methods").explode().drop_nulls().unique().sort(),
+        number_formats=_distinct("number_format"),
+        no_estimate_reasons=_distinct("no_estimate_reason"),
     )
-    return whole.join(_peak_devices(windows, key), on=key, how="left")
+    return whole.join(peak_devices(days, key), on=key, how="left")
 
 
-def identified(estimates: pl.DataFrame) -> pl.DataFrame:
-    """The same windows, each with the id of its run."""
-    windows = estimates.with_columns(workload_name=effort_name)
-    identities = windows.select(IDENTITY).unique()
-    run_id = pl.struct(IDENTITY).map_elements(_run_id, return_dtype=pl.String)
-    return windows.join(identities.with_columns(run_id=run_id), on=IDENTITY, how="left", nulls_equal=True)
+def _distinct(column: str) -> pl.Expr:
+    return pl.col(column).drop_nulls().unique().sort()
 
 
-def _peak_devices(windows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+def _init_seconds() -> pl.Expr:
     """
-    Devices held at once: every window adds its devices when it begins and takes them away when it ends.
+    Of a pod's day, the device-seconds before anything ran; all of a day before the first activity, none if never.
 
-    Windows may be of any length and end at different moments on different nodes. A pod that moves to another node
+    In seconds since the pod was seen on that day, times its devices; never more than was observed.
+    """
+    first_active = pl.col("first_active").min().over(POD)
+    before = pl.min_horizontal(first_active, "window_end") - pl.col("window_start")
+    waited = before.dt.total_microseconds().clip(lower_bound=0) / 1e6 * pl.col("device_count")
+    return pl.when(first_active.is_not_null()).then(pl.min_horizontal(waited, "observed_seconds")).otherwise(0.0)
+
+
+def peak_devices(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+    """
+    Devices held at once: every pod adds its devices when it is first seen on a day and takes them away when last seen.
+
+    At most, for a pod counts with the most devices of its day and through its gaps. A pod that moves to another node
     within one window counts on both for that window.
     """
-    begins = windows.select(*key, moment="window_start", change="device_count")
-    ends = windows.select(*key, moment="window_end", change=-pl.col("device_count"))
+    begins = days.select(*key, moment="window_start", change="device_count")
+    ends = days.select(*key, moment="window_end", change=-pl.col("device_count"))
     changes = pl.concat([begins, ends]).sort("moment", "change")  # what ends in a moment ends before another begins
     return changes.group_by(key).agg(peak_devices=pl.col("change").cum_sum().max())
 
 
-def _run_id(identity: dict[str, str | None]) -> str:
+def _piece_id(identity: dict[str, str | None]) -> str:
     text = json.dumps([identity[name] for name in IDENTITY])
     return "run-" + hashlib.sha256(text.encode()).hexdigest()[:16]

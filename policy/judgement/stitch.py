@@ -1,16 +1,31 @@
 """
-A stitch: two pieces of work that may be one effort, of which the later goes on where the earlier one stopped.
+Stitches: two pieces of work that may be one effort, with what speaks for it and how much.
 
-A piece is one workload name of one tenant. What is told of a stitch stands in :data:`STITCHES`; what people say to it
-is a :class:`StitchWord`. Within a tenant or a group the pieces count as one run unless a person says otherwise; across
-groups they count apart until a person says that they are one.
+The signs are metadata that an effort carries along when it is started again elsewhere: the lineage of its name, how
+many devices of which models it holds, when it goes on, on which nodes, at which pace it steps, and whether two that ran
+at the same time paused together. Each weighs (:mod:`policy.facts.stitching`); a stitch is told from the threshold on.
+
+Time has to fit: the later piece goes on when the earlier one has ended, or both paused in step. Of pieces with
+different names the kind of workload and how busy it is have to agree as well.
+
+*Within a tenant* pieces are stitched into one run, *across tenants* runs into one effort: in one group at once, between
+groups only when a reviewer has confirmed it; until then it is a suspicion that enters no sum. A stitch that a reviewer
+has undone joins nothing.
+
+Each piece is held against the last one before it that could be its predecessor, not against all: a fleet has very many.
+Left out: the fabric's own cliques, which no node tells; nodes stand for them.
 """
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 import polars as pl
 
-from policy.frames import schema
+from policy.facts.stitching import Stitching
+from policy.frames import conform, empty, schema
+from policy.judgement.lineage import lineage_of
 from policy.usage.window import UTC_TIME
 
 
@@ -30,6 +45,9 @@ class StitchWord(StrEnum):
     AS_TOLD = "as_told"
 
 
+Words = Mapping[str, StitchWord]
+"""What people said, by stitch_id; of others they have said nothing."""
+NO_WORDS: Words = MappingProxyType({})
 STITCHES = schema(
     {
         "stitch_id": pl.String,  # "stitch-" and 16 hex digits: a digest of both pieces, the earlier first
@@ -44,3 +62,218 @@ STITCHES = schema(
         "later_seen": UTC_TIME,  # the first moment of the later piece
     }
 )
+RUN_OF_PIECE = schema({"piece_id": pl.String, "run_id": pl.String})
+LEAST_BEATS = 0.3  # of the windows have to have a period for there to be one: a guess
+SAME_DUTY = 0.15  # by how much the busy share of one effort may differ between its pieces: a guess
+IN_PHASE = 0.05  # of the period: what a slot of a second and a clock's error make of a minute, a guess
+SIDES = ("earlier", "later")
+IDS = ("earlier_id", "later_id")
+
+mean_period = pl.col("period_sum") / pl.col("beat_windows")
+period_deviation = (pl.col("period_square_sum") / pl.col("beat_windows") - mean_period**2).clip(lower_bound=0.0).sqrt()
+
+
+def find_stitches(pieces: pl.DataFrame, of: Stitching) -> pl.DataFrame:
+    """The stitches within each tenant, schema STITCHES. ``pieces``: schema PIECES; unclaimed ones stay apart."""
+    told = _described(pieces.rename({"piece_id": "id"}), of).drop_nulls("tenant_id")
+    pairs = _pairs(told, of, ("tenant_id",))
+    return _stitches(pairs.with_columns(across=pl.lit(Across.SAME_TENANT.value)), of)
+
+
+def with_runs(days: pl.DataFrame, stitches: pl.DataFrame, words: Words) -> pl.DataFrame:
+    """The pod-days, each with the id of its run: the first piece of those that are stitched."""
+    first_seen = days.group_by("piece_id").agg(pl.col("window_start").min()).sort("window_start", "piece_id")
+    runs = joined(first_seen["piece_id"], stitches, words)
+    names = pl.DataFrame({"piece_id": list(runs), "run_id": list(runs.values())}, schema=RUN_OF_PIECE)
+    return days.join(names, on="piece_id", how="left", maintain_order="left")
+
+
+def find_suspicions(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching) -> pl.DataFrame:
+    """The stitches between runs of different tenants, schema STITCHES. ``groups``: run_id, group_id."""
+    known = runs.join(groups.select("run_id", "group_id"), on="run_id", how="left").rename({"run_id": "id"})
+    large = _described(known, of).filter(pl.col("device_hours") >= of.least_device_hours.value)
+    users = pl.col("tenant_id").n_unique().over("lineage")
+    told = large.with_columns(lineage=pl.when(users < of.common_lineage_tenants.value).then("lineage"))
+    pairs = _pairs(told, of, ()).filter(
+        pl.col("earlier_tenant_id").is_not_null() & (pl.col("earlier_tenant_id") != pl.col("later_tenant_id"))
+    )
+    one_group = (pl.col("earlier_group_id") == pl.col("later_group_id")).fill_null(value=False)
+    across = pl.when(one_group).then(pl.lit(Across.SAME_GROUP.value)).otherwise(pl.lit(Across.OTHER_GROUP.value))
+    return _stitches(pairs.with_columns(across=across), of)
+
+
+def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words) -> dict[str, str]:
+    """By each id the first of those that it is joined with; ``ids`` in the order in which they count as first."""
+    first = {each: each for each in ids}
+    place = {each: at for at, each in enumerate(ids)}
+
+    def root(of: str) -> str:
+        while first[of] != of:
+            first[of] = first[first[of]]
+            of = first[of]
+        return of
+
+    for earlier, later in _holding(stitches, words):
+        one, other = sorted((root(earlier), root(later)), key=place.__getitem__)
+        first[other] = one
+    return {each: root(each) for each in ids}
+
+
+def _holding(stitches: pl.DataFrame, words: Words) -> Iterable[tuple[str, str]]:
+    """The pairs that count as one: not undone, and across groups only if confirmed."""
+    columns = ("stitch_id", "earlier_piece", "later_piece", "across")
+    for stitch_id, earlier, later, across in stitches.select(columns).iter_rows():
+        word = words.get(stitch_id, StitchWord.AS_TOLD)
+        if word is StitchWord.CONFIRMED or (word is StitchWord.AS_TOLD and across != Across.OTHER_GROUP):
+            yield earlier, later
+
+
+def _described(rows: pl.DataFrame, of: Stitching) -> pl.DataFrame:
+    """What is compared: one row for each piece, by its id."""
+    names = rows.select("workload_name").unique().drop_nulls()
+    lineages = names.with_columns(lineage=pl.col("workload_name").map_elements(lineage_of, return_dtype=pl.String))
+    steady = period_deviation <= of.same_period_ratio.value * mean_period
+    beats = (pl.col("beat_windows") >= LEAST_BEATS * pl.col("windows")) & (pl.col("beat_windows") > 0) & steady
+    return (
+        rows.join(lineages, on="workload_name", how="left")
+        .filter(pl.col("accelerators").list.len() > 0)
+        .select(
+            "id",
+            "tenant_id",
+            *(name for name in ("group_id",) if name in rows.columns),
+            "lineage",
+            "nodes",
+            models=pl.col("accelerators").list.join(" + "),
+            kind=pl.col("workload_kind").fill_null(""),
+            begins="first_seen",
+            ends="last_seen",
+            size="peak_devices",
+            whole_size=pl.col("peak_devices").round(0),
+            duty=(pl.col("busy_seconds") / pl.col("observed_seconds")).fill_nan(None),
+            period=pl.when(beats).then(mean_period),
+            trough="latest_trough_unix",
+            device_hours=(pl.col("held_seconds") + pl.col("shared_seconds")) / 3600,
+        )
+    )
+
+
+def _pairs(told: pl.DataFrame, of: Stitching, by: tuple[str, ...]) -> pl.DataFrame:
+    """Pairs worth a look: each piece with its last possible predecessor, and those of one pace that ran together."""
+    after = [_successions(told, (*by, "models", name), of) for name in ("lineage", "whole_size")]
+    ids = pl.concat([*after, _in_step(told, (*by, "models"))]).unique().sort(IDS)
+    earlier, later = (told.select(pl.all().name.prefix(f"{side}_")) for side in SIDES)
+    return ids.join(earlier, on="earlier_id").join(later, on="later_id", maintain_order="left")
+
+
+def _successions(told: pl.DataFrame, by: tuple[str, ...], of: Stitching) -> pl.DataFrame:
+    """Each piece with the one of the same ``by`` that ended last before it began, or a little after: their ids."""
+    known = told.drop_nulls(by)
+    slack = pl.duration(seconds=of.overlap_seconds.value)
+    ended = known.select(*by, earlier_id="id", moment=pl.max_horizontal("begins", pl.col("ends") - slack))
+    began = known.select(*by, later_id="id", moment="begins")
+    found = began.sort("moment", "later_id").join_asof(
+        ended.sort("moment", "earlier_id"),
+        on="moment",
+        by=list(by),
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return found.drop_nulls("earlier_id").select(IDS)
+
+
+def _in_step(told: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
+    """Neighbours by their period among those of the same ``by`` that have one: their ids, who began first first."""
+    known = told.drop_nulls((*by, "period")).sort(*by, "period", "id")
+    beside = known.select(
+        "id", "begins", other=pl.col("id").shift(-1).over(by), other_begins=pl.col("begins").shift(-1).over(by)
+    ).drop_nulls("other")
+    is_first = pl.col("begins") <= pl.col("other_begins")
+    return beside.select(
+        earlier_id=pl.when(is_first).then("id").otherwise("other"),
+        later_id=pl.when(is_first).then("other").otherwise("id"),
+    )
+
+
+def _stitches(pairs: pl.DataFrame, of: Stitching) -> pl.DataFrame:
+    """The pairs that reach the threshold, as STITCHES."""
+    if pairs.is_empty():
+        return empty(STITCHES)
+    signs = list(_signs(of))
+    scored = pairs.filter(_may_be_one(of)).with_columns(
+        strength=pl.sum_horizontal(
+            pl.when(holds.fill_null(value=False)).then(weight).otherwise(0.0) for holds, weight, _ in signs
+        ),
+        reasons=pl.concat_list(
+            pl.when(holds.fill_null(value=False)).then(why) for holds, _, why in signs
+        ).list.drop_nulls(),
+    )
+    ids = pl.struct("earlier_id", "later_id").map_elements(_stitch_id, return_dtype=pl.String)
+    rows = scored.filter(pl.col("strength") >= of.threshold.value).with_columns(
+        stitch_id=ids,
+        earlier_piece="earlier_id",
+        later_piece="later_id",
+        earlier_seen="earlier_ends",
+        later_seen="later_begins",
+    )
+    return conform(rows.select(STITCHES.names()).sort("stitch_id"), STITCHES, "stitches")
+
+
+gap_seconds = (pl.col("later_begins") - pl.col("earlier_ends")).dt.total_microseconds() / 1e6
+same_lineage = pl.col("earlier_lineage") == pl.col("later_lineage")
+larger_period = pl.max_horizontal("earlier_period", "later_period")
+apart = (pl.col("earlier_trough") - pl.col("later_trough")).abs() % larger_period
+phase_difference = pl.min_horizontal(apart, larger_period - apart) / larger_period
+shared_nodes = pl.col("earlier_nodes").list.set_intersection("later_nodes").list.len()
+fewest_nodes = pl.min_horizontal(pl.col("earlier_nodes").list.len(), pl.col("later_nodes").list.len())
+
+
+def _same_period(of: Stitching) -> pl.Expr:
+    difference = (pl.col("earlier_period") - pl.col("later_period")).abs()
+    return difference <= of.same_period_ratio.value * larger_period
+
+
+def _in_phase(of: Stitching) -> pl.Expr:
+    together = gap_seconds < -of.overlap_seconds.value
+    return together & _same_period(of) & (phase_difference <= IN_PHASE)
+
+
+def _follows(of: Stitching, within: float) -> pl.Expr:
+    return gap_seconds.is_between(-of.overlap_seconds.value, within)
+
+
+def _may_be_one(of: Stitching) -> pl.Expr:
+    """Whether time fits and, where the names tell nothing, kind and activity do."""
+    in_time = _follows(of, of.resume_seconds.value) | _in_phase(of).fill_null(value=False)
+    same_kind = pl.col("earlier_kind") == pl.col("later_kind")
+    same_duty = ((pl.col("earlier_duty") - pl.col("later_duty")).abs() <= SAME_DUTY).fill_null(value=False)
+    return in_time & (same_lineage.fill_null(value=False) | (same_kind & same_duty))
+
+
+def _signs(of: Stitching) -> Iterable[tuple[pl.Expr, float, pl.Expr]]:
+    """Every sign: whether it holds, its weight, and its sentence."""
+    sizes = (pl.col("earlier_size") - pl.col("later_size")).abs()
+    same_size = sizes <= of.same_size_ratio.value * pl.max_horizontal("earlier_size", "later_size")
+    prompt = _follows(of, of.prompt_seconds.value)
+    minutes = (gap_seconds / 60).round(0).cast(pl.Int64)
+    hours = (gap_seconds / 3600).round(0).cast(pl.Int64)
+    earlier, later = (pl.col(f"{side}_size").round(0).cast(pl.Int64) for side in SIDES)
+    yield same_lineage, of.w_lineage.value, pl.format("both names are {} up to their ending", "later_lineage")
+    yield same_size, of.w_size.value, pl.format("{} and {} devices, all {}", earlier, later, "later_models")
+    yield prompt, of.w_prompt.value, pl.format("the later begins {} minutes after the earlier ends", minutes)
+    yield (
+        ~prompt & _follows(of, of.resume_seconds.value),
+        of.w_resumed.value,
+        pl.format("the later begins {} hours after the earlier ends", hours),
+    )
+    yield (
+        (fewest_nodes > 0) & (2 * shared_nodes >= fewest_nodes),
+        of.w_nodes.value,
+        pl.format("{} of {} nodes are the same", shared_nodes, fewest_nodes),
+    )
+    yield _same_period(of), of.w_period.value, pl.format("both step every {} seconds", larger_period.round(1))
+    yield _in_phase(of), of.w_phase.value, pl.lit("both ran at the same time and paused together")
+
+
+def _stitch_id(pair: dict[str, str]) -> str:
+    text = f"{pair['earlier_id']} {pair['later_id']}"
+    return "stitch-" + hashlib.sha256(text.encode()).hexdigest()[:16]

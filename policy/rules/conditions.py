@@ -21,16 +21,17 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from policy.facts.evidence import Answer
+from policy.judgement.declared import NONE_DECLARED
 from policy.judgement.hardware import ANSWERS
 from policy.judgement.link import Changed
 from policy.judgement.verdict import Verdict
 from policy.kyc.dossier import QUESTIONS
 from policy.kyc.link import LinkState
 from policy.kyc.registers.activity import Named
-from policy.kyc.vocabulary import Tenancy
+from policy.kyc.vocabulary import PREDICATES, Tenancy
 from policy.rules.finding import SubjectKind
 from policy.rules.scalars import Number, Text
-from policy.rules.subject import VOCABULARY
+from policy.rules.subject import PATTERN_FIELDS, VOCABULARY, Seen
 
 FIELDS = {name: dtype for columns in VOCABULARY.values() for name, dtype in columns.items()}
 """Of every vocabulary; that a rule's fields belong to what it is about is the rule's affair."""
@@ -44,7 +45,9 @@ WORDS = {
     "tenancy": (*Tenancy, Answer.UNKNOWN),
     "changed": tuple(Changed),
     "named_hardware": tuple(Named),
-    **dict.fromkeys(("us_person", "possession"), tuple(Answer)),
+    **dict.fromkeys(("us_person", "possession", "declared_use_contradicted"), tuple(Answer)),
+    "declared_workload": (*PREDICATES["declared_workload"].words, NONE_DECLARED),
+    **dict.fromkeys(PATTERN_FIELDS, tuple(Seen)),
     **QUESTIONS,
     **ANSWERS,
 }

@@ -17,9 +17,11 @@ from policy.facts.evidence import Answer
 from policy.facts.product_names import Named, ProductNames
 from policy.frames import conform, schema
 from policy.judgement.activity import ACTIVITIES
+from policy.judgement.declared import DECLARED_USES
 from policy.judgement.exposure import EXPOSURES
 from policy.judgement.hardware import ACCELERATOR_HARDWARE, RUN_HARDWARE, describe_accelerators
 from policy.judgement.link import RUN_LINKS
+from policy.judgement.patterns import INNOCENT
 from policy.judgement.runs import RUNS
 from policy.judgement.stints import STINT_VERDICTS
 from policy.judgement.totals import total
@@ -35,6 +37,17 @@ class About(StrEnum):
     ACCELERATOR = "accelerator"
 
 
+class Seen(StrEnum):
+    """Whether a pattern was seen on some day. Not to have seen it does not say that it was not there."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not_seen"
+
+
+PATTERN_FIELDS = {f"pattern_{name}": name for name in INNOCENT}
+"""The field of each pattern of policy.judgement.patterns."""
+
+
 def _besides(columns: pl.Schema, *left_out: str) -> dict[str, pl.DataType]:
     return {name: dtype for name, dtype in columns.items() if name not in left_out}
 
@@ -47,6 +60,9 @@ SUBJECTS = schema(
         **_besides(RUN_HARDWARE, "run_id"),
         **_besides(ACTIVITIES, "run_id"),
         **_besides(EXPOSURES, "run_id"),
+        **_besides(DECLARED_USES, "run_id"),
+        "pattern_count": pl.Float64,
+        **dict.fromkeys(PATTERN_FIELDS, pl.String),  # seen on some day, or not_seen, which is not that it was not there
         "subject_kind": pl.String,  # tenant, or workload where no tenant was claimed
         "subject_id": pl.String,
     }
@@ -80,6 +96,7 @@ def describe_subjects(
     hardware: pl.DataFrame,
     activities: pl.DataFrame,
     exposures: pl.DataFrame,
+    uses: pl.DataFrame,
 ) -> pl.DataFrame:
     """Join what is known of every run, schema SUBJECTS; as many rows as runs, sorted by run_id."""
     claimed = pl.col("tenant_id").is_not_null()
@@ -89,12 +106,24 @@ def describe_subjects(
         .join(hardware, on="run_id")
         .join(activities, on="run_id")
         .join(exposures, on="run_id")
+        .join(uses, on="run_id")
         .with_columns(
+            **_patterns(),
             subject_kind=pl.when(claimed).then(pl.lit("tenant")).otherwise(pl.lit("workload")),
             subject_id=pl.coalesce("tenant_id", "run_id"),
         )
     )
     return conform(rows.select(SUBJECTS.names()).sort("run_id"), SUBJECTS, "subjects")
+
+
+def _patterns() -> dict[str, pl.Expr]:
+    """How many patterns were seen, and which."""
+    seen = pl.col("patterns").list.eval(pl.element().struct.field("pattern"))
+    each = {
+        field: pl.when(seen.list.contains(name)).then(pl.lit(Seen.SEEN.value)).otherwise(pl.lit(Seen.NOT_SEEN.value))
+        for field, name in PATTERN_FIELDS.items()
+    }
+    return {"pattern_count": seen.list.len().cast(pl.Float64), **each}
 
 
 def describe_fleet(inventory: pl.DataFrame, classifier: Classifier) -> pl.DataFrame:

@@ -31,7 +31,8 @@ from policy.demo.comparison import compare
 from policy.demo.day import PAGE, cycle_moments, every_ticket
 from policy.demo.scenario import DemoScenario, TicketKey
 from policy.demo.telling import Day, curl_lines, differences
-from policy.engine import Engine, Judgement
+from policy.engine import Engine
+from policy.judge import Judgement
 from policy.kyc.directory import Directory
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import Ticket, new_ticket

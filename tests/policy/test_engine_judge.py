@@ -11,8 +11,7 @@ from support.judgement import FACTS, START, a_window, unhurried, unseen, windows
 from support.kyc import a_tenant, customers_of, directory_of
 
 import policy.rules
-from policy.engine import Judgement, judge
-from policy.judgement.estimate import ESTIMATES
+from policy.judge import Judgement, judge
 from policy.judgement.inventory import inventory_of
 from policy.kyc.directory import Directory
 from policy.kyc.statements import Statement, statements_of
@@ -144,7 +143,7 @@ def test_nothing() -> None:
     """No windows at all are no findings, in frames of the declared schemas."""
     judgement = judged()
     assert judgement.findings == ()
-    assert (judgement.estimates.schema, judgement.subjects.schema) == (ESTIMATES, SUBJECTS)
+    assert judgement.subjects.schema == SUBJECTS
     assert judgement.subjects.is_empty()
 
 

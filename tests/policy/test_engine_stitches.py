@@ -13,8 +13,9 @@ from support.usage import a_moment
 
 import policy.engine
 from collector.contract import Provenance
-from policy.engine import BLANK_BOOK, Engine, Horizon, Judgement, StitchBook, judge
+from policy.engine import BLANK_BOOK, Engine, Horizon, StitchBook
 from policy.facts.facts import load_facts
+from policy.judge import Judgement, judge
 from policy.judgement.stitch import StitchWord
 from policy.review.store import TicketStore, upgrade
 from policy.rules.pack import load_pack

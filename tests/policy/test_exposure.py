@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 from support.judgement import FACTS, START, a_run, runs_frame, runs_of, unhurried
 from support.kyc import a_tenant, bases_of_claims, customers_of
 
-from policy.judgement.exposure import EXPOSURES, accumulate
+from policy.judgement.exposure import EXPOSURES, accumulate, exposure_parts
 from policy.judgement.link import RUN_LINKS, link_runs
-from policy.judgement.verdict import VERDICTS, judge_training
+from policy.judgement.verdict import VERDICTS
 
 GROUP = ("group_low_flop", "group_likely_flop", "group_high_flop", "group_device_hours")
 
@@ -18,7 +19,7 @@ GROUP = ("group_low_flop", "group_likely_flop", "group_high_flop", "group_device
 def verdicts_frame(verdicts: dict[str, str]) -> pl.DataFrame:
     """Put verdicts by run id into a frame."""
     rows = [
-        {"run_id": run, "verdict": verdict, "score": 0.0, "evidence": [], "lacking": []}
+        {"run_id": run, "verdict": verdict, "score": 0.0, "evidence": [], "lacking": [], "patterns": []}
         for run, verdict in verdicts.items()
     ]
     return on_one_day(pl.DataFrame(rows, schema=VERDICTS))
@@ -40,13 +41,23 @@ def links_frame(runs: Sequence[dict[str, Any]], group_of: dict[str, str]) -> pl.
 
 
 def sums(
-    *runs: dict[str, Any], group_of: dict[str, str] | None = None, verdict: str = "training"
+    *runs: dict[str, Any],
+    group_of: dict[str, str] | None = None,
+    verdict: str = "training",
+    efforts: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Accumulate runs, all of one verdict unless a run says another."""
     verdicts = verdicts_frame({run["run_id"]: run.pop("verdict", verdict) for run in runs})
-    return (
-        accumulate(on_one_day(runs_frame(*runs)), verdicts, links_frame(runs, group_of or {})).sort("run_id").to_dicts()
-    )
+    links = links_frame(runs, group_of or {})
+    return exposures_of(on_one_day(runs_frame(*runs)), verdicts, links, efforts or {}).to_dicts()
+
+
+def exposures_of(
+    stints: pl.DataFrame, verdicts: pl.DataFrame, links: pl.DataFrame, efforts: Mapping[str, str]
+) -> pl.DataFrame:
+    """Add up, by the tiers of the facts, a year later."""
+    parts = exposure_parts(stints, verdicts, links, efforts)
+    return accumulate(parts, FACTS.tiers.amounts, START + timedelta(days=365))
 
 
 def flop_run(run_id: str, amount: float | None, **different: Any) -> dict[str, Any]:
@@ -133,7 +144,7 @@ def test_parent_that_is_a_tenant() -> None:
     )
     runs = runs_frame(flop_run("r-1", 1e20, tenant_id="t-1"), flop_run("r-2", 2e20, tenant_id="t-2"))
     links = link_runs(runs, bases_of_claims(runs), customers.dossiers)
-    rows = accumulate(on_one_day(runs), verdicts_frame({"r-1": "training", "r-2": "training"}), links)
+    rows = exposures_of(on_one_day(runs), verdicts_frame({"r-1": "training", "r-2": "training"}), links, {})
     assert rows["group_low_flop"].to_list() == pytest.approx([3e20, 3e20])
 
 
@@ -141,6 +152,32 @@ def test_no_runs() -> None:
     """No runs are no sums, in the same schema."""
     runs = runs_of()
     links = link_runs(runs, bases_of_claims(runs), customers_of().dossiers)
-    exposures = accumulate(on_one_day(runs), on_one_day(judge_training(runs, FACTS.training_signals)), links)
+    exposures = exposures_of(on_one_day(runs), verdicts_frame({}), links, {})
     assert exposures.is_empty()
     assert exposures.schema == EXPOSURES
+
+
+def test_an_effort_over_tenants_adds_up_as_one_run() -> None:
+    """Runs of tenants of two groups that a person has joined are one effort, whose sum no group's is below."""
+    apart = sums(flop_run("r-1", 1e20), flop_run("r-2", 2e20, tenant_id="t-2"))
+    joined = sums(flop_run("r-1", 1e20), flop_run("r-2", 2e20, tenant_id="t-2"), efforts={"r-1": "r-1", "r-2": "r-1"})
+    assert [row["run_low_flop"] for row in apart] == pytest.approx([1e20, 2e20])
+    assert [row["run_low_flop"] for row in joined] == pytest.approx([3e20, 3e20])
+    assert [row["group_low_flop"] for row in joined] == pytest.approx([3e20, 3e20])
+    assert [row["tenant_low_flop"] for row in joined] == pytest.approx([1e20, 2e20])
+
+
+@pytest.mark.parametrize(("likely", "count"), [(0.79, 0), (0.8, 3), (0.99, 3), (1.0, 0)])
+def test_totals_a_little_below_a_tier(likely: float, count: int) -> None:
+    """Efforts that ended with a likely total of eight tenths of a tier or more, and below it, are counted."""
+    amount = likely * FACTS.tiers.amounts["review"] / 4
+    rows = sums(*(flop_run(f"r-{n}", amount) for n in range(3)))
+    assert {row["near_tier_runs"] for row in rows} == {count}
+
+
+def test_largest_share() -> None:
+    """The largest effort's share of its group's sum is told, and is not known where a part is not."""
+    rows = sums(flop_run("r-1", 1e20), flop_run("r-2", 3e20))
+    assert [(row["group_runs"], row["group_largest_share"]) for row in rows] == [(2, 0.75), (2, 0.75)]
+    (row, _) = sums(flop_run("r-1", None), flop_run("r-2", 3e20))
+    assert row["group_largest_share"] is None

@@ -208,7 +208,7 @@ def test_digest_is_of_content() -> None:
     """The digest is the same under other line ends, comments and order of files, and another for any other value."""
     changed = {file: "# read again\n" + text.replace("\n", "\r\n") for file, text in reversed(TEXTS.items())}
     assert read_facts(changed).digest == FACTS.digest == load_facts().digest
-    assert facts_with("estimation.toml", "value = 0.40", "value = 0.41").digest != FACTS.digest
+    assert facts_with("estimation.toml", "value = 0.43", "value = 0.44").digest != FACTS.digest
     assert facts_with("countries.toml", '"Holland"', '"Hollandia"').digest != FACTS.digest
     assert facts_with("sources.toml", "review_by = 2027-03-29", "review_by = 2027-03-30").digest != FACTS.digest
 

@@ -164,10 +164,10 @@ def test_flags_accuse_nobody() -> None:
 
 
 def test_utilisation() -> None:
-    """Utilisation is 0.10, 0.40 and 0.70, and the limits say that they are judgement."""
+    """Utilisation is 0.117, 0.43 and 0.70, and the limits say that they are judgement."""
     estimation = FACTS.estimation
     three = (estimation.utilisation_low, estimation.utilisation_likely, estimation.utilisation_high)
-    assert [each.value for each in three] == [0.10, 0.40, 0.70]
+    assert [each.value for each in three] == [0.117, 0.43, 0.70]
     assert estimation.utilisation_low.basis == estimation.utilisation_high.basis == "judgement"
     assert estimation.counting_rule.name == "ECCN 4E091 Note 2"
 
@@ -197,8 +197,24 @@ def test_signals_are_guesses() -> None:
         ("switches.toml", 'state = "stayed"', 'state = "asleep"', "[state] 2025-11-10"),
         ("red_flags.toml", "number = 2\n", "number = 1\n", "[flag] "),
         ("red_flags.toml", 'seen_from = ["kyc"]', 'seen_from = ["gossip"]', "[flag] "),
-        ("estimation.toml", "value = 0.40", "value = 0.80", "[utilisation_likely]"),
-        ("training_signals.toml", "value = 0.25", "value = 0.75", "[duty_idle_ratio]"),
+        ("estimation.toml", "value = 0.43", "value = 0.83", "[utilisation_likely]"),
+        ("estimation.toml", "value = 0.13\n", "value = 0.63\n", "[sm_likely]"),
+        ("estimation.toml", "value = 1.25", "value = 0.9", "[likely_gain]"),
+        ("estimation.toml", "value = 0.75", "value = 0.1", "[power_training]"),
+        ("stitching.toml", "value = 3.0", "value = 0.0", "[threshold]"),
+        ("stitching.toml", "value = 3600", "value = 360000", "[prompt_seconds]"),
+        (
+            "training_signals.toml",
+            'value = 0.35\nunit = "ratio"\nwhy = "Busy for this share or less',
+            'value = 0.75\nunit = "ratio"\nwhy = "Busy for this share or less',
+            "[duty_idle_ratio]",
+        ),
+        (
+            "training_signals.toml",
+            'value = -1.6\nunit = "score"\nwhy = "Devices that move independently',
+            'value = 1.6\nunit = "score"\nwhy = "Devices that move independently',
+            "[w_apart]",
+        ),
         ("training_signals.toml", '"Deployment"', '"Job"', "[service_kinds]"),
         ("training_signals.toml", "value = 2.2", "value = -2.2", "[threshold]"),
     ],

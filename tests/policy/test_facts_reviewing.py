@@ -134,4 +134,4 @@ def test_a_device_that_an_overlay_adds_was_not_there(tmp_path: Path) -> None:
     lower = replace(FACTS.estimation.utilisation_low, value=0.05)
     facts = replace(FACTS, estimation=replace(FACTS.estimation, utilisation_low=lower))
     (number,) = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=facts, day=TODAY))
-    assert (number.subject, number.before, number.after) == ("utilisation_low", "0.1 ratio", "0.05 ratio")
+    assert (number.subject, number.before, number.after) == ("utilisation_low", "0.117 ratio", "0.05 ratio")

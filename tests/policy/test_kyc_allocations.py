@@ -11,13 +11,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import FACTS, H100, START, unhurried, unseen, windows_frame
+from support.judgement import H100, START, days_of, unhurried, unseen, verdicts_on_days, windows_frame
 
 from collector.contract import Provenance
 from policy.frames import empty
-from policy.judgement.estimate import estimate_compute
 from policy.judgement.runs import find_runs
-from policy.judgement.stints import find_stints, judge_stints
+from policy.judgement.stints import find_stints
 from policy.kyc.problems import KycError
 from policy.kyc.registers.allocations import (
     ALLOCATIONS,
@@ -226,10 +225,9 @@ def test_no_row_is_dropped_in_silence(
 def test_a_machine_without_a_collector_is_not_nothing() -> None:
     """A machine that no collector speaks for yields one undetermined stint for each of its days."""
     windows = windows_of(an_allocation(ends=hours(36)))
-    estimates = estimate_compute(windows, FACTS.peaks(windows["accelerator"]), FACTS.estimation)
-    stints = find_stints(estimates)
-    verdicts = judge_stints(stints, FACTS.training_signals)
-    assert find_runs(estimates).height == 1
+    days = days_of(*windows.to_dicts())
+    stints, verdicts = find_stints(days), verdicts_on_days(days)
+    assert find_runs(days).height == 1
     assert stints["day"].to_list() == [date(2026, 6, 1), date(2026, 6, 2)]
     assert verdicts["verdict"].to_list() == ["undetermined", "undetermined"]
     assert stints["held_seconds"].to_list() == [8 * 24 * 3600.0, 8 * 12 * 3600.0]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import START, a_window, unhurried, windows_frame
 
+from policy.frames import schema
 from policy.kyc.registers.globs import GlobError, check_glob, matches
-from policy.kyc.registers.mapping import LINKED, link_windows
+from policy.kyc.registers.mapping import LINK, link_windows
 from policy.kyc.registers.mapping_rules import CRITERIA, KEYS, MappingError, MappingRule, parse_mappings, read_mappings
 from policy.usage.window import WINDOWS
 
@@ -291,7 +292,7 @@ def test_linking_moves_no_hours(rows: list[dict[str, Any]], rules: list[MappingR
     """Every window comes back as it was but for its tenant, and that is what one rule after the other says."""
     windows = windows_frame(*rows)
     found = link_windows(windows, rules, lambda node: node)
-    assert found.schema == LINKED
+    assert found.schema == schema({**WINDOWS, **LINK})
     others = [name for name in WINDOWS if name != "tenant_id"]
     assert found.select(others).equals(windows.select(others))
     assert found.select("tenant_id", "link_basis").rows() == [expected(row, rules) for row in rows]

@@ -1,15 +1,14 @@
 from datetime import date, timedelta
 from typing import Any
 
-import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import FACTS, START, a_window, estimates_of, unhurried, unseen, windows_frame
+from support.judgement import FACTS, START, a_window, days_of, unhurried, unseen, verdicts_on_days, windows_frame
 from support.kyc import a_tenant, customers_of
 
-from policy.engine import Judgement, judge
+from policy.judge import Judgement, judge
 from policy.judgement.inventory import inventory_of
-from policy.judgement.stints import STINTS, find_stints, judge_stints, most_serious_day
+from policy.judgement.stints import STINT_VERDICTS, STINTS, find_stints, most_serious_day
 from policy.rules.pack import load_pack
 
 TIERS = FACTS.with_tiers({"review": 1e19}, basis="of a test")
@@ -37,15 +36,15 @@ def high_of(judgement: Judgement) -> float:
 
 def test_a_stint_is_a_day_of_a_run() -> None:
     """Every run has a stint for each day on which it used anything."""
-    stints = find_stints(estimates_of(on_day(0), on_day(1), on_day(1, workload_name="other")))
+    stints = find_stints(days_of(on_day(0), on_day(1), on_day(1, workload_name="other")))
     assert stints.schema == STINTS
     assert sorted(stints["day"].to_list()) == [date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 2)]
 
 
 def test_the_most_serious_day_is_the_runs_verdict() -> None:
     """A run that trained on one day of three is training, and its evidence is that day's."""
-    stints = find_stints(estimates_of(on_day(0, busy=0.1), on_day(1, busy=0.95), on_day(2, busy=0.1)))
-    (row,) = most_serious_day(stints, judge_stints(stints, FACTS.training_signals)).to_dicts()
+    days = days_of(on_day(0, busy=0.1), on_day(1, busy=0.95), on_day(2, busy=0.1))
+    (row,) = most_serious_day(find_stints(days), verdicts_on_days(days)).to_dicts()
     assert (row["verdict"], row["day"]) == ("training", date(2026, 6, 2))
 
 
@@ -86,7 +85,16 @@ def test_losing_readings_never_lowers_the_top(parts: list[tuple[int, float, bool
 
 def test_no_windows() -> None:
     """No windows are no stints, in the same schema."""
-    stints = find_stints(estimates_of())
+    stints = find_stints(days_of())
     assert stints.is_empty()
     assert stints.schema == STINTS
-    assert isinstance(most_serious_day(stints, judge_stints(stints, FACTS.training_signals)), pl.DataFrame)
+    assert most_serious_day(stints, verdicts_on_days(days_of())).schema == STINT_VERDICTS
+
+
+def test_patterns_of_all_days() -> None:
+    """A pattern of one day is the run's, as on the day of its greatest value, whichever day was judged."""
+    waits = {"energy_joules": 8 * 24 * 3600 * 100.0, "energy_observed_seconds": 8 * 24 * 3600.0}
+    days = days_of(on_day(0, busy=0.95, **waits), on_day(1, busy=0.97))
+    (row,) = most_serious_day(find_stints(days), verdicts_on_days(days)).to_dicts()
+    assert row["day"] == date(2026, 6, 2)
+    assert [each["pattern"] for each in row["patterns"]] == ["waiting_while_busy"]

@@ -112,10 +112,10 @@ def test_a_constant_fills_what_the_recording_lacks(write: Write) -> None:
 
 def test_a_table_fills_by_job_and_wins(write: Write) -> None:
     """A table's value comes first; a job that the table does not have keeps what the recording says."""
-    table = pl.DataFrame({"job_id": ["a"], "tenant_id": ["t-9"], "workload_kind": ["Job"]})
+    table = pl.DataFrame({"job_id": ["a"], "tenant_id": ["t-9"], "workload_kind": ["PyTorchJob"]})
     windows = read(write(*JOBS), table=table, columns={"tenant_id": "account"})
     assert by_job(windows, "tenant_id") == ["t-9", "t-9", "t-2"]
-    assert by_job(windows, "workload_kind") == ["Job", "Job", None]
+    assert by_job(windows, "workload_kind") == ["PyTorchJob", "PyTorchJob", "Job"]
 
 
 def test_empty_cells_are_not_known(tmp_path: Path) -> None:

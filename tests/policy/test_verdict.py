@@ -3,16 +3,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import FACTS, a_window, runs_of, unhurried, unseen
+from support.judgement import FACTS, a_window, days_of, unhurried, unseen, verdicts_on_days
 
-from policy.judgement.verdict import VERDICTS, Verdict, judge_training
+from policy.judgement.stints import STINT_VERDICTS
+from policy.judgement.verdict import Verdict
 
 SIGNALS = FACTS.training_signals
 
 
 def verdict_on(*windows: dict[str, Any]) -> dict[str, Any]:
     """Judge the one run that these windows are."""
-    (row,) = judge_training(runs_of(*windows), SIGNALS).to_dicts()
+    (row,) = verdicts_on_days(days_of(*windows)).to_dicts()
     return row
 
 
@@ -29,8 +30,8 @@ def weights(row: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("window", "signal", "weight", "sentence"),
     [
-        ({"busy": 0.6}, "sustained", 1.6, "busy for 60 % of the observed device time, at or above 60 %"),
-        ({"busy": 0.25}, "mostly_idle", -2.0, "busy for 25 % of the observed device time, at or below 25 %"),
+        ({"busy": 0.6}, "sustained", 1.3, "busy for 60 % of the observed device time, at or above 60 %"),
+        ({"busy": 0.35}, "mostly_idle", -2.0, "busy for 35 % of the observed device time, at or below 35 %"),
         ({"workload_kind": "Job"}, "batch_kind", 0.7, "its kind, Job, runs to an end"),
         ({"workload_kind": "Deployment"}, "service_kind", -0.9, "its kind, Deployment, serves on"),
         ({"devices": 1.0}, "single_device", -0.4, "no more than one device at a time"),
@@ -57,8 +58,8 @@ def test_training() -> None:
     """A batch job of eight nodes that keeps its devices busy is training, and the score is the sum of the weights."""
     row = verdict_on(*a_gang(8))
     assert row["verdict"] == Verdict.TRAINING
-    assert weights(row) == {"sustained": 1.6, "batch_kind": 0.7, "gang": 2.0}
-    assert row["score"] == 4.3
+    assert weights(row) == {"sustained": 1.3, "batch_kind": 0.7, "gang": 2.0}
+    assert row["score"] == 4.0
 
 
 def test_serving_is_not_training() -> None:
@@ -115,12 +116,29 @@ def test_mostly_shared() -> None:
     assert verdict_on(a_window(**shared))["verdict"] == Verdict.UNDETERMINED
 
 
-@pytest.mark.parametrize("metering", ["utilisation", "allocation"])
-def test_no_reading(metering: str) -> None:
-    """Without any reading of activity the run is undetermined, and its time is not called idle."""
-    row = verdict_on(unseen(metering=metering, devices=512))
-    assert (row["verdict"], row["lacking"]) == (Verdict.UNDETERMINED, ["no reading of activity at all"])
+def test_no_reading() -> None:
+    """Where devices should have been read and were not the run is undetermined, and its time is not called idle."""
+    row = verdict_on(unseen(devices=512))
+    unread = "no reading of activity at all, where its devices should have been read"
+    assert (row["verdict"], row["lacking"]) == (Verdict.UNDETERMINED, [unread])
     assert set(weights(row)) == {"batch_kind", "gang"}
+
+
+@pytest.mark.parametrize(
+    ("different", "verdict"),
+    [
+        ({}, Verdict.TRAINING),
+        ({"hours": 0.9}, Verdict.UNDETERMINED),
+        ({"devices": 8.0}, Verdict.UNDETERMINED),
+        ({"workload_kind": None}, Verdict.UNDETERMINED),
+        ({"workload_kind": "Deployment"}, Verdict.UNDETERMINED),
+        ({"devices": 1.0, "workload_kind": "Deployment", "hours": 24.0}, Verdict.UNDETERMINED),
+    ],
+)
+def test_allocation_only(different: dict[str, Any], verdict: Verdict) -> None:
+    """Of what is only known to have been held, a gang of batch work that lasted is training, and nothing is not."""
+    window = {"metering": "allocation", "devices": 512.0, **different}
+    assert verdict_on(unseen(**window))["verdict"] == verdict
 
 
 @unhurried
@@ -141,6 +159,6 @@ def test_no_tenant_takes_no_part() -> None:
 
 def test_no_runs() -> None:
     """No runs are no verdicts, in the same schema."""
-    verdicts = judge_training(runs_of(), SIGNALS)
+    verdicts = verdicts_on_days(days_of())
     assert verdicts.is_empty()
-    assert verdicts.schema == judge_training(runs_of(a_window()), SIGNALS).schema == VERDICTS
+    assert verdicts.schema == verdicts_on_days(days_of(a_window())).schema == STINT_VERDICTS

@@ -11,8 +11,8 @@ from support.kyc import a_file
 from support.provider import a_cluster, a_site, an_entity
 
 from collector.contract import Provenance
-from policy.engine import Judgement, judge
 from policy.frames import empty
+from policy.judge import Judgement, judge
 from policy.judgement.inventory import inventory_of
 from policy.kyc.customers import Customers
 from policy.kyc.registers.allocations import NO_ALLOCATIONS, allocation_windows

@@ -10,8 +10,10 @@ from hypothesis import settings
 from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
 from policy.frames import empty
-from policy.judgement.estimate import estimate_compute
-from policy.judgement.runs import RUNS, find_runs
+from policy.judgement.estimate import estimate_compute, rate_windows
+from policy.judgement.pod_days import fold_days
+from policy.judgement.runs import RUNS, find_runs, identified
+from policy.judgement.stints import find_stints, judge_stints
 from policy.kyc.registers.activity import activity_sentences
 from policy.rules.subject import ACCELERATORS, SUBJECTS
 from policy.usage.window import COUNTED, RHYTHM, WINDOWS
@@ -68,15 +70,25 @@ def windows_frame(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=WINDOWS) if rows else empty(WINDOWS)
 
 
-def estimates_of(*rows: dict[str, Any], facts: Facts = FACTS) -> pl.DataFrame:
-    """Estimate windows by the shipped facts."""
+def days_of(*rows: dict[str, Any], facts: Facts = FACTS, formats: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """Fold windows into pod-days and estimate them, each piece a run. ``formats``: declared, by tenant."""
     windows = windows_frame(*rows)
-    return estimate_compute(windows, facts.peaks(windows["accelerator"]), facts.estimation)
+    peaks = facts.peaks(windows["accelerator"])
+    folded = fold_days(rate_windows(windows.lazy(), peaks, facts.estimation))
+    declared = pl.col("tenant_id").replace_strict(formats or {}, default=None, return_dtype=pl.String)
+    named = identified(estimate_compute(folded.with_columns(declared_number_format=declared), peaks, facts.estimation))
+    return named.with_columns(run_id="piece_id")
+
+
+def estimates_of(*rows: dict[str, Any], facts: Facts = FACTS) -> pl.DataFrame:
+    """Estimate windows, each by itself, in their order."""
+    alone = [days_of(row, facts=facts) for row in rows]
+    return pl.concat(alone) if alone else days_of(facts=facts)
 
 
 def runs_of(*rows: dict[str, Any]) -> pl.DataFrame:
     """Find the runs of windows."""
-    return find_runs(estimates_of(*rows))
+    return find_runs(days_of(*rows))
 
 
 def a_run(**different: Any) -> dict[str, Any]:
@@ -87,6 +99,11 @@ def a_run(**different: Any) -> dict[str, Any]:
 def runs_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:
     """Put runs into a frame."""
     return pl.DataFrame(list(rows), schema=RUNS)
+
+
+def verdicts_on_days(days: pl.DataFrame, facts: Facts = FACTS) -> pl.DataFrame:
+    """Judge every day of the runs of pod-days."""
+    return judge_stints(find_stints(days), find_runs(days), facts.training_signals)
 
 
 SUBJECT: dict[str, Any] = {

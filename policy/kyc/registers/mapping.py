@@ -17,11 +17,9 @@ from enum import StrEnum
 
 import polars as pl
 
-from policy.frames import conform, schema
 from policy.kyc.registers.allocations import is_registered
 from policy.kyc.registers.globs import matches
 from policy.kyc.registers.mapping_rules import CRITERIA, MappingRule
-from policy.usage.window import WINDOWS
 
 
 class LinkBasis(StrEnum):
@@ -34,13 +32,11 @@ class LinkBasis(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-LINKED = schema(
-    {
-        **WINDOWS,  # tenant_id as linked; null: none, or ambiguous
-        "link_basis": pl.String,  # of LinkBasis
-        "link_note": pl.String,  # why, for a reviewer; opaque ids and no name
-    }
-)
+LINK = {
+    "link_basis": pl.String,  # of LinkBasis
+    "link_note": pl.String,  # why, for a reviewer; opaque ids and no name
+}
+"""What stands beside a row that has been linked; its tenant_id is as linked, null: none, or ambiguous."""
 
 ClusterOf = Callable[[str], str | None]
 """The cluster of a node, or None where that is not known."""
@@ -54,9 +50,10 @@ def link_windows(
     windows: pl.DataFrame, rules: Sequence[MappingRule], cluster_of: ClusterOf = no_cluster
 ) -> pl.DataFrame:
     """
-    The same windows in their order, each with its tenant by claim and rules, schema :data:`LINKED`.
+    The same windows in their order, each with its tenant by claim and rules, and with :data:`LINK` beside.
 
-    Nothing but ``tenant_id`` changes, and no hour is moved, lost or made: a window is linked whole.
+    ``windows``: windows, or what is added up of the windows of one holder and day. Nothing but ``tenant_id`` changes,
+    and no hour is moved, lost or made: a window is linked whole.
     """
     bounds = sorted({day for rule in rules for day in (rule.begins, rule.ends) if day})
     rows = windows.with_columns(effort=effort, era=_era(bounds), registered=is_registered, **NOT_ASKED)
@@ -65,7 +62,7 @@ def link_windows(
         rows = rows.drop(alike.columns[1:]).join(alike, on=alike.columns[0], how="left", maintain_order="left")
     links = _links(rows.select(KEY).unique(), rules, bounds)
     found = rows.join(links, on=KEY, how="left", nulls_equal=True, maintain_order="left")
-    return conform(found.with_columns(tenant_id="linked").select(LINKED.names()), LINKED, "linked windows")
+    return found.with_columns(tenant_id="linked").select(*windows.columns, *LINK)
 
 
 ALIKE = {column: f"{column}_alike" for column in CRITERIA.values()}

@@ -1,7 +1,8 @@
 """
 Job records become usage windows: one job, one window, metered by allocation.
 
-A record says that devices were held, not what they did; so nothing here is ever observed, busy, or idle.
+A record says that devices were held, not what they did; so nothing here is ever observed, busy, or idle. What a
+scheduler calls a job, with a beginning and an end, is batch work: its kind is ``Job`` unless somebody says otherwise.
 """
 
 from datetime import datetime
@@ -10,6 +11,8 @@ import polars as pl
 
 from collector.contract import Provenance
 from policy.usage.window import NOTHING_TOLD, WINDOWS, Metering
+
+BATCH = "Job"
 
 
 def job_windows(jobs: pl.DataFrame, start: datetime) -> pl.DataFrame:
@@ -29,6 +32,7 @@ def job_windows(jobs: pl.DataFrame, start: datetime) -> pl.DataFrame:
         "workload_pod": pl.col("job_id"),
         "pod_uid": pl.col("job_id"),
         "container": none,
+        "workload_kind": pl.col("workload_kind").fill_null(BATCH),
         "metering": pl.lit(Metering.ALLOCATION.value),
         "window_start": begins,
         "window_end": begins + lasts,

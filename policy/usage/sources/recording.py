@@ -4,7 +4,7 @@ A recording as a source: job records, or per-GPU time series, become the same us
 Two formats, as CSV (UTF-8, with a header) or Parquet; columns beyond these are allowed and unused unless mapped:
 
 ``jobs``    ``job_id``, ``arrival_s``, ``gpus``, ``duration_s``: one row for each job, or for each time it was started.
-            Nothing is known about activity, so its windows are metered by allocation.
+            Nothing is known about activity, so its windows are metered by allocation. What has no kind is a Job.
 ``series``  ``trace``, ``gpu``, ``t_s``, ``util_pct``, and optionally ``power_w`` and ``mem_mib``: one row for each GPU
             and moment, integrated by the collector's own accounting. A value holds until the next row of its GPU, at
             most three usual spacings; what lies beyond that, and an empty cell, is unobserved.

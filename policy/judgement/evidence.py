@@ -1,0 +1,187 @@
+"""
+The signs by which training is told, each a piece of evidence with its value, its weight and a sentence.
+
+In order of robustness: what the scheduler knows (kind, gang, size, restarts), how long devices were busy, whether they
+moved together, what tensor pipes, memory and links did, pauses in step, power's swing. Metadata only: no name, no
+headquarters and no content takes part. Weights are log-odds from the facts; above 0 speaks for training.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from policy.facts.training_signals import TrainingSignals
+from policy.judgement import measures as of
+
+EVIDENCE = pl.Struct(
+    {
+        "signal": pl.String,
+        "value": pl.Float64,  # in the unit that the sentence names
+        "weight": pl.Float64,  # log-odds; above 0 speaks for training
+        "sentence": pl.String,
+    }
+)
+GANG_SIZES = (64, 16, 8)
+"""Eight nodes of eight, two nodes, one node."""
+kind = pl.col("workload_kind")
+is_seen = of.seen_seconds > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """One possible piece of evidence: when it is there, its value and its sentence."""
+
+    signal: str
+    applies: pl.Expr
+    value: pl.Expr
+    weight: float
+    sentence: pl.Expr
+
+    @property
+    def piece(self) -> pl.Expr:
+        """A struct where it applies; null where it does not or cannot be known."""
+        piece = pl.struct(
+            signal=pl.lit(self.signal),
+            value=self.value.cast(pl.Float64),
+            weight=pl.lit(self.weight, pl.Float64),
+            sentence=self.sentence,
+        )
+        return pl.when(self.applies.fill_null(value=False)).then(piece)
+
+
+def signs(by: TrainingSignals) -> Iterator[Sign]:
+    """Every sign. The frame has the columns of a run, ``together``, ``run_seconds`` and ``run_pieces``."""
+    yield from _scheduled(by)
+    yield from _gang(by)
+    yield from _activity(by)
+    yield from _movement(by)
+    yield from _inside(by)
+
+
+def together(by: TrainingSignals) -> pl.Expr:
+    """Devices that work together: of a service one pod's (replicas are independent), else all at once."""
+    service = kind.is_in(by.service_kinds.kinds).fill_null(value=False)
+    return pl.when(service).then("largest_pod_devices").otherwise("peak_devices")
+
+
+def is_batch(by: TrainingSignals) -> pl.Expr:
+    """Whether the kind of workload runs to an end; unknown is no."""
+    return kind.is_in(by.batch_kinds.kinds).fill_null(value=False)
+
+
+def _percent(ratio: pl.Expr) -> pl.Expr:
+    return (ratio * 100).round(0).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _whole(number: pl.Expr) -> pl.Expr:
+    return number.round(0).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _scheduled(by: TrainingSignals) -> Iterator[Sign]:
+    one, named = pl.lit(1.0), kind.fill_null("")
+    batch, service = by.w_batch_kind.value, by.w_service_kind.value
+    yield Sign(
+        signal="batch_kind", applies=is_batch(by), value=one, weight=batch,
+        sentence=pl.format("its kind, {}, runs to an end", named),
+    )  # fmt: skip
+    yield Sign(
+        signal="service_kind", applies=kind.is_in(by.service_kinds.kinds), value=one, weight=service,
+        sentence=pl.format("its kind, {}, serves on", named),
+    )  # fmt: skip
+    pieces = pl.col("run_pieces")
+    yield Sign(
+        signal="restarted", applies=pieces >= 2, value=pieces, weight=by.w_restarted.value,
+        sentence=pl.format("it went on {} times under another name", _whole(pieces - 1)),
+    )  # fmt: skip
+
+
+def _gang(by: TrainingSignals) -> Iterator[Sign]:
+    devices = pl.col("together")
+    sentence = pl.format("{} devices held together", _whole(devices))
+    weights = {64: by.w_gang_64.value, 16: by.w_gang_16.value, 8: by.w_gang_8.value}
+    below = {64: float("inf"), 16: 64, 8: 16}
+    for size in GANG_SIZES:
+        in_range = devices.is_between(size, below[size], closed="left")
+        yield Sign(signal="gang", applies=in_range, value=devices, weight=weights[size], sentence=sentence)
+    one = devices.is_between(0, 1, closed="right")  # none held at the end of any window says nothing about how many
+    alone = pl.lit("no more than one device at a time")
+    yield Sign(signal="single_device", applies=one, value=devices, weight=by.w_single_device.value, sentence=alone)
+    hours = devices * pl.col("run_seconds") / 3600
+    is_large = (devices >= GANG_SIZES[-1]) & (hours >= by.large_device_hours.value)
+    told = pl.format("{} devices together for {} hours", _whole(devices), _whole(pl.col("run_seconds") / 3600))
+    yield Sign(signal="large", applies=is_large, value=hours, weight=by.w_large.value, sentence=told)
+
+
+def _activity(by: TrainingSignals) -> Iterator[Sign]:
+    busy, idle = by.duty_busy_ratio.value, by.duty_idle_ratio.value
+    is_idle = is_seen & (of.most_duty_ratio <= idle)
+    yield Sign(
+        signal="sustained", applies=is_seen & (of.duty_ratio >= busy), value=of.duty_ratio,
+        weight=by.w_sustained.value,
+        sentence=pl.format(
+            f"busy for {{}} % of the observed device time, at or above {100 * busy:g} %", _percent(of.duty_ratio)
+        ),
+    )  # fmt: skip
+    yield Sign(
+        signal="mostly_idle", applies=is_idle, value=of.duty_ratio, weight=by.w_mostly_idle.value,
+        sentence=pl.format(
+            f"busy for {{}} % of the observed device time, at or below {100 * idle:g} %", _percent(of.duty_ratio)
+        ),
+    )  # fmt: skip
+    gigabytes = of.memory_bytes / 1e9
+    yield Sign(
+        signal="resident_idle", applies=is_idle & (of.least_memory_bytes >= by.resident_bytes.value), value=gigabytes,
+        weight=by.w_resident_idle.value,
+        sentence=pl.format("{} GB lie in the memory of each device meanwhile", _whole(gigabytes)),
+    )  # fmt: skip
+    yield Sign(
+        signal="requests", applies=of.between_ratio >= by.steady_ratio.value, value=of.between_ratio,
+        weight=by.w_requests.value,
+        sentence=pl.format("neither idle nor full for {} % of the time", _percent(of.between_ratio)),
+    )  # fmt: skip
+
+
+def _movement(by: TrainingSignals) -> Iterator[Sign]:
+    told = of.correlations >= by.min_rhythm_windows.value
+    high, low = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value
+    sentence = pl.format("the devices of a container move together by {} %", _percent(of.synchrony))
+    as_one = told & (of.synchrony >= high)
+    yield Sign(signal="together", applies=as_one, value=of.synchrony, weight=by.w_together.value, sentence=sentence)
+    yield Sign(
+        signal="apart", applies=told & (of.synchrony <= low), value=of.synchrony, weight=by.w_apart.value,
+        sentence=sentence,
+    )  # fmt: skip
+    yield Sign(
+        signal="pauses", applies=as_one & (of.beat_ratio >= 0.5), value=of.beat_ratio, weight=by.w_pauses.value,
+        sentence=pl.format("they pause at even times in {} % of the windows", _percent(of.beat_ratio)),
+    )  # fmt: skip
+    yield Sign(
+        signal="swing", applies=as_one & (of.swing_ratio >= by.swing_ratio.value), value=of.swing_ratio,
+        weight=by.w_swing.value,
+        sentence=pl.format("their power swings by {} % of its mean", _percent(of.swing_ratio)),
+    )  # fmt: skip
+
+
+def _inside(by: TrainingSignals) -> Iterator[Sign]:
+    works = is_seen & (of.duty_ratio > by.duty_idle_ratio.value)
+    busy, idle = by.tensor_busy_ratio.value, by.tensor_idle_ratio.value
+    sentence = pl.format("tensor pipes at work in {} % of the busy time", _percent(of.tensor_of_busy_ratio))
+    is_bound = (of.dram_ratio >= by.memory_bound_ratio.value) & (of.tensor_of_busy_ratio < busy)
+    for signal, applies, weight in (
+        ("tensor", of.tensor_of_busy_ratio >= busy, by.w_tensor.value),
+        ("no_tensor", of.most_tensor_of_busy_ratio <= idle, by.w_no_tensor.value),
+    ):
+        yield Sign(
+            signal=signal, applies=works & applies, value=of.tensor_of_busy_ratio, weight=weight, sentence=sentence
+        )
+    yield Sign(
+        signal="memory_bound", applies=works & is_bound, value=of.dram_ratio, weight=by.w_memory_bound.value,
+        sentence=pl.format("{} % of the memory's bandwidth in use while tensor pipes wait", _percent(of.dram_ratio)),
+    )  # fmt: skip
+    rate = of.nvlink_bytes_per_second / 1e9
+    exchanges = of.nvlink_bytes_per_second >= by.interconnect_bytes_per_second.value
+    yield Sign(
+        signal="interconnect", applies=works & exchanges, value=rate, weight=by.w_interconnect.value,
+        sentence=pl.format("each device exchanges {} GB a second with others", _whole(rate)),
+    )  # fmt: skip

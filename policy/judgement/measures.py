@@ -1,0 +1,67 @@
+"""
+What is measured of a run or a stint, as named ratios: the words in which evidence and patterns are written.
+
+A ratio is null where nothing of it was observed, so that what nobody could see never reads as idle, low or calm.
+"""
+
+import polars as pl
+
+
+def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    return pl.when(whole > 0).then(part / whole)
+
+
+seen_seconds = pl.col("observed_seconds") + pl.col("shared_observed_seconds")
+"""Device-seconds with a reading of busy time."""
+started_seconds = (seen_seconds - pl.col("init_seconds")).clip(lower_bound=0.0)
+"""Of those, after anything ran on the device for the first time."""
+busy_seconds = pl.col("busy_seconds") + pl.col("shared_busy_seconds")
+unseen_seconds = pl.col("unobserved_seconds") + pl.col("shared_seconds") - pl.col("shared_observed_seconds")
+seen_seconds_per_device = seen_seconds / pl.max_horizontal("peak_devices", 1.0)
+
+duty_ratio = _ratio(busy_seconds, started_seconds)
+most_duty_ratio = _ratio(busy_seconds + unseen_seconds, started_seconds + unseen_seconds)
+"""Busy time if all that nobody saw was busy: idle is believed only where not seeing cannot have hidden activity."""
+sole_seen_ratio = _ratio(
+    pl.col("observed_seconds"), pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")
+)
+
+tensor_ratio = _ratio(pl.col("tensor_active_seconds"), pl.col("tensor_observed_seconds"))
+tensor_of_busy_ratio = tensor_ratio / pl.max_horizontal(duty_ratio, 0.01)
+most_tensor_of_busy_ratio = _ratio(
+    pl.col("tensor_active_seconds")
+    + (busy_seconds - pl.col("tensor_observed_seconds")).clip(lower_bound=0.0)
+    + unseen_seconds,
+    busy_seconds + unseen_seconds,
+)
+"""The same if tensor pipes had worked wherever nobody saw them: rest is believed only where it was seen."""
+sm_ratio = _ratio(pl.col("sm_active_seconds"), pl.col("sm_observed_seconds"))
+dram_ratio = _ratio(pl.col("dram_active_seconds"), pl.col("dram_observed_seconds"))
+nvlink_bytes_per_second = _ratio(pl.col("nvlink_bytes"), pl.col("nvlink_observed_seconds"))
+memory_bytes = _ratio(pl.col("memory_byte_seconds"), pl.col("memory_observed_seconds"))
+"""In use, mean over the devices."""
+least_memory_bytes = _ratio(pl.col("memory_byte_seconds"), pl.col("held_seconds") + pl.col("shared_seconds"))
+"""The same if none had been in use where nobody saw it."""
+
+synchrony = _ratio(pl.col("synchrony_sum"), pl.col("synchrony_windows"))
+"""Mean correlation of the devices of a container, over the windows that told one."""
+correlations = pl.col("synchrony_windows") * (pl.col("largest_pod_devices") - 1)
+"""How many correlations of a device with others there were: windows times the devices beside the first."""
+beat_ratio = _ratio(pl.col("beat_windows"), pl.col("windows"))
+
+power_watts = _ratio(pl.col("energy_joules"), pl.col("energy_observed_seconds"))
+power_ratio = _ratio(pl.col("energy_joules"), pl.col("board_joules"))
+"""Of the boards' full power; null where the facts know no board's. Of mixed boards only if all are known."""
+power_square = _ratio(pl.col("power_square_watt2_seconds"), pl.col("power_observed_seconds"))
+swing_ratio = (power_square - power_watts**2).clip(lower_bound=0.0).sqrt() / power_watts
+"""Standard deviation of the boards' power over its mean."""
+
+level_seconds = pl.sum_horizontal("idle_level_seconds", "low_level_seconds", "high_level_seconds", "full_level_seconds")
+between_ratio = _ratio(pl.col("low_level_seconds") + pl.col("high_level_seconds"), level_seconds)
+"""Share of the time in which devices were neither idle nor full."""
+
+held_device_seconds = pl.col("held_seconds") + pl.col("shared_seconds")
+blind_loaded_ratio = _ratio(pl.col("blind_loaded_seconds"), pl.col("loaded_seconds") + 0.0)
+"""Of the time under load, what nobody saw."""
+calm_seconds = (pl.col("held_seconds") - pl.col("loaded_seconds")).clip(lower_bound=0.0)
+blind_calm_ratio = _ratio(pl.col("blind_calm_seconds"), calm_seconds)

@@ -1,0 +1,179 @@
+"""
+Patterns that do not fit an ordinary or a declared use, each with its innocent explanations.
+
+A pattern is no verdict and carries no weight: it is something to ask about, told with its figure. What hides training
+looks like this, and so do a provider's own power cap, a parameter sweep, a burn-in test or a network that was down.
+
+``duty_cycling``            the day goes back and forth between busy and idle hours.
+``power_capped``            busy throughout at an even draw far below the board's.
+``fragmented``              many small jobs of one shape, busy at the same time.
+``bursts_in_step``          load in bursts, as serving has it, in which all devices move as one.
+``steady_service``          a service that never waits for a request.
+``gaps_under_load``         telemetry is missing while there is load, and there while there is none.
+``energy_misfit``           energy that does not fit what the activity says.
+``power_burner``            full power throughout, even, without a pause: a program made to draw power.
+``waiting_while_busy``      busy throughout and drawing little: a checkpoint in every step does that.
+
+Left out: patterns over several tenants, which stitches are for, and over weeks.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from policy.facts.training_signals import TrainingSignals
+from policy.judgement import measures as of
+
+PATTERNS = pl.Struct(
+    {
+        "pattern": pl.String,
+        "value": pl.Float64,  # in the unit that the sentence names
+        "sentence": pl.String,
+        "innocent": pl.String,  # what else would look so
+    }
+)
+INNOCENT = {
+    "duty_cycling": "work by shifts or by cheap hours, a scheduler that takes turns, evaluation between training steps",
+    "power_capped": "a power cap that the provider itself has set, work that is limited by memory",
+    "fragmented": "a sweep over parameters, many users of one account, a batch of evaluations",
+    "bursts_in_step": "a model served over several devices, evaluation at intervals, batches that arrive at intervals",
+    "steady_service": "more requests than the devices can answer, a queue of batch inference",
+    "gaps_under_load": "a collector or a network that suffers under load, a driver that answers late when busy",
+    "energy_misfit": "a sensor that errs, an accelerator under another name, a driver without activity counters",
+    "power_burner": "a burn-in or acceptance test, mining, a benchmark",
+    "waiting_while_busy": "checkpoints in every step, slow storage or input, communication that spins",
+}
+"""What else would look so, by pattern."""
+
+
+def patterns(by: TrainingSignals) -> Iterator[pl.Expr]:
+    """Every pattern: a struct where it is there, null where it is not or cannot be known."""
+    for name, (applies, value, sentence) in _told(by).items():
+        found = pl.struct(
+            pattern=pl.lit(name),
+            value=value.cast(pl.Float64),
+            sentence=sentence,
+            innocent=pl.lit(INNOCENT[name]),
+        )
+        yield pl.when(applies.fill_null(value=False)).then(found)
+
+
+def _percent(ratio: pl.Expr) -> pl.Expr:
+    return (ratio * 100).round(0).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _whole(number: pl.Expr) -> pl.Expr:
+    return number.round(0).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def turns() -> pl.Expr:
+    """How often busy hours turn into idle ones or back on a day; an hour of both is a turn by itself."""
+    busy, idle = pl.col("busy_hours"), pl.col("idle_hours")
+    both = (busy & idle).bitwise_count_ones()
+    only_busy, only_idle = busy & ~idle, idle & ~busy
+    changes = (only_busy & (only_idle * 2)).bitwise_count_ones() + (only_idle & (only_busy * 2)).bitwise_count_ones()
+    return (both + changes).cast(pl.Float64)
+
+
+def _told(by: TrainingSignals) -> dict[str, tuple[pl.Expr, pl.Expr, pl.Expr]]:
+    return {
+        "duty_cycling": _duty_cycling(by),
+        "power_capped": _power_capped(by),
+        "fragmented": _fragmented(by),
+        "bursts_in_step": _bursts_in_step(by),
+        "steady_service": _steady_service(by),
+        "gaps_under_load": _gaps_under_load(by),
+        "energy_misfit": _energy_misfit(),
+        "power_burner": _power_burner(by),
+        "waiting_while_busy": _waiting_while_busy(by),
+    }
+
+
+def _has_shape(by: TrainingSignals) -> pl.Expr:
+    return pl.col("known_windows") >= by.p_least_windows.value
+
+
+def _duty_cycling(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    known = pl.col("known_windows")
+    both = (pl.col("busy_windows") >= 0.2 * known) & (pl.col("idle_windows") >= 0.2 * known)
+    applies = _has_shape(by) & both & (turns() >= by.p_turns.value)
+    return applies, turns(), pl.format("turns {} times between busy and idle hours in a day", _whole(turns()))
+
+
+def _is_even(by: TrainingSignals) -> pl.Expr:
+    return of.swing_ratio <= by.p_even.value
+
+
+def _power_capped(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    low, high = by.p_cap_low.value, by.p_cap_high.value
+    works = (of.duty_ratio >= 0.9) & ((of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= 0.8))
+    applies = works & _is_even(by) & of.power_ratio.is_between(low, high)
+    sentence = pl.format("busy throughout at an even {} % of the boards' power", _percent(of.power_ratio))
+    return applies, of.power_ratio, sentence
+
+
+def _fragmented(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """``alike_runs``: busy runs of the same tenant, day, models and number of devices, itself among them."""
+    alike = pl.col("alike_runs")
+    small = pl.col("peak_devices") <= by.p_small_devices.value
+    applies = small & (alike >= by.p_many.value) & (of.duty_ratio >= by.duty_busy_ratio.value)
+    sentence = pl.format(
+        "one of {} busy jobs of {} devices each on this day", _whole(alike), _whole(pl.col("peak_devices"))
+    )
+    return applies, alike, sentence
+
+
+def _bursts_in_step(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    partly = of.duty_ratio.is_between(0.1, by.duty_busy_ratio.value)
+    told = of.correlations >= by.min_rhythm_windows.value
+    works_hard = (of.tensor_of_busy_ratio >= by.tensor_busy_ratio.value) | (of.power_ratio >= by.p_cap_low.value)
+    gang = pl.col("peak_devices") >= by.p_least_devices.value
+    applies = gang & partly & told & (of.synchrony >= by.synchrony_high_ratio.value) & works_hard
+    sentence = pl.format(
+        "busy for {} % of the time in bursts, in which its devices move together by {} %",
+        _percent(of.duty_ratio),
+        _percent(of.synchrony),
+    )
+    return applies, of.duty_ratio, sentence
+
+
+def _steady_service(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    service = pl.col("workload_kind").is_in(by.service_kinds.kinds)
+    never_waits = (pl.col("busy_windows") >= 0.95 * pl.col("known_windows")) & (pl.col("idle_windows") == 0)
+    applies = service & _has_shape(by) & never_waits & (of.duty_ratio >= 0.9)
+    sentence = pl.format("a service that is busy for {} % of the time and never idle", _percent(of.duty_ratio))
+    return applies, of.duty_ratio, sentence
+
+
+def _gaps_under_load(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    times = by.p_blind_times.value * of.blind_calm_ratio.fill_null(0.0)
+    applies = (of.blind_loaded_ratio >= by.p_blind_ratio.value) & (of.blind_loaded_ratio > times)
+    sentence = pl.format(
+        "{} % of the time under load was seen by nobody, and {} % of the calm time",
+        _percent(of.blind_loaded_ratio),
+        _percent(of.blind_calm_ratio),
+    )
+    return applies, of.blind_loaded_ratio, sentence
+
+
+def _energy_misfit() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    draws_idle = (of.duty_ratio <= 0.1) & (of.power_ratio >= 0.5)
+    applies = (pl.col("misfit_seconds") > 0) | draws_idle
+    sentence = pl.format(
+        "busy for {} % of the time, at {} % of the boards' power", _percent(of.duty_ratio), _percent(of.power_ratio)
+    )
+    return applies, of.power_ratio, sentence
+
+
+def _power_burner(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    applies = (of.power_ratio >= by.p_full.value) & (of.duty_ratio >= 0.95) & (of.swing_ratio <= by.p_even.value / 2)
+    sentence = pl.format("an even {} % of the boards' power without a pause", _percent(of.power_ratio))
+    return applies, of.power_ratio, sentence
+
+
+def _waiting_while_busy(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    applies = (of.duty_ratio >= by.duty_busy_ratio.value) & (of.power_ratio <= by.p_waiting.value)
+    sentence = pl.format(
+        "busy for {} % of the time, at {} % of the boards' power", _percent(of.duty_ratio), _percent(of.power_ratio)
+    )
+    return applies, of.power_ratio, sentence

@@ -1,0 +1,118 @@
+"""
+A pod-day: what one container used of one accelerator model on one day (UTC), all its windows of that day in one row.
+
+A fleet of 100,000 devices has a hundred million windows in a month and some 400,000 pod-days. So windows are read once,
+in one pass and without being held, and everything after it is quick. All amounts are sums. What a sum cannot tell later
+is counted here, window by window: how many were busy and how many idle, where unseen time lay beside load, when the
+first activity was, and what the node told of rhythm.
+
+A window belongs to the day on which it begins.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from policy.frames import DataType, conform, schema
+from policy.judgement.full_rate import PARTS, energy, energy_known, held
+from policy.usage.window import COUNTED, UTC_TIME, unobserved_seconds
+
+KEY = (
+    "node", "workload_namespace", "workload_kind", "workload_name", "workload_pod", "pod_uid", "container",
+    "tenant_id", "accelerator", "metering", "day",
+)  # fmt: skip
+MARKS: Mapping[str, DataType] = {
+    "windows": pl.UInt32,
+    "known_windows": pl.UInt32,  # with any observed time
+    "busy_windows": pl.UInt32,  # of those, busy for BUSY or more of the observed time
+    "idle_windows": pl.UInt32,  # of those, busy for IDLE or less
+    "busy_hours": pl.UInt32,  # a bit for every hour of the day in which a busy window begins
+    "idle_hours": pl.UInt32,  # the same of idle ones
+    "loaded_seconds": pl.Float64,  # held, in windows whose power or observed part tells of load
+    "blind_loaded_seconds": pl.Float64,  # unobserved, in such windows
+    "blind_calm_seconds": pl.Float64,  # unobserved, in windows that tell something, and not of load
+    "first_active": UTC_TIME,  # begin of the first window in which anything ran; null: in none
+    "beat_windows": pl.UInt32,  # with a period that stands out
+    "period_sum": pl.Float64,
+    "period_square_sum": pl.Float64,
+    "latest_trough_unix": pl.Float64,
+    "synchrony_windows": pl.UInt32,
+    "synchrony_sum": pl.Float64,
+}
+POD_DAYS = schema(
+    {
+        **{name: pl.Date() if name == "day" else pl.String() for name in KEY},
+        **dict.fromkeys(COUNTED, pl.Float64),
+        "unobserved_seconds": pl.Float64,
+        **dict.fromkeys(PARTS, pl.Float64),  # see full_rate.py; of the windows that could be counted
+        "uncounted_windows": pl.UInt32,  # with a missing count
+        "window_start": UTC_TIME,  # of the first
+        "window_end": UTC_TIME,  # of the last
+        "device_count": pl.Float64,  # the most at once
+        **MARKS,
+    }
+)
+
+BUSY, IDLE, LOADED = 0.6, 0.1, 0.5
+"""Guesses: what is busy, idle or loaded without doubt, as shares of observed time, and of board power."""
+ACTIVE = 0.05  # of the held time: what a driver's housekeeping does not reach, a guess
+LEAST_STRENGTH = 0.5  # of a period: half of the activity comes back one period later, a guess
+
+observed = pl.col("observed_seconds")
+is_known = observed > 0
+busy = pl.col("busy_seconds")
+power_tells_load = (energy_known > 0) & (energy >= LOADED * energy_known * pl.col("board_power_watts"))
+is_loaded = (is_known & (busy >= LOADED * observed)) | power_tells_load.fill_null(value=False)
+tells = is_known | (energy_known > 0)
+is_active = busy + pl.col("shared_busy_seconds") > ACTIVE * (held + pl.col("shared_seconds"))
+has_beat = (pl.col("period_strength_ratio") >= LEAST_STRENGTH).fill_null(value=False)
+period = pl.when(has_beat).then("period_seconds")
+
+
+def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
+    """All pod-days of the windows, schema POD_DAYS, sorted by its key. Reads the windows in one streaming pass."""
+    unseen = unobserved_seconds.fill_null(0.0)
+    prepared = rated.with_columns(
+        day=pl.col("window_start").dt.date(),
+        unobserved_seconds=unobserved_seconds,
+        loaded_seconds=pl.when(is_loaded).then(held).otherwise(0.0),
+        blind_loaded_seconds=pl.when(is_loaded).then(unseen).otherwise(0.0),
+        blind_calm_seconds=pl.when(tells & ~is_loaded).then(unseen).otherwise(0.0),
+        active_from=pl.when(is_active).then("window_start"),
+        is_busy=is_known & (busy >= BUSY * observed),
+        is_idle=is_known & (busy <= IDLE * observed),
+        hour_bit=pl.lit(2, pl.UInt32).pow(pl.col("window_start").dt.hour()),
+        period=period,
+        period_square=period * period,
+        trough=pl.when(has_beat).then("trough_unix_seconds"),
+    )
+    rows = prepared.group_by(KEY).agg(_sums()).collect(engine="streaming")
+    return conform(rows.select(POD_DAYS.names()).sort(KEY), POD_DAYS, "pod-days")
+
+
+def _sums() -> list[pl.Expr]:
+    amounts = (*COUNTED, "unobserved_seconds", *PARTS, "loaded_seconds", "blind_loaded_seconds", "blind_calm_seconds")
+    return [
+        *(pl.col(name).sum() for name in amounts),
+        pl.col("high_seconds").null_count().cast(pl.UInt32).alias("uncounted_windows"),
+        pl.col("window_start").min(),
+        pl.col("window_end").max(),
+        pl.col("device_count").max(),
+        pl.len().cast(pl.UInt32).alias("windows"),
+        _count(is_known).alias("known_windows"),
+        pl.col("is_busy").sum().cast(pl.UInt32).alias("busy_windows"),
+        pl.col("is_idle").sum().cast(pl.UInt32).alias("idle_windows"),
+        pl.when("is_busy").then("hour_bit").otherwise(0).bitwise_or().alias("busy_hours"),
+        pl.when("is_idle").then("hour_bit").otherwise(0).bitwise_or().alias("idle_hours"),
+        pl.col("active_from").min().alias("first_active"),
+        pl.col("period").count().cast(pl.UInt32).alias("beat_windows"),
+        pl.col("period").sum().alias("period_sum"),
+        pl.col("period_square").sum().alias("period_square_sum"),
+        pl.col("trough").max().alias("latest_trough_unix"),
+        pl.col("synchrony_ratio").count().cast(pl.UInt32).alias("synchrony_windows"),
+        pl.col("synchrony_ratio").sum().alias("synchrony_sum"),
+    ]
+
+
+def _count(condition: pl.Expr) -> pl.Expr:
+    return condition.sum().cast(pl.UInt32)
