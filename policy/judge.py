@@ -5,6 +5,7 @@ Pure: the moment is given, nothing is read but what is handed in, and the same a
 replay is this function alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,18 @@ from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding
 from policy.rules.pack import Pack
 from policy.rules.subject import describe_fleet, describe_subjects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What was worked and whether it is training, before anybody asks for whom: each step with its frame."""
+
+    days: pl.DataFrame
+    stitches: pl.DataFrame  # within tenants
+    runs: pl.DataFrame
+    stints: pl.DataFrame
+    stint_verdicts: pl.DataFrame
+    verdicts: pl.DataFrame  # on every run, that of its most serious day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +69,12 @@ def judge(
 
     ``words``: what people have said to stitches. The windows are streamed and never held.
     """
-    estimates = _estimated(windows.lazy(), customers, facts)
-    stitches = find_stitches(find_pieces(estimates), facts.stitching)
-    days = with_runs(estimates, stitches, words)
-    runs, stints = find_runs(days), find_stints(days)
-    stint_verdicts = judge_stints(stints, runs, facts.training_signals)
-    verdicts = most_serious_day(stints, stint_verdicts)
+    work = judge_work(estimate_days(windows.lazy(), facts, lambda days: _told(days, customers)), facts, words)
+    days, runs, verdicts = work.days, work.runs, work.verdicts
     links = link_runs(runs, bases_of(days), customers.dossiers)
     suspicions = find_suspicions(runs, links, facts.stitching)
     efforts = joined(runs.sort("first_seen", "run_id")["run_id"], suspicions, words)
-    parts = exposure_parts(stints, stint_verdicts, links, efforts)
+    parts = exposure_parts(work.stints, work.stint_verdicts, links, efforts)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
     exposures = accumulate(parts, facts.tiers.amounts, at)
@@ -76,20 +85,44 @@ def judge(
     return Judgement(
         days=days,
         parts=parts,
-        stitches=pl.concat([stitches, suspicions]),
+        stitches=pl.concat([work.stitches, suspicions]),
         subjects=subjects,
         accelerators=accelerators,
         findings=findings,
     )
 
 
-def _estimated(windows: pl.LazyFrame, customers: Customers, facts: Facts) -> pl.DataFrame:
-    """The windows by day and holder, each with its tenant, its piece and its interval of compute."""
+def estimate_days(windows: pl.LazyFrame, facts: Facts, told: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """
+    The windows by day and holder, each with its piece and its interval of compute.
+
+    ``told`` adds to pod-days what people say of them: ``tenant_id`` as linked, and ``declared_number_format``.
+    """
     peaks = facts.peaks(windows.select(pl.col("accelerator").unique()).collect(engine="streaming").to_series())
     days = fold_days(rate_windows(windows, peaks, facts.estimation))
+    return identified(estimate_compute(told(days), peaks, facts.estimation))
+
+
+def judge_work(estimates: pl.DataFrame, facts: Facts, words: Words = NO_WORDS) -> Work:
+    """Which runs there are, and whether they are training; for that nothing about a tenant is asked."""
+    stitches = find_stitches(find_pieces(estimates), facts.stitching)
+    days = with_runs(estimates, stitches, words)
+    runs, stints = find_runs(days), find_stints(days)
+    stint_verdicts = judge_stints(stints, runs, facts.training_signals)
+    return Work(
+        days=days,
+        stitches=stitches,
+        runs=runs,
+        stints=stints,
+        stint_verdicts=stint_verdicts,
+        verdicts=most_serious_day(stints, stint_verdicts),
+    )
+
+
+def _told(days: pl.DataFrame, customers: Customers) -> pl.DataFrame:
+    """The pod-days with their tenant and the number format that it has declared."""
     linked = link_windows(days, customers.registers.mappings, customers.registers.cluster_of)
     declared = customers.dossiers.declared(linked.select("tenant_id", "day").drop_nulls().unique())
-    with_words = linked.join(
+    return linked.join(
         declared.select("tenant_id", "day", "declared_number_format"), on=("tenant_id", "day"), how="left"
     )
-    return identified(estimate_compute(with_words, peaks, facts.estimation))
