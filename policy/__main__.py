@@ -38,6 +38,7 @@ COMMANDS = {
     "engine": Command(summary="measure, judge, and open tickets, in cycles"),
     "review": Command(summary="serve the review queue, prepare its database, give out tokens"),
     "status": Command(summary="show which nodes are heard and where the GPU-hours went"),
+    "validate": Command(summary="show how well the product does on recorded truth"),
     "reconcile": Command(summary="compare billed GPU-hours with those attributed, by tenant and day"),
 }
 """The commands, each a module of ``policy.commands`` with ``add(parsers, summary)``."""

@@ -1,0 +1,1 @@
+"""How well the product does on recorded truth: runs of known compute, and workloads of known kind."""
