@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-MOST = 1e10  # devices, or seconds: as in a recording, no run has more, a slip may
+MOST = 1e10  # devices, seconds, or TFLOP/s of one: as in a recording, no run has more, a slip may
+LEAST = 1 / MOST
 NOT_THERE = "is not there"
 
 
@@ -38,12 +39,12 @@ class Row:
             return word
         raise BadCell(f"{column} is empty" if column in self.cells else f"there is no column {column}")
 
-    def amount(self, column: str, most: float = math.inf) -> float:
-        """A number above 0. Raises BadCell."""
+    def amount(self, column: str, most: float) -> float:
+        """A number above 0, from LEAST to ``most``. Raises BadCell."""
         word = self.text(column)
         number = number_of(word)
-        if number is None or not 0 < number <= most:
-            raise BadCell(f"{column} {word!r} is not a number above 0" + (f" to {most:g}" if most < math.inf else ""))
+        if number is None or not LEAST <= number <= most:
+            raise BadCell(f"{column} {word!r} is not a number above 0, up to {most:g}")
         return number
 
 

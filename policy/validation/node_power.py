@@ -11,7 +11,7 @@ import polars as pl
 
 from policy.facts.facts import Facts
 from policy.frames import conform, schema
-from policy.validation.files import Row, number_of
+from policy.validation.files import MOST, Row, number_of
 
 NODE_POWER = schema(
     {
@@ -31,7 +31,7 @@ System = tuple[str, float, str]
 def system_of(row: Row) -> System:
     """Of a row of the training runs. Raises BadCell."""
     nodes = number_of(row.word("n_nodes")) or 1.0
-    return row.text("system"), row.amount("n_accelerators") / nodes, row.text("accelerator")
+    return row.text("system"), row.amount("n_accelerators", MOST) / nodes, row.text("accelerator")
 
 
 def node_power(path: Path, systems: frozenset[System], facts: Facts) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import polars as pl
 from policy.facts.facts import Facts
 from policy.facts.product_names import Unclassified
 from policy.frames import conform, schema
-from policy.validation.cases import HOUR, Case
+from policy.validation.cases import HOUR, MOST_FLOP, Case
 from policy.validation.compared import COMPARED, compare
 from policy.validation.files import MOST, BadCell, Row, number_of
 
@@ -61,7 +61,7 @@ def published(row: Row, facts: Facts) -> Published:
         accelerator=accelerator,
         devices=_device_hours(row),
         seconds=HOUR,
-        true_flop=row.amount("training_compute_flop"),
+        true_flop=row.amount("training_compute_flop", MOST_FLOP),
     )
     return Published(
         case=case,
@@ -75,7 +75,10 @@ def _device_hours(row: Row) -> float:
     """As so many devices for one hour."""
     if row.word("chip_hours"):
         return row.amount("chip_hours", MOST)
-    return min(row.amount("hardware_quantity", MOST) * row.amount("training_time_hours", MOST), MOST)
+    hours = row.amount("hardware_quantity", MOST) * row.amount("training_time_hours", MOST)
+    if hours > MOST:
+        raise BadCell(f"hardware_quantity times training_time_hours is more than {MOST:g}")
+    return hours
 
 
 def compare_published(models: Sequence[Published], facts: Facts) -> pl.DataFrame:

@@ -52,6 +52,16 @@ class TestEstimates:
         assert [each.row for each in found.unusable] == [3, 4, 5, 6, 7]
         assert "'eight' is not a number above 0" in found.unusable[0].reason
 
+    @pytest.mark.parametrize("amount", ["1e300", "inf", "nan", "-1", "0", "1e-300"])
+    def test_amounts_that_no_run_has_are_told(self, tmp_path: Path, amount: str) -> None:
+        """A slip in an amount takes out its row, so that no figure becomes infinite or undefined."""
+        slips = [a_run(model_flop=amount), a_run(n_accelerators=amount), a_run(run_stop_ms=amount)]
+        a_sheet(tmp_path / RUNS, a_run(), *slips)
+        a_sheet(tmp_path / MODELS, a_model(), a_model(chip_hours=amount), a_model(training_compute_flop=amount))
+        found = validated(tmp_path)
+        assert (found.runs.compared.height, found.models.height) == (1, 1)
+        assert all(amount in each.reason for each in found.unusable)
+
     def test_no_estimate_is_counted_and_named(self, tmp_path: Path) -> None:
         """An accelerator that the facts do not know is among the runs, not among the estimated, and has its reason."""
         a_sheet(tmp_path / RUNS, a_run(), a_run(accelerator="Acme Thinker 9"))
