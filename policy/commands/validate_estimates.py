@@ -24,8 +24,8 @@ def estimates(words: str, found: Estimated) -> Iterable[Block]:
     yield Grid(title=f"{found.file}: {words}", columns=FIGURES, rows=rows, empty=NOTHING)
     yield _without(found.compared)
     outside = found.compared.filter(~pl.col("is_inside")).to_dicts()
-    told = tuple((row["id"], row["name"], row["accelerator"], *_flops(row)) for row in outside)
-    columns = ("row", "run", "accelerator", "true", "low", "likely", "high")
+    told = tuple((row["id"], row["name"], row["accelerator"], *_flops(row), _outside(row)) for row in outside)
+    columns = ("row", "run", "accelerator", "true", "low", "likely", "high", "outside by")
     yield Grid(title="Outside the interval", columns=columns, rows=told)
 
 
@@ -61,6 +61,13 @@ def _flops(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(flop_text(row[name]) for name in ("true_flop", "low_flop", "likely_flop", "high_flop"))
 
 
+def _outside(row: dict[str, Any]) -> str:
+    """By which factor the truth lies below the low end, or above the high one."""
+    if row["true_flop"] > row["high_flop"]:
+        return f"{number_text(row['true_flop'] / row['high_flop'])} above"
+    return f"{number_text(row['low_flop'] / row['true_flop'])} below"
+
+
 def published_models(file: str, models: pl.DataFrame) -> Iterable[Block]:
     """Coverage, every outlier with its likely cause, and rows that contradict themselves."""
     title = f"{file}: published models whose compute was not taken from the hardware"
@@ -76,7 +83,7 @@ def published_models(file: str, models: pl.DataFrame) -> Iterable[Block]:
     yield Grid(title=title, columns=("", ""), rows=rows)
     yield _without(models)
     outside = tuple(_outlier(row) for row in models.filter(~pl.col("is_inside")).to_dicts())
-    columns = ("model", "accelerator", "true", "low", "high", "of 16-bit peak", "likely cause")
+    columns = ("model", "accelerator", "true", "low", "high", "outside by", "of 16-bit peak", "likely cause")
     yield Grid(title="Outside the interval", columns=columns, rows=outside)
     yield _contradictions(models)
 
@@ -85,7 +92,7 @@ def _outlier(row: dict[str, Any]) -> tuple[str, ...]:
     true, low, _, high = _flops(row)
     impossible = "physically impossible: " if row["is_impossible"] else ""
     share = number_text(row["share_of_16_bit_peak"])
-    return row["name"], row["accelerator"], true, low, high, share, impossible + row["likely_cause"]
+    return row["name"], row["accelerator"], true, low, high, _outside(row), share, impossible + row["likely_cause"]
 
 
 def _contradictions(models: pl.DataFrame) -> Grid:

@@ -108,8 +108,8 @@ def _cause(row: Mapping[str, Any], model: Published) -> str:
         return "hours or count of devices leave out a part of the run"
     if row["share_of_16_bit_peak"] < WAITED:
         return "the devices mostly waited, or hours and compute are not of the same work"
-    width = f", in {model.number_format}" if model.number_format else ""
-    return f"code that uses little of the tensor peak{width}, a little below the low end"
+    told = f" in {model.number_format}" if model.number_format else ""
+    return f"code that uses little of the tensor peak{told}, as small models do"
 
 
 def _contradicts(share: float | None, reported: float | None) -> bool | None:
