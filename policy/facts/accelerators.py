@@ -125,6 +125,7 @@ class Device:
     pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
     dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
+    trained_in: tuple[WholeNumberFormat, ...] = ()  # training in them is published of it
     rates: Rates = Rates.OPEN
     memory_gb: tuple[float, ...] = ()
     memory_bandwidth_gb_per_second: tuple[float, ...] = ()
@@ -233,6 +234,10 @@ def _check_form(row: Vendor | Family | Device, table: str, name: str, text: str,
 
 
 def _check_amounts(device: Device) -> None:
+    for each in device.trained_in:
+        if each not in device.dense_teraop_per_second:
+            problem = f"there is no rate of {each}"
+            raise wrong_in(device.source.layer, _table(device), "trained_in", problem, "give the rate, or leave it out")
     for name, amount in _amounts(device):
         if amount <= 0:
             problem = f"{amount:g} is not above 0"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from policy.facts.accelerators import Device, Format
+from policy.facts.accelerators import Device, Format, WholeNumberFormat
 from policy.facts.board_power import BoardPowers
 from policy.facts.evidence import Evidence, Source, weakest
 from policy.facts.parts import Parts, Share
@@ -26,7 +26,7 @@ PEAKS = pl.Schema(
         "number_format": pl.String,  # of accelerators.Format: the peaks of work known to run in it; null: not known
         "device": pl.String,  # what the name stands for, several with "or" between; null: the name is not in the facts
         "training_peak_flop_per_second": pl.Float64,  # dense, BF16 or FP16; null: not known, so no estimate
-        "densest_format": pl.String,  # the floating-point format with the highest dense peak; null: not known
+        "densest_format": pl.String,  # the format to train in with the highest dense peak; null: not known
         "densest_peak_flop_per_second": pl.Float64,  # that peak; null: not known
         "low_part": pl.Float64,  # how much of the training peak the name stands for, at least: a ratio; null: no peak
         "likely_part": pl.Float64,  # the same, likely
@@ -39,7 +39,7 @@ PEAKS = pl.Schema(
 
 TRAINING_FORMAT = Format.FP16_BF16
 DENSE_FORMATS = (Format.FP16_BF16, Format.FP8, Format.FP6, Format.FP4)
-"""Formats in which models are trained, widest first: of two equal peaks the wider format counts."""
+"""Formats in which models are trained, widest first: of two equal peaks the wider counts. Whole numbers by device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Peak:
     name: str
     device: str
     training_peak_flop_per_second: float
-    densest_format: Format
+    densest_format: Format | WholeNumberFormat
     densest_peak_flop_per_second: float
     part: Share
     evidence: Evidence
@@ -163,7 +163,7 @@ class _Rates:
 
     training: float
     densest: float
-    densest_format: Format
+    densest_format: Format | WholeNumberFormat
 
 
 def _rates(device: Device, number_format: Format | None) -> _Rates | None:
@@ -173,9 +173,12 @@ def _rates(device: Device, number_format: Format | None) -> _Rates | None:
     if needed not in rates:
         return None
     among = DENSE_FORMATS if number_format is None else (number_format,)
-    densest = max((each for each in among if each in rates), key=lambda each: rates[each])
+    dense: dict[Format | WholeNumberFormat, float] = {each: rates[each] for each in among if each in rates}
+    if number_format is None:
+        dense |= {each: device.dense_teraop_per_second[each] for each in device.trained_in}
+    densest = max(dense, key=lambda each: dense[each])
     training = rates[needed] * FLOP_PER_TFLOP
-    return _Rates(training=training, densest=rates[densest] * FLOP_PER_TFLOP, densest_format=densest)
+    return _Rates(training=training, densest=dense[densest] * FLOP_PER_TFLOP, densest_format=densest)
 
 
 def _together(

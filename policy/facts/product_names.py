@@ -145,9 +145,9 @@ class ProductNames:
     def _as_written(self, name: str) -> list[Device]:
         """The devices that a name may mean as people write it; those that a driver calls by the model alone first."""
         told = written(name, frozenset(self._vendor_words))
-        whole = self._whole.get(self.key(without_memory(name)))
-        if whole and self._fits(name, whole[2]) and told.fits_memory(whole[2].memory_gb):
-            return [whole[2]]
+        wholes = (self._whole.get(self.key(shorter)) for shorter in without_memory(name))
+        for _, _, device in filter(None, wholes):
+            return [device] if self._fits(name, device) and told.fits_memory(device.memory_gb) else []
         alike = self._by_model.get(told.model, []) if told.tells_a_model else []
         possible = [each for each in alike if told.forms <= each.forms and self._fits(name, each.device)]
         bare = [] if told.forms else [each for each in possible if each.is_driver_name]

@@ -6,7 +6,7 @@ of the board). What is left after the former are the model and the forms; the me
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +23,7 @@ _NOT_TELLING = frozenset((*_WHAT_IT_IS, *_HOW_IT_IS_SOLD, *_ARCHITECTURES))
 _MARKS = re.compile(r"\((?:r|tm|c)\)|[®™©]|blackwell ultra", re.IGNORECASE)
 _MEMORY = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)[ -]?gi?b?(?![a-z0-9])")
 _MEMORY_KIND = re.compile(r"(hbm|gddr|lpddr)\d*[a-z]?")
+_LAST_MEMORY = re.compile(r"[ -]+(\d+(\.\d+)?[ -]?gi?b?|(hbm|gddr|lpddr)\d*[a-z]?)$")
 _POWER = re.compile(r"\d+w")
 _SLICE = re.compile(r"(?<![a-z0-9])((?:tpu)?v\d{1,2}[a-z]*)-\d+(?![a-z0-9])")
 """A slice of a pod of TPUs, as in ``v5p-4096``, whose number counts cores or chips."""
@@ -67,10 +68,12 @@ def written(name: str, words_of_vendors: AbstractSet[str]) -> Written:
     return Written(model="".join(model), forms=frozenset(forms), memory_gb=memory)
 
 
-def without_memory(name: str) -> str:
-    """The name without sizes and kinds of memory, in small letters."""
-    words = _MEMORY.sub(" ", name.casefold()).split()
-    return " ".join(word for word in words if not _MEMORY_KIND.fullmatch(word))
+def without_memory(name: str) -> Iterator[str]:
+    """The name in small letters without the last size or kind of memory at its end, then without the one before it."""
+    shorter = _LAST_MEMORY.sub("", name.casefold())
+    while shorter != name.casefold():
+        yield shorter
+        name, shorter = shorter, _LAST_MEMORY.sub("", shorter)
 
 
 def _apart(form: re.Match[str]) -> str:

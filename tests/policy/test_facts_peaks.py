@@ -209,3 +209,12 @@ def test_bad_parts(old: str, new: str, problem: str) -> None:
         facts_with("parts.toml", old, new)
     assert problem in str(caught.value)
     assert caught.value.file == "parts.toml"
+
+
+@pytest.mark.parametrize("name", ["TPU-v5e", "google v5p-4096", "TPU v6e"])
+def test_training_in_whole_numbers(name: str) -> None:
+    """Where training in INT8 is published its rate bounds what a training may have done."""
+    peak = FACTS.peak(name)
+    assert isinstance(peak, Peak)
+    assert peak.densest_format == "int8"
+    assert peak.densest_peak_flop_per_second == pytest.approx(2 * peak.training_peak_flop_per_second, rel=0.01)
