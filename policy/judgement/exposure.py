@@ -14,7 +14,7 @@ counts what could be estimated: that much is certain.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -51,11 +51,13 @@ EXPOSURES = schema(
         **{f"{scope}_device_hours": pl.Float64 for scope in SCOPES},  # held alone, shared, or perhaps held unwatched
         "group_runs": pl.Float64,  # efforts of the group that are, or may be, training
         "group_largest_share": pl.Float64,  # of the group's high sum, the largest effort's; null: not known
-        "near_tier_runs": pl.Float64,  # efforts of the group that ended a little below one and the same tier
+        "near_tier_runs": pl.Float64,  # known efforts of the group that ended a little below one and the same tier
     }
 )
 NEAR = 0.8
 """Of a tier, by the likely value: from here on an effort that has ended counts as a little below it. A guess."""
+SILENT = timedelta(hours=1)
+"""An effort last seen longer ago than this has ended; what still runs was last seen some minutes ago. A guess."""
 
 is_training = pl.col("verdict") == Verdict.TRAINING
 may_be_training = pl.col("verdict") != Verdict.NOT_TRAINING
@@ -127,7 +129,7 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
         may_be=may_be_training.any(),
         likely=known_total("likely_flop"),
         high=known_total("high_flop"),
-        ended=pl.col("last_seen").max() < at,
+        ended=pl.col("last_seen").max() < at - SILENT,
     )
     near = [
         (pl.col("ended") & pl.col("likely").is_between(NEAR * flop, flop, closed="left")).sum().alias(f"near {name}")
@@ -136,9 +138,9 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
     counted = efforts.group_by("group").agg(
         pl.col("may_be").sum().cast(pl.Float64).alias("group_runs"),
         pl.when(pl.col("high").is_not_null().all()).then(pl.col("high").max()).alias("largest"),
-        pl.col("high").sum().alias("whole"),
+        total("high").alias("whole"),
         *near,
     )
-    share = pl.when(pl.col("whole") > 0).then(pl.col("largest") / pl.col("whole"))
+    share = pl.when(pl.col("whole") > 0).then((pl.col("largest") / pl.col("whole")).clip(upper_bound=1.0))
     most = pl.max_horizontal(pl.lit(0), *(f"near {name}" for name in tiers)).cast(pl.Float64)
     return counted.select("group", "group_runs", group_largest_share=share, near_tier_runs=most)

@@ -1,136 +1,152 @@
 """
-How exposure grows: totals over look-backs, growth per day, when the next tier comes, and on which day one was reached.
+How exposure grows: totals over look-backs, growth per day, and when the next tier comes if growth stays as it is.
 
-Reaching a tier is an event of a day: the first day on which the sum of all days up to it, within what is known, reached
-the amount. ``crossed``: the low sum did; ``may_have_crossed``: the high sum did, the low one did not.
+A look-back of 30 days is today and the 29 days before it, by UTC days. The date of the next tier is no forecast: it
+says when the likely sum gets there if every day is as the last seven were.
 
-The date of the next tier is no forecast: it says when the likely sum gets there if every day is as the last seven were.
+What is here is for people and logs, so that a group has an id that names nobody: a digest of the id that the
+know-your-customer file has for its parent, which may be a public register's. Work that no tenant claims is there as
+runs only.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 
 import polars as pl
 
 from policy.frames import conform, empty, schema
-from policy.judgement.exposure import SCOPES
+from policy.judgement.exposure import SCOPES, may_be_training
 from policy.judgement.runs import peak_devices
-from policy.judgement.totals import known_total, total
+from policy.judgement.totals import TOTAL_DIGITS, known_total, total
 
 PROGRESS = schema(
     {
         "scope": pl.String,  # of SCOPES
         "id": pl.String,  # of the effort, tenant or group; opaque
+        "tenants": pl.List(pl.String),  # whose work it is, sorted; empty: nobody claims it
         "look_back_days": pl.Int64,
         "low_flop": pl.Float64,
         "likely_flop": pl.Float64,  # null: not known
         "high_flop": pl.Float64,  # null: not known
-        "device_hours": pl.Float64,
-        "peak_devices": pl.Float64,  # held at once, at most
+        "methods": pl.List(pl.String),  # by which the days that are or may be training were estimated, sorted
+        "device_hours": pl.Float64,  # held, whatever for; at most
+        "peak_devices": pl.Float64,  # held at once, whatever for; at most
         "growth_flop_per_day": pl.Float64,  # of the likely sum over the last days; null: not known
         "next_tier": pl.String,  # the lowest that the likely sum has not reached; null: none, or not known
         "next_tier_on": pl.Date,  # at that growth; null: it does not grow, or farther away than a century
     }
 )
-CROSSINGS = schema(
-    {
-        "scope": pl.String,
-        "id": pl.String,
-        "tier": pl.String,
-        "tier_flop": pl.Float64,
-        "strength": pl.String,  # crossed or may_have_crossed
-        "day": pl.Date,  # on which it was reached
-    }
-)
 GROWTH_DAYS = 7  # a week has the working days and the others, a guess
 FARTHEST_DAYS = 36_500.0
+DAY_SECONDS = 86_400.0
+BOUNDS = ("low_flop", "likely_flop", "high_flop")
 
 
 def progress_of(
     parts: pl.DataFrame, days: pl.DataFrame, tiers: Mapping[str, float], at: datetime, look_backs: Sequence[int]
 ) -> pl.DataFrame:
     """
-    The totals of every effort, tenant and group over each look-back, schema PROGRESS, sorted by its key.
+    The totals of every effort, tenant and group over each look-back in days, schema PROGRESS, sorted by its key.
 
     ``parts``: as for exposures; ``days``: pod-days with ``run_id``, of which devices held at once are counted.
     """
     frames = [empty(PROGRESS)]
     for look_back in look_backs:
-        since = (at - timedelta(days=look_back)).date()
-        recent, held = parts.filter(pl.col("day") > since), days.filter(pl.col("day") > since)
-        frames += [_totals(recent, held, scope, tiers, at, look_back) for scope in SCOPES]
+        begins = _first_day(at, look_back)
+        recent, held = parts.filter(pl.col("day") >= begins), days.filter(pl.col("day") >= begins)
+        lately = min(GROWTH_DAYS, look_back)
+        for scope in SCOPES:
+            sums = by_scope(recent, scope, lambda rows: _sums(rows, held, at, lately))  # noqa: B023 - called at once
+            whole = _as_one(sums).with_columns(scope=pl.lit(scope), look_back_days=pl.lit(look_back, pl.Int64))
+            frames.append(whole.with_columns(**_next_tier(tiers, at)).select(PROGRESS.names()))
     rows = pl.concat(frames).sort("scope", "id", "look_back_days")
     return conform(rows, PROGRESS, "progress of exposures")
 
 
-def crossings_of(parts: pl.DataFrame, tiers: Mapping[str, float]) -> pl.DataFrame:
-    """The day on which each effort, tenant and group reached each tier, schema CROSSINGS; none where it did not."""
-    amounts = pl.DataFrame(
-        {"tier": list(tiers), "tier_flop": list(tiers.values())},
-        schema_overrides={"tier": pl.String, "tier_flop": pl.Float64},
+def by_scope(parts: pl.DataFrame, scope: str, made: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """
+    What ``made`` makes of the parts, which it gets with an ``id``, for every id of a scope.
+
+    A group has several rows: for all of its own, and for each tenant and effort that is in it in part. As in exposures,
+    none of these is more than the group's, which is their largest.
+    """
+    claimed = parts.filter(pl.col("tenant") != pl.col("run_id"))
+    if scope != "group":
+        return made((parts if scope == "run" else claimed).with_columns(id=SCOPES[scope]))
+    frames = []
+    for key in SCOPES.values():
+        within = claimed.select(pl.col(key).alias("id"), pl.col("group").alias("of_group")).unique()
+        frames.append(made(parts.with_columns(id=key)).join(within, on="id"))
+    return pl.concat(frames).with_columns(id=_opaque("of_group")).drop("of_group")
+
+
+def _opaque(column: str) -> pl.Expr:
+    return pl.col(column).map_elements(_group_id, return_dtype=pl.String)
+
+
+def _group_id(of: str) -> str:
+    return "group-" + hashlib.sha256(of.encode()).hexdigest()[:16]
+
+
+def _first_day(at: datetime, days: int) -> date:
+    """The first of so many days, of which the last is today."""
+    return at.date() - timedelta(days=days - 1)
+
+
+def _sums(parts: pl.DataFrame, held: pl.DataFrame, at: datetime, lately_days: int) -> pl.DataFrame:
+    """By id. ``parts``: with their ``id``."""
+    begins = _first_day(at, lately_days)
+    sums = parts.group_by("id").agg(
+        total("low_flop"),
+        known_total("likely_flop").alias("likely_flop"),
+        known_total("high_flop").alias("high_flop"),
+        total("device_hours"),
+        _growth(begins, at).alias("growth_flop_per_day"),
+        pl.col("tenant").filter(pl.col("tenant") != pl.col("run_id")).unique().alias("tenants"),
     )
-    rows, tier = [empty(CROSSINGS)], pl.col("tier_flop")
-    for scope, key in SCOPES.items():
-        rising = _rising(parts, key).join(amounts, how="cross")
-        reached = rising.group_by("id", "tier", "tier_flop").agg(
-            crossed=pl.col("day").filter(pl.col("low") >= tier).min(),
-            may_have_crossed=pl.col("day").filter((pl.col("high") >= tier) | pl.col("high").is_null()).min(),
-        )
-        either = reached.with_columns(
-            scope=pl.lit(scope),
-            strength=pl.when(pl.col("crossed").is_null()).then(pl.lit("may_have_crossed")).otherwise(pl.lit("crossed")),
-            day=pl.coalesce("crossed", "may_have_crossed"),
-        )
-        rows.append(either.drop_nulls("day").select(CROSSINGS.names()))
-    return conform(pl.concat(rows).sort(CROSSINGS.names()), CROSSINGS, "tiers reached")
+    owned = held.join(parts.select("run_id", "id").unique(), on="run_id")
+    return sums.join(peak_devices(owned, ("id",)), on="id", how="left").join(_methods(parts, held), on="id", how="left")
 
 
-def _rising(parts: pl.DataFrame, key: str) -> pl.DataFrame:
-    """By id and day the sums of all days up to it; high is null from the first day on whose part is not known."""
-    daily = (
-        parts.group_by(pl.col(key).alias("id"), "day")
-        .agg(low=total("low_flop"), high=known_total("high_flop"))
-        .sort("id", "day")
-    )
-    unknown = pl.col("high").is_null().cast(pl.Int8).cum_max().over("id") > 0
-    return daily.with_columns(
-        low=pl.col("low").cum_sum().over("id"),
-        high=pl.when(unknown).then(None).otherwise(pl.col("high").fill_null(0.0).cum_sum().over("id")),
+def _growth(begins: date, at: datetime) -> pl.Expr:
+    """Of the likely sum a day since a day began; null where a part is not known. Today counts as far as it has come."""
+    elapsed_days = (at - datetime.combine(begins, time(), at.tzinfo)).total_seconds() / DAY_SECONDS
+    lately = pl.col("likely_flop").filter(pl.col("day") >= begins)
+    if elapsed_days <= 0:  # the very beginning of the only day that is looked back over
+        return pl.lit(None, pl.Float64)
+    return pl.when(lately.is_not_null().all()).then((lately.sum() / elapsed_days).round_sig_figs(TOTAL_DIGITS))
+
+
+def _methods(parts: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """By id, the methods of the days that enter its sums."""
+    counted = held.join(parts.filter(may_be_training).select("run_id", "day", "id"), on=("run_id", "day"))
+    return counted.group_by("id").agg(pl.col("methods").explode().drop_nulls().unique())
+
+
+def _as_one(sums: pl.DataFrame) -> pl.DataFrame:
+    """One row for each id: the largest of its rows, not known where one of them is not."""
+    return sums.group_by("id").agg(
+        *(_largest(name) for name in (*BOUNDS, "growth_flop_per_day")),
+        pl.col("device_hours", "peak_devices").max(),
+        *(pl.col(name).explode().drop_nulls().unique().sort() for name in ("tenants", "methods")),
     )
 
 
-def _totals(
-    parts: pl.DataFrame, held: pl.DataFrame, scope: str, tiers: Mapping[str, float], at: datetime, look_back: int
-) -> pl.DataFrame:
-    key = SCOPES[scope]
-    days = min(GROWTH_DAYS, look_back)
-    lately = pl.col("day") > (at - timedelta(days=days)).date()
-    sums = parts.group_by(pl.col(key).alias("id")).agg(
-        low_flop=total("low_flop"),
-        likely_flop=known_total("likely_flop"),
-        high_flop=known_total("high_flop"),
-        device_hours=total("device_hours"),
-        growth_flop_per_day=pl.when(pl.col("likely_flop").filter(lately).is_not_null().all()).then(
-            pl.col("likely_flop").filter(lately).sum() / days
-        ),
-    )
-    owners = parts.select("run_id", id=pl.col(key)).unique()
-    peaks = peak_devices(held.join(owners, on="run_id"), ("id",))
-    rows = sums.join(peaks, on="id", how="left").with_columns(
-        scope=pl.lit(scope), look_back_days=pl.lit(look_back, pl.Int64), **_next_tier(tiers, at.date())
-    )
-    return rows.select(PROGRESS.names())
+def _largest(column: str) -> pl.Expr:
+    return pl.when(pl.col(column).is_not_null().all()).then(pl.col(column).max()).alias(column)
 
 
-def _next_tier(tiers: Mapping[str, float], today: date) -> dict[str, pl.Expr]:
+def _next_tier(tiers: Mapping[str, float], at: datetime) -> dict[str, pl.Expr]:
     likely, growth = pl.col("likely_flop"), pl.col("growth_flop_per_day")
     rising = sorted(tiers.items(), key=lambda each: each[1])
-    name = pl.coalesce(pl.when(likely < amount).then(pl.lit(tier)) for tier, amount in rising)
-    flop = pl.coalesce(pl.when(likely < amount).then(pl.lit(amount)) for _, amount in rising)
-    left = (flop - likely) / growth
-    soon = (growth > 0) & (left <= FARTHEST_DAYS)
-    after = pl.when(soon).then(left.ceil().cast(pl.Int64, strict=False))
+    none = pl.lit(None)
+    name = pl.coalesce(*(pl.when(likely < amount).then(pl.lit(tier)) for tier, amount in rising), none)
+    flop = pl.coalesce(*(pl.when(likely < amount).then(pl.lit(amount)) for _, amount in rising), none)
+    left_days = (flop - likely).cast(pl.Float64) / growth
+    soon = (growth > 0) & (left_days <= FARTHEST_DAYS)
+    seconds = pl.when(soon).then((left_days * DAY_SECONDS).ceil()).cast(pl.Int64)
     return {
-        "next_tier": name,
-        "next_tier_on": pl.lit(today) + pl.duration(days=after),
+        "next_tier": name.cast(pl.String),
+        "next_tier_on": (pl.lit(at) + pl.duration(seconds=seconds)).dt.date(),
     }
