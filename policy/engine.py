@@ -7,23 +7,22 @@ completes the work and arrives at the same ledger and the same tickets.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
 from policy.facts.facts import Facts
 from policy.frames import empty
 from policy.judge import Judgement, judge
+from policy.judgement.crossings import CROSSINGS, crossings_of, newly_reached
 from policy.judgement.inventory import inventory_of, stood_in
-from policy.judgement.stitch import NO_WORDS, Words
 from policy.kyc.customers import Customers
 from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
-from policy.rules.finding import Finding
+from policy.ports import BLANK_BOOK, Observer, Queue, Source, StitchBook
 from policy.rules.pack import Pack
 from policy.usage.counters import (
     COUNTERS,
@@ -41,54 +40,8 @@ from policy.usage.window import WINDOWS
 log = logging.getLogger("flopwatch.engine")
 
 
-class Source(Protocol):
-    """Hears every node once. Never raises for what a node does."""
-
-    def __call__(self, known: Collection[str], /) -> Sequence[Heard]:
-        """
-        Every target's answer. A target that is not among them is no longer asked, and its node is retired.
-
-        ``known``: the names of the targets whose nodes the newest snapshot has and has not retired.
-        """
-        ...
-
-
-class Queue(Protocol):
-    """Takes findings and makes them tickets: all of a cycle or none, and the same again changes nothing."""
-
-    def submit(self, findings: Sequence[Finding], at: datetime) -> object:
-        """Take the findings of one cycle."""
-        ...
-
-
-class StitchBook(Protocol):
-    """What people say to stitches, and where they find what the engine tells of them."""
-
-    def words(self) -> Words:
-        """The words in force, by the stitch's id. A stitch without one stands as it is told."""
-        ...
-
-    def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
-        """Take the stitches of one cycle, schema STITCHES: all or none, and the same again changes nothing."""
-        ...
-
-
-class BlankBook:
-    """A book in which nobody writes: it has no word, and forgets what it is told."""
-
-    def words(self) -> Words:
-        """None."""
-        return NO_WORDS
-
-    def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
-        """Forget them."""
-
-
-BLANK_BOOK = BlankBook()
-
-Observer = Callable[[str], None]
-"""Told the name of each step when it is done."""
-
+KNOWN = "crossings"
+"""Under this name the ledger keeps which tiers were reached, so that an engine tells it once and not at each start."""
 STEPS = (
     "recovered", "scraped", "targets_written", "counters_written", "windows_written", "balance_written", "judged",
     "submitted",
@@ -108,32 +61,20 @@ class Horizon:
 
 
 @dataclass(slots=True, kw_only=True)
-class Engine:
-    """One fleet's engine. ``customers`` is asked anew in every cycle, so that a changed register takes effect."""
+class LedgerJudge:
+    """
+    Judges what a ledger holds, and writes nothing.
 
-    source: Source
+    ``customers`` is asked anew for every judgement, so that a changed register takes effect.
+    """
+
     ledger: Ledger
     customers: Callable[[], Customers]
     facts: Facts
     pack: Pack
-    queue: Queue
     horizon: Horizon
     stitches: StitchBook = BLANK_BOOK
-    observe: Observer = lambda _: None
-    _states: dict[str, TargetState] = field(default_factory=dict)
     _days: dict[str, dict[tuple[Path, ...], pl.DataFrame]] = field(default_factory=dict)
-
-    def cycle(self, at: datetime) -> Judgement:
-        """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
-        self._recover()
-        self.observe("recovered")
-        self._measure(at)
-        judgement = self.judge(at)
-        self.observe("judged")
-        self.queue.submit(judgement.findings, at)
-        self.stitches.tell(judgement.stitches, at)
-        self.observe("submitted")
-        return judgement
 
     def judge(self, at: datetime) -> Judgement:
         """Judge what the ledger holds, and what silent nodes may have done since they were last heard."""
@@ -145,9 +86,10 @@ class Engine:
         customers = self.customers()
         by_register = self._by_register(customers, pending, since, at)
         whole = pl.concat([windows, pending.lazy(), by_register.lazy()])
-        inventory = inventory_of(whole, self._each_day("stood", since, stood_in))
-        words = self.stitches.words()
-        return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at, words=words)
+        stood, words = self._each_day("stood", since, stood_in), self.stitches.words()
+        with self.ledger.naming("windows", since=since):  # they are read in here
+            inventory = inventory_of(whole, stood)
+            return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at, words=words)
 
     def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:
         """What the allocation register tells of machines for which no collector spoke, schema WINDOWS."""
@@ -168,6 +110,29 @@ class Engine:
             now[paths] = self.ledger.reduce("balance", paths, reduced) if day is None else day
         self._days[name] = now
         return list(now.values())
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine(LedgerJudge):
+    """One fleet's engine."""
+
+    source: Source
+    queue: Queue
+    observe: Observer = lambda _: None
+    _states: dict[str, TargetState] = field(default_factory=dict)
+
+    def cycle(self, at: datetime) -> Judgement:
+        """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
+        self._recover()
+        self.observe("recovered")
+        self._measure(at)
+        judgement = self.judge(at)
+        self.observe("judged")
+        self.queue.submit(judgement.findings, at)
+        self.stitches.tell(judgement.stitches, at)
+        self._tell_crossings(crossings_of(judgement.parts, self.facts.tiers.amounts))
+        self.observe("submitted")
+        return judgement
 
     def _measure(self, at: datetime) -> None:
         snapshots = self.ledger.snapshots()
@@ -196,6 +161,23 @@ class Engine:
             )
         level = logging.INFO if at == newest else logging.WARNING
         log.log(level, "measured.already at=%s newest=%s", at.isoformat(), newest.isoformat())
+
+    def _tell_crossings(self, now: pl.DataFrame) -> None:
+        """One line when a tier is newly reached; who is killed between the line and the note has it told twice."""
+        before = self._known_crossings()
+        for each in newly_reached(now, before).to_dicts():
+            about = (each[name] for name in ("scope", "id", "tier", "strength", "day"))
+            log.info("exposure.crossed scope=%s id=%s tier=%s strength=%s day=%s", *about)
+        if not now.equals(before):
+            self.ledger.keep(KNOWN, now)
+
+    def _known_crossings(self) -> pl.DataFrame:
+        """Those of the last cycle. A note that cannot be read is as good as none: all are told once more."""
+        try:
+            return self.ledger.kept(KNOWN, CROSSINGS)
+        except LedgerError as error:
+            log.warning("exposure.forgotten reason=%r", str(error))
+            return empty(CROSSINGS)
 
     def _log_changes(self, heard: Sequence[Heard]) -> None:
         """One line when a target's state changes, none while it stays."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from collector.contract import Provenance
-from policy.engine import BLANK_BOOK, Engine, Horizon, Observer, Queue, StitchBook
+from policy.engine import Engine, Horizon
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import Overlay, read_overrides
 from policy.facts.reviewing import check_readings
@@ -24,6 +24,7 @@ from policy.kyc.registers.allocations import read_allocations
 from policy.kyc.registers.mapping_rules import MappingError, read_mappings
 from policy.kyc.registers.provider_file import read_provider
 from policy.latest import Latest
+from policy.ports import BLANK_BOOK, Observer, Queue, StitchBook
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import Pack, load_pack
 from policy.settings import Settings, UnusableSettings

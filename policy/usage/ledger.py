@@ -6,6 +6,7 @@ The ledger: every usage window ever measured, as Hive-partitioned Parquet in a f
     windows/date=2026-06-01/<moment>.parquet    what was used between two snapshots
     balance/date=2026-06-01/<moment>.parquet    where every physical GPU-second went
     targets/date=2026-06-01/<moment>.parquet    what became of every scrape
+    kept/<name>.parquet                         what an engine knew at its last cycle, and can do without
 
 One writer, kept by a lock on ``ledger.lock``. A file appears whole or not at all (written aside, flushed, renamed), and
 windows follow from the two snapshots alone: writing them again gives the same bytes. So a writer killed anywhere
@@ -124,6 +125,16 @@ class Ledger:
             self._refuse_others(frame)
         _write_frame(self._path(table, at), conform(frame, TABLES[table], table))
 
+    def keep(self, name: str, frame: pl.DataFrame) -> None:
+        """Put down what the next cycle is to find, in place of what was kept under that name."""
+        _write_frame(self._kept_path(name), frame)
+
+    def kept(self, name: str, declared: pl.Schema) -> pl.DataFrame:
+        """What was kept under a name; no rows where nothing was. Raises LedgerError."""
+        path = self._kept_path(name)
+        with _as_ledger_error():
+            return read_rows([path] if path.exists() else [], declared)
+
     def has(self, table: str, at: datetime) -> bool:
         """Whether the rows of that moment have been written."""
         return self._path(table, at).exists()
@@ -167,6 +178,9 @@ class Ledger:
 
     def _counters_path(self, at: datetime) -> Path:
         return self.folder / "counters" / f"{at.astimezone(UTC).strftime(MOMENT)}.parquet"
+
+    def _kept_path(self, name: str) -> Path:
+        return self.folder / "kept" / f"{name}.parquet"
 
     def _path(self, table: str, at: datetime) -> Path:
         utc = at.astimezone(UTC)

@@ -54,20 +54,27 @@ def read_rows(paths: Sequence[Path], declared: pl.Schema) -> pl.DataFrame:
 
 @contextmanager
 def naming_unreadable(paths: Sequence[Path], declared: pl.Schema) -> Iterator[None]:
-    """While the block reads these files: raise Unreadable with the one that it could not read."""
+    """
+    While the block reads these files: raise Unreadable with the one that it could not read.
+
+    Where all of them can be read it was none of theirs, and what was raised stays as it is.
+    """
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError, SchemaMismatch) as error:
+    except (OSError, pl.exceptions.PolarsError, SchemaMismatch):
         for path in paths:
-            _try(path, declared)
-        raise _unreadable(paths[0].parent, error) from error
+            _try([path], declared, path)
+        if paths:
+            _try(paths, declared, paths[0].parent)  # each may be read by itself, and not beside the others
+        raise
 
 
-def _try(path: Path, declared: pl.Schema) -> None:
+def _try(paths: Sequence[Path], declared: pl.Schema, name: Path) -> None:
+    """Read all that there is, and keep nothing of it."""
     try:
-        scan_rows([path], declared).collect()
+        scan_rows(paths, declared).select(pl.all().null_count()).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(name, error) from error
 
 
 def _columns(path: Path) -> dict[str, DataType]:
