@@ -39,6 +39,7 @@ COMMANDS = {
     "review": Command(summary="serve the review queue, prepare its database, give out tokens"),
     "status": Command(summary="show which nodes are heard and where the GPU-hours went"),
     "validate": Command(summary="show how well the product does on recorded truth"),
+    "exposure": Command(summary="show compute added up by run, tenant and group, and which tiers were reached"),
     "reconcile": Command(summary="compare billed GPU-hours with those attributed, by tenant and day"),
 }
 """The commands, each a module of ``policy.commands`` with ``add(parsers, summary)``."""

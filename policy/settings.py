@@ -84,6 +84,13 @@ class Settings(BaseSettings):
         at_most(36_500),
         Field(description="days of usage that add up to an exposure; a year: the provider's choice"),
     ] = 365.0
+    exposure_look_back_days: Annotated[
+        str,
+        Field(
+            description="whole days over which 'flopwatch exposure' adds up, with commas between several: a month, a "
+            "quarter and a year"
+        ),
+    ] = "30,90,365"
     stale_after_cycles: Annotated[
         float,
         at_most(1000),

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from collector.contract import Provenance
-from policy.engine import Engine, Horizon
+from policy.engine import Engine, Horizon, LedgerJudge
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import Overlay, read_overrides
 from policy.facts.reviewing import check_readings
@@ -38,6 +38,8 @@ log = logging.getLogger("flopwatch.wiring")
 
 SCRAPE_FLAG = "--scrape-token-file"
 LOGGED_PROBLEMS = 5
+A_NUMBER_OF_DAYS = re.compile(r"[1-9][0-9]{0,4}")
+LONGEST_LOOK_BACK = 36_500  # days; as of the engine's own look-back
 A_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -73,6 +75,26 @@ def build_engine(
         ),
         stitches=stitches,
         observe=observe,
+    )
+
+
+def build_judge(settings: Settings, ledger: Ledger, stitches: StitchBook, look_backs: Sequence[int]) -> LedgerJudge:
+    """
+    What judges a ledger as the engine does that has these settings. Raises what its parts raise.
+
+    It looks back as far as the engine, or as the longest of ``look_backs`` in days.
+    """
+    facts, pack = facts_and_rules(settings)
+    customers = Customers.of(read_registers(settings), facts)
+    return LedgerJudge(
+        ledger=ledger,
+        customers=lambda: customers,
+        facts=facts,
+        pack=pack,
+        horizon=Horizon(
+            look_back=timedelta(days=max(settings.look_back_days, *look_backs)), stale_after=settings.stale_after
+        ),
+        stitches=stitches,
     )
 
 
@@ -242,6 +264,18 @@ def read_tiers(text: str) -> Mapping[str, float]:
                 f"--tier {part}: {amount!r} is not an amount of FLOP; write NAME=FLOP, as review=1e22"
             ) from error
     return tiers
+
+
+def read_look_backs(text: str) -> tuple[int, ...]:
+    """Whole days from ``30,90``, each once, the shortest first. Raises UnusableSettings."""
+    days = [part.strip() for part in text.split(",") if part.strip()]
+    bad = [each for each in days or [text] if not A_NUMBER_OF_DAYS.fullmatch(each) or int(each) > LONGEST_LOOK_BACK]
+    if bad:
+        raise UnusableSettings(
+            f"--exposure-look-back-days {text}: {bad[0]!r} is no number of days from 1 to {LONGEST_LOOK_BACK}; "
+            "write them as 30,90"
+        )
+    return tuple(sorted(set(map(int, days))))
 
 
 def read_token(path: Path | None, flag: str) -> str:
