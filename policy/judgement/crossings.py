@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from policy.frames import conform, empty, schema
-from policy.judgement.exposure import SCOPES
+from policy.frames import conform, schema
 from policy.judgement.progress import by_scope
 from policy.judgement.serious import rank
 from policy.judgement.totals import TOTAL_DIGITS, known_total, total
@@ -39,11 +38,11 @@ def crossings_of(parts: pl.DataFrame, tiers: Mapping[str, float]) -> pl.DataFram
         {"tier": list(tiers), "tier_flop": list(tiers.values())},
         schema={"tier": pl.String, "tier_flop": pl.Float64},
     )
-    rows = [empty(CROSSINGS)]
-    for scope in SCOPES:
-        rising = by_scope(parts, scope, _rising).join(amounts, how="cross")
-        rows.append(_reached(rising).with_columns(scope=pl.lit(scope)).select(CROSSINGS.names()))
-    return conform(pl.concat(rows).sort(KEY), CROSSINGS, "tiers reached")
+    rising = by_scope(parts, _rising)
+    smallest = pl.lit(min(tiers.values(), default=0.0))
+    near = rising.filter((pl.col("high") >= smallest) | pl.col("high").is_null() | (pl.col("low") >= smallest))
+    rows = _reached(near.join(amounts, how="cross")).select(CROSSINGS.names()).sort(KEY)
+    return conform(rows, CROSSINGS, "tiers reached")
 
 
 def newly_reached(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
@@ -56,7 +55,7 @@ def newly_reached(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 def _reached(rising: pl.DataFrame) -> pl.DataFrame:
     tier, low, high = (pl.col(name) for name in ("tier_flop", "low", "high"))
-    days = rising.group_by("id", "tier", "tier_flop").agg(
+    days = rising.group_by(KEY).agg(
         crossed=pl.col("day").filter(low >= tier).min(),
         may_have_crossed=pl.col("day").filter((high >= tier) | high.is_null()).min(),
     )

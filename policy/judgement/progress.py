@@ -12,6 +12,7 @@ runs only.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -56,29 +57,30 @@ def progress_of(
         begins = _first_day(at, look_back)
         recent, held = parts.filter(pl.col("day") >= begins), days.filter(pl.col("day") >= begins)
         lately = min(GROWTH_DAYS, look_back)
-        for scope in SCOPES:
-            sums = by_scope(recent, scope, lambda rows: _sums(rows, held, at, lately))  # noqa: B023 - called at once
-            whole = _as_one(sums).with_columns(scope=pl.lit(scope), look_back_days=pl.lit(look_back, pl.Int64))
-            frames.append(whole.with_columns(**_next_tier(tiers, at)).select(PROGRESS.names()))
-    rows = pl.concat(frames).sort("scope", "id", "look_back_days")
-    return conform(rows, PROGRESS, "progress of exposures")
+        sums = _as_one(by_scope(recent, partial(_sums, held=held, at=at, lately_days=lately)))
+        rows = sums.with_columns(look_back_days=pl.lit(look_back, pl.Int64), **_next_tier(tiers, at))
+        frames.append(rows.select(PROGRESS.names()))
+    whole = pl.concat(frames).sort("scope", "id", "look_back_days")
+    return conform(whole, PROGRESS, "progress of exposures")
 
 
-def by_scope(parts: pl.DataFrame, scope: str, made: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+def by_scope(parts: pl.DataFrame, made: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
     """
-    What ``made`` makes of the parts, which it gets with an ``id``, for every id of a scope.
+    What ``made`` makes of the parts, which it gets with an ``id``, for every id of every scope, with its ``scope``.
 
     A group has several rows: for all of its own, and for each tenant and effort that is in it in part. As in exposures,
     none of these is more than the group's, which is their largest.
     """
     claimed = parts.filter(pl.col("tenant") != pl.col("run_id"))
-    if scope != "group":
-        return made((parts if scope == "run" else claimed).with_columns(id=SCOPES[scope]))
-    frames = []
-    for key in SCOPES.values():
-        within = claimed.select(pl.col(key).alias("id"), pl.col("group").alias("of_group")).unique()
-        frames.append(made(parts.with_columns(id=key)).join(within, on="id"))
-    return pl.concat(frames).with_columns(id=_opaque("of_group")).drop("of_group")
+    of = {scope: made(parts.with_columns(id=key)) for scope, key in SCOPES.items()}
+    of["tenant"] = of["tenant"].join(claimed.select(id="tenant").unique(), on="id", how="semi")
+    within = []
+    for scope, key in SCOPES.items():
+        groups = claimed.select(pl.col(key).alias("id"), pl.col("group").alias("of_group")).unique()
+        named = of[scope].join(groups.with_columns(_opaque("of_group")), on="id")
+        within.append(named.with_columns(id="of_group").drop("of_group"))
+    of["group"] = pl.concat(within)
+    return pl.concat(rows.with_columns(scope=pl.lit(scope)) for scope, rows in of.items())
 
 
 def _opaque(column: str) -> pl.Expr:
@@ -125,8 +127,8 @@ def _methods(parts: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_one(sums: pl.DataFrame) -> pl.DataFrame:
-    """One row for each id: the largest of its rows, not known where one of them is not."""
-    return sums.group_by("id").agg(
+    """One row for each scope and id: the largest of its rows, not known where one of them is not."""
+    return sums.group_by("scope", "id").agg(
         *(_largest(name) for name in (*BOUNDS, "growth_flop_per_day")),
         pl.col("device_hours", "peak_devices").max(),
         *(pl.col(name).explode().drop_nulls().unique().sort() for name in ("tenants", "methods")),

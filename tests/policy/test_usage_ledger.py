@@ -287,6 +287,17 @@ def test_what_a_killed_writer_left_aside_is_not_read(ledger: Ledger) -> None:
     assert ledger.snapshots() == [NOON]
 
 
+def test_what_is_kept_for_the_next_cycle(ledger: Ledger) -> None:
+    """What is kept under a name is there until something else is; under another name there is nothing."""
+    known = pl.DataFrame({"id": ["t-1"]})
+    assert ledger.kept("known", known.schema).is_empty()
+    for frame in (known, known.clear(), known):
+        ledger.keep("known", frame)
+        assert ledger.kept("known", known.schema).equals(frame)
+    assert ledger.kept("other", known.schema).is_empty()
+    assert ledger.read("windows").is_empty()
+
+
 # One writer, many readers
 
 
