@@ -24,6 +24,11 @@ EVIDENCE = pl.Struct(
 )
 GANG_SIZES = (64, 16, 8)
 """Eight nodes of eight, two nodes, one node."""
+LEAST_LOW_RATIO = 0.2
+"""
+Training keeps 70 to 90 % of the multiprocessors at work, which is neither idle nor full, all the time: only load that
+is low for some of the time comes and goes. A guess.
+"""
 kind = pl.col("workload_kind")
 is_seen = of.seen_seconds > 0
 
@@ -135,8 +140,9 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
         weight=by.w_resident_idle.value,
         sentence=pl.format("{} GB lie in the memory of each device meanwhile", _whole(gigabytes)),
     )  # fmt: skip
+    comes_and_goes = (of.between_ratio >= by.steady_ratio.value) & (of.low_ratio >= LEAST_LOW_RATIO)
     yield Sign(
-        signal="requests", applies=of.between_ratio >= by.steady_ratio.value, value=of.between_ratio,
+        signal="requests", applies=comes_and_goes, value=of.between_ratio,
         weight=by.w_requests.value,
         sentence=pl.format("neither idle nor full for {} % of the time", _percent(of.between_ratio)),
     )  # fmt: skip

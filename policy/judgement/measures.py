@@ -59,6 +59,8 @@ swing_ratio = (power_square - power_watts**2).clip(lower_bound=0.0).sqrt() / pow
 level_seconds = pl.sum_horizontal("idle_level_seconds", "low_level_seconds", "high_level_seconds", "full_level_seconds")
 between_ratio = _ratio(pl.col("low_level_seconds") + pl.col("high_level_seconds"), level_seconds)
 """Share of the time in which devices were neither idle nor full."""
+low_ratio = _ratio(pl.col("low_level_seconds"), level_seconds)
+"""Share of the time in which they did less than half of what they could."""
 
 held_device_seconds = pl.col("held_seconds") + pl.col("shared_seconds")
 blind_loaded_ratio = _ratio(pl.col("blind_loaded_seconds"), pl.col("loaded_seconds") + 0.0)
