@@ -50,6 +50,8 @@ EXPOSURES = schema(
         },
         **{f"{scope}_device_hours": pl.Float64 for scope in SCOPES},  # held alone, shared, or perhaps held unwatched
         "group_runs": pl.Float64,  # efforts of the group that are, or may be, training
+        "group_largest_low_flop": pl.Float64,  # of the effort of the group whose low sum is the largest
+        "group_largest_high_flop": pl.Float64,  # of the one whose high sum is; null: not known
         "group_largest_share": pl.Float64,  # of the group's high sum, the largest effort's; null: not known
         "near_tier_runs": pl.Float64,  # known efforts of the group that ended a little below one and the same tier
     }
@@ -124,9 +126,10 @@ def _at_least_its_parts() -> list[pl.Expr]:
 
 
 def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) -> pl.DataFrame:
-    """By group: how many efforts, the largest one's share, and how many ended a little below one tier."""
+    """By group: how many efforts, the largest one and its share, and how many ended a little below one tier."""
     efforts = parts.group_by("group", "effort").agg(
         may_be=may_be_training.any(),
+        low=total("low_flop"),
         likely=known_total("likely_flop"),
         high=known_total("high_flop"),
         ended=pl.col("last_seen").max() < at - SILENT,
@@ -137,10 +140,13 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
     ]
     counted = efforts.group_by("group").agg(
         pl.col("may_be").sum().cast(pl.Float64).alias("group_runs"),
-        pl.when(pl.col("high").is_not_null().all()).then(pl.col("high").max()).alias("largest"),
+        pl.col("low").max().alias("group_largest_low_flop"),
+        pl.when(pl.col("high").is_not_null().all()).then(pl.col("high").max()).alias("group_largest_high_flop"),
         total("high").alias("whole"),
         *near,
     )
-    share = pl.when(pl.col("whole") > 0).then((pl.col("largest") / pl.col("whole")).clip(upper_bound=1.0))
+    largest = pl.col("group_largest_high_flop") / pl.col("whole")
+    share = pl.when(pl.col("whole") > 0).then(largest.clip(upper_bound=1.0))
     most = pl.max_horizontal(pl.lit(0), *(f"near {name}" for name in tiers)).cast(pl.Float64)
-    return counted.select("group", "group_runs", group_largest_share=share, near_tier_runs=most)
+    rows = counted.with_columns(group_largest_share=share, near_tier_runs=most)
+    return rows.drop("whole", *(f"near {name}" for name in tiers))

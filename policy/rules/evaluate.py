@@ -98,20 +98,31 @@ def _present(rule: Rule) -> pl.Expr:
 
 def _reaching(rule: Rule, reaches: Reaches, tier_flop: float | None) -> pl.Expr:
     applies, scope = rule.when.expression(), _scope(reaches)
-    sides = (pl.col(f"{scope}_low_flop"), pl.col(f"{scope}_high_flop"), pl.lit(tier_flop))
-    low, high, tier = (side.round_sig_figs(TOTAL_DIGITS) for side in sides)
-    could_reach = high.is_null() | (high >= tier) | (low >= tier)
+    low, high, tier = map(_rounded_sum, (pl.col(f"{scope}_low_flop"), pl.col(f"{scope}_high_flop"), pl.lit(tier_flop)))
+    low_reaches = (low >= tier) & ~_alone("low", reaches, tier)
+    high_reaches = (high >= tier) & ~_alone("high", reaches, tier)
+    could_reach = high.is_null() | high_reaches | low_reaches
     unknown = applies.is_null() & could_reach & (rule.when_unknown == "finding")
     return (
         pl.when(unknown)
         .then(pl.lit(Strength.NOT_EVALUABLE.value))
-        .when(applies & (low >= tier))
+        .when(applies & low_reaches)
         .then(pl.lit(Strength.CROSSED.value))
         .when(applies & high.is_null())
         .then(pl.lit(Strength.NOT_EVALUABLE.value))
-        .when(applies & (high >= tier))
+        .when(applies & high_reaches)
         .then(pl.lit(Strength.MAY_HAVE_CROSSED.value))
     )
+
+
+def _rounded_sum(flop: pl.Expr) -> pl.Expr:
+    return flop.round_sig_figs(TOTAL_DIGITS)
+
+
+def _alone(bound: str, reaches: Reaches, tier: pl.Expr) -> pl.Expr:
+    """Whether one effort of the group reaches the tier by itself, where the rule asks that; not known is no."""
+    largest = _rounded_sum(pl.col(f"group_largest_{bound}_flop"))
+    return ((largest >= tier) & reaches.not_alone).fill_null(value=False)
 
 
 def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Finding]:

@@ -15,7 +15,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from policy.rules.conditions import Condition, Measure
 from policy.rules.finding import Severity, Strength
@@ -37,10 +46,15 @@ class _Part(BaseModel):
 
 
 class Reaches(_Part):
-    """Which sum is held against which tier."""
+    """
+    Which sum is held against which tier.
+
+    ``not_alone``: only where no effort of the group reaches it by itself, bound by bound.
+    """
 
     measure: Measure
     tier: Text
+    not_alone: StrictBool = False
 
 
 class Rule(_Part):

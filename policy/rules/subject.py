@@ -61,6 +61,7 @@ SUBJECTS = schema(
         **_besides(ACTIVITIES, "run_id"),
         **_besides(EXPOSURES, "run_id"),
         **_besides(DECLARED_USES, "run_id"),
+        "unobserved_ratio": pl.Float64,  # of the device time that it held or may have held; null: it held none
         "pattern_count": pl.Float64,
         **dict.fromkeys(PATTERN_FIELDS, pl.String),  # seen on some day, or not_seen, which is not that it was not there
         "subject_kind": pl.String,  # tenant, or workload where no tenant was claimed
@@ -109,6 +110,7 @@ def describe_subjects(
         .join(uses, on="run_id")
         .with_columns(
             **_patterns(),
+            unobserved_ratio=_unobserved_ratio(),
             subject_kind=pl.when(claimed).then(pl.lit("tenant")).otherwise(pl.lit("workload")),
             subject_id=pl.coalesce("tenant_id", "run_id"),
         )
@@ -124,6 +126,12 @@ def _patterns() -> dict[str, pl.Expr]:
         for field, name in PATTERN_FIELDS.items()
     }
     return {"pattern_count": seen.list.len().cast(pl.Float64), **each}
+
+
+def _unobserved_ratio() -> pl.Expr:
+    """What nobody saw, which is also what an allocation record alone tells of."""
+    held = pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")
+    return pl.when(held > 0).then(pl.col("unobserved_seconds") / held)
 
 
 def describe_fleet(inventory: pl.DataFrame, classifier: Classifier) -> pl.DataFrame:

@@ -72,7 +72,7 @@ def test_a_bad_scenario_file_is_one_line(
 @pytest.mark.parametrize(
     ("written", "instead", "says"),
     [
-        ('title = "Seven nodes, thirteen tenants, one day"', "", "top level, title: is missing"),
+        ('title = "Eight nodes, fourteen tenants, one day"', "", "top level, title: is missing"),
         ("start = 2026-06-01T00:00:00Z", "start = 2026-06-01", "date and time with offset"),
         ('duration = "24h"', 'duration = "a day"', "top level, duration: 'a day'"),
         ('duration = "24h"', "duration = 0", "top level, duration: 0"),

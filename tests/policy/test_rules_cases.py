@@ -82,6 +82,9 @@ def test_head_is_true() -> None:
     assert "acts for nobody else; on no list, and so are its owners; no red flag; machines shared with others" in head
     told = [subject[name] for name in ("hq_behalf", "listed", "owner_listed", "flag_count", "tenancy")]
     assert told == ["no", "no", "no", 0.0, "shared"]
+    assert "all of them observed, by one effort, whose tenant has declared training; no pattern" in head
+    told = [subject[name] for name in ("unobserved_seconds", "group_runs", "declared_workload", "pattern_count")]
+    assert told == [0.0, 1.0, "training", 0.0]
 
 
 def test_head_about_accelerators_is_true() -> None:
@@ -93,12 +96,19 @@ def test_head_about_accelerators_is_true() -> None:
     assert (accelerator["device"], accelerator["nodes"]) == ("NVIDIA H100 SXM", ["node-a"])
 
 
-@pytest.mark.parametrize("rule_id", ["training-at-systemic-tier", "training-at-frontier-tier"])
-def test_hours_leave_nothing_known_out(rule_id: str) -> None:
+@pytest.mark.parametrize(
+    ("rule_id", "field"),
+    [
+        ("training-at-systemic-tier", "group_device_hours"),
+        ("training-at-frontier-tier", "group_device_hours"),
+        ("undetermined-but-large", "run_device_hours"),
+    ],
+)
+def test_hours_leave_nothing_known_out(rule_id: str, field: str) -> None:
     """In fewer device-hours than the rule asks for no accelerator of the facts reaches half of its tier."""
     rule: Any = RULES[rule_id]
     (either,) = (part.any for part in rule.when.all if hasattr(part, "any"))
-    (hours,) = (part.at_least for part in either if part.fields == ("group_device_hours",))
+    (hours,) = (part.at_least for part in either if part.fields == (field,))
     rates = [rate for each in FACTS.accelerators.accelerator for rate in each.dense_tflop_per_second.values()]
     most_flop = hours * 3600 * max(rates) * 1e12 * FACTS.estimation.utilisation_high.value
     assert most_flop < FACTS.tiers.flop(rule.reaches.tier) / 2

@@ -85,7 +85,7 @@ def test_fields() -> None:
         ({"field": "verdikt", "equals": "training"}, "'verdikt' is not a text field; there are run_id"),
         ({"field": "peak_devices", "equals": "8"}, "'peak_devices' is not a text field"),
         ({"field": "peak_devices", "in": ["8"]}, "'peak_devices' is not a text field"),
-        ({"field": "verdict", "at_least": 1}, "'verdict' is not a number field; there are peak_devices"),
+        ({"field": "verdict", "at_least": 1}, "'verdict' is not a number field; there are piece_count"),
         ({"field": "evidence", "equals": "x"}, "'evidence' is not a text field"),
         ({"field": "law_at", "at_least": 1}, "'law_at' is not a number field"),
         ({"field": "^.*$", "equals": "x"}, "is not a text field"),

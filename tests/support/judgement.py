@@ -11,11 +11,12 @@ from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
 from policy.frames import empty
 from policy.judgement.estimate import estimate_compute, rate_windows
+from policy.judgement.exposure import SCOPES
 from policy.judgement.pod_days import fold_days
 from policy.judgement.runs import RUNS, find_runs, identified
 from policy.judgement.stints import find_stints, judge_stints
 from policy.kyc.registers.activity import activity_sentences
-from policy.rules.subject import ACCELERATORS, SUBJECTS
+from policy.rules.subject import ACCELERATORS, PATTERN_FIELDS, SUBJECTS
 from policy.usage.window import COUNTED, RHYTHM, WINDOWS
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -106,6 +107,7 @@ def verdicts_on_days(days: pl.DataFrame, facts: Facts = FACTS) -> pl.DataFrame:
     return judge_stints(find_stints(days), find_runs(days), facts.training_signals)
 
 
+SUMS = (*SCOPES, "group_largest")
 SUBJECT: dict[str, Any] = {
     "run_id": "run-0000000000000001",
     "tenant_id": "t-1",
@@ -134,8 +136,12 @@ SUBJECT: dict[str, Any] = {
         {"signal": "gang", "value": 512.0, "weight": 2.0, "sentence": "512 devices held together"},
     ],
     "lacking": [],
+    "patterns": [],
     "day": date(2026, 6, 1),
+    "pieces": ["run-0000000000000001"],
+    "piece_count": 1.0,
     "methods": ["busy"],
+    "number_formats": [],
     "no_estimate_reasons": [],
     "law_at": date(2026, 6, 20),
     "link_state": "linked",
@@ -180,12 +186,18 @@ SUBJECT: dict[str, Any] = {
     "hardware_reason": "By the law of 2026-06-20, NVIDIA H100 SXM: ECCN 3A090.a.1 by its numbers "
     "(TPP 15,832 at fp16_bf16, 19.45 per mm²).",
     "hardware_sources": ["15 CFR Part 774, Supplement No. 1, ECCN 3A090 (official; read 2026-11-29)"],
+    "declared_workload": "training",
+    "declared_use_contradicted": "no",
+    **dict.fromkeys(PATTERN_FIELDS, "not_seen"),
+    "effort_id": "run-0000000000000001",
+    "group_runs": 1.0,
+    "group_largest_share": 1.0,
     "subject_kind": "tenant",
     "subject_id": "t-1",
     **dict.fromkeys(("run_device_hours", "tenant_device_hours", "group_device_hours"), 244_444.4),
-    **dict.fromkeys(("low_flop", "run_low_flop", "tenant_low_flop", "group_low_flop"), 2e23),
-    **dict.fromkeys(("likely_flop", "run_likely_flop", "tenant_likely_flop", "group_likely_flop"), 8e23),
-    **dict.fromkeys(("high_flop", "run_high_flop", "tenant_high_flop", "group_high_flop"), 3e24),
+    **dict.fromkeys(("low_flop", *(f"{scope}_low_flop" for scope in SUMS)), 2e23),
+    **dict.fromkeys(("likely_flop", *(f"{scope}_likely_flop" for scope in SCOPES)), 8e23),
+    **dict.fromkeys(("high_flop", *(f"{scope}_high_flop" for scope in SUMS)), 3e24),
 }
 """Judged to be training; linked; out of scope; 2e23 to 3e24 FLOP. Numbers that are not here are 0."""
 
