@@ -21,7 +21,7 @@ from policy.judgement.link import bases_of, link_runs
 from policy.judgement.pod_days import fold_days
 from policy.judgement.runs import find_pieces, find_runs, identified
 from policy.judgement.stints import find_stints, judge_stints, most_serious_day
-from policy.judgement.stitch import NO_WORDS, Words, find_stitches, find_suspicions, joined, with_runs
+from policy.judgement.stitch import NO_WORDS, Words, find_stitches, find_stitches_across, joined, with_runs
 from policy.kyc.customers import Customers
 from policy.kyc.registers.mapping import link_windows
 from policy.rules.evaluate import evaluate
@@ -72,8 +72,8 @@ def judge(
     work = judge_work(estimate_days(windows.lazy(), facts, lambda days: _told(days, customers)), facts, words)
     days, runs, verdicts = work.days, work.runs, work.verdicts
     links = link_runs(runs, bases_of(days), customers.dossiers)
-    suspicions = find_suspicions(runs, links, facts.stitching)
-    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], suspicions, words)
+    across = find_stitches_across(runs, links, facts.stitching)
+    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], across, words)
     parts = exposure_parts(work.stints, work.stint_verdicts, links, efforts)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
@@ -85,7 +85,7 @@ def judge(
     return Judgement(
         days=days,
         parts=parts,
-        stitches=pl.concat([work.stitches, suspicions]),
+        stitches=pl.concat([work.stitches, across]),
         subjects=subjects,
         accelerators=accelerators,
         findings=findings,

@@ -9,7 +9,7 @@ Time has to fit: the later piece goes on when the earlier one has ended, or both
 different names the kind of workload and how busy it is have to agree as well.
 
 *Within a tenant* pieces are stitched into one run, *across tenants* runs into one effort: in one group at once, between
-groups only when a reviewer has confirmed it; until then it is a suspicion that enters no sum. A stitch that a reviewer
+groups only when a reviewer has confirmed it; until then it is only told, and enters no sum. A stitch that a reviewer
 has undone joins nothing.
 
 Each piece is held against the last one before it that could be its predecessor, not against all: a fleet has very many.
@@ -88,7 +88,7 @@ def with_runs(days: pl.DataFrame, stitches: pl.DataFrame, words: Words) -> pl.Da
     return days.join(names, on="piece_id", how="left", maintain_order="left")
 
 
-def find_suspicions(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching) -> pl.DataFrame:
+def find_stitches_across(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching) -> pl.DataFrame:
     """The stitches between runs of different tenants, schema STITCHES. ``groups``: run_id, group_id."""
     known = runs.join(groups.select("run_id", "group_id"), on="run_id", how="left").rename({"run_id": "id"})
     large = _described(known, of).filter(pl.col("device_hours") >= of.least_device_hours.value)

@@ -13,7 +13,7 @@ from policy.judgement.stitch import (
     StitchWord,
     Words,
     find_stitches,
-    find_suspicions,
+    find_stitches_across,
     joined,
     with_runs,
 )
@@ -41,11 +41,11 @@ def stitches_of(*windows: dict[str, Any]) -> pl.DataFrame:
     return find_stitches(find_pieces(days_of(*windows)), FACTS.stitching)
 
 
-def suspicions_of(*windows: dict[str, Any], groups: dict[str, str] | None = None) -> pl.DataFrame:
+def across_of(*windows: dict[str, Any], groups: dict[str, str] | None = None) -> pl.DataFrame:
     """Stitch the runs of windows, across tenants; each tenant is a group unless told otherwise."""
     runs = find_runs(days_of(*windows))
     group = pl.col("tenant_id").replace(groups or {})
-    return find_suspicions(runs, runs.select("run_id", group_id=group), FACTS.stitching)
+    return find_stitches_across(runs, runs.select("run_id", group_id=group), FACTS.stitching)
 
 
 def runs_of(*windows: dict[str, Any], words: Words = NO_WORDS) -> pl.DataFrame:
@@ -132,20 +132,20 @@ def test_a_run_is_named_after_its_first_piece() -> None:
 def test_handed_over_to_another_tenant(groups: dict[str, str], across: str) -> None:
     """An effort that goes on under another tenant is suspected, and told apart by whether they are one group."""
     parts = a_piece("pretrain-7b-1", 0), a_piece("pretrain-7b-2", HOURS + 0.1, tenant_id="t-2")
-    (stitch,) = suspicions_of(*parts, groups=groups).to_dicts()
+    (stitch,) = across_of(*parts, groups=groups).to_dicts()
     assert (stitch["across"], stitch["earlier_tenant_id"], stitch["later_tenant_id"]) == (across, "t-1", "t-2")
 
 
 def test_a_name_that_many_tenants_use() -> None:
     """A name that three tenants use tells nothing across them."""
     parts = [a_piece("train-1", n * (HOURS + 0.1), tenant_id=f"t-{n}", node=f"node-{n}") for n in range(3)]
-    assert suspicions_of(*parts).is_empty()
+    assert across_of(*parts).is_empty()
 
 
 def test_a_small_piece() -> None:
     """Across tenants a trial of minutes is compared with nothing."""
     parts = a_piece("pretrain-7b-1", 0, hours=0.4), a_piece("pretrain-7b-2", 0.5, hours=0.4, tenant_id="t-2")
-    assert suspicions_of(*parts).is_empty()
+    assert across_of(*parts).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_what_joins(across: Across, word: StitchWord, is_joined: bool) -> None:
 
 def test_no_pieces() -> None:
     """No pieces have no stitches, in the same schema."""
-    assert stitches_of().schema == suspicions_of().schema == STITCHES
+    assert stitches_of().schema == across_of().schema == STITCHES
