@@ -1,12 +1,13 @@
 """
-The sentences that reviewers read. Every one of them is here, and a test holds each against its approved text.
+The sentences that reviewers read. A test holds each against its approved text.
+
+Every one of them is here or, of a run itself, in :mod:`policy.rules.observed`.
 
 They say what was measured and what is asked. They accuse nobody: no word for wrongdoing, no guess at a motive.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from policy.facts.classification import Presumed
 from policy.facts.evidence import Answer, Document, Layer
@@ -15,12 +16,11 @@ from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState
 from policy.kyc.owners.listing import ListState
 from policy.kyc.registers.activity import named_sentence
+from policy.rules import observed
 from policy.rules.finding import Comparison, Strength
+from policy.rules.observed import LEAST_SHOWN_HOURS, Row
 from policy.usage.window import Metering
 
-Row = Mapping[str, Any]
-
-LEAST_SHOWN_HOURS = 0.05  # below it the hours would read 0.0
 SHOWN_NODES = 10  # a finding has all of them in a field of its own
 NOT_KNOWN = "not known"
 
@@ -103,7 +103,8 @@ def summary(row: Row, strength: Strength, compared: Comparison | None) -> str:
     """A finding about runs in one line."""
     begins = f"{_verdict(row)}; headquarters in scope: {row['hq_in_scope'] or NOT_KNOWN}{_whose(row)}"
     if compared is None:
-        return "; ".join([begins, *_striking(row), _control(row), STRENGTHS_WITHOUT_AMOUNT[strength]])
+        told = (*_striking(row), *observed.striking(row), _control(row))
+        return "; ".join([begins, *told, STRENGTHS_WITHOUT_AMOUNT[strength]])
     return (
         f"{begins}; training compute of {compared.name}: {_ends(compared.low, compared.high)}, "
         f"{STRENGTHS[strength]} {compared.tier_name} of {flop_text(compared.tier)} FLOP"
@@ -128,6 +129,7 @@ def reasons(
         f"Hardware: {row['hardware_reason'] or NOT_KNOWN + '.'}",
         f"Verdict on {row['run_id']}, from its day {row['day'].isoformat()}: "
         f"{_verdict(row)}, score {row['score']:.1f}: {_evidence(row)}.",
+        *observed.about(row),
         *_further(row, further_runs),
         *((NO_AMOUNT,) if compared is None else _amount(row, compared, tier_basis)),
         *_undecided(unknown_fields),
@@ -246,7 +248,8 @@ def _differing(row: Row, name: str) -> str:
 
 
 def _amount(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:
-    return (*_compute(row, compared, tier_basis), *_unseen(row), *_no_estimate(row, compared))
+    own = (*observed.measured(row), *_unseen(row), *_no_estimate(row, compared))
+    return (*_compute(row, compared, tier_basis), *own)
 
 
 def _compute(row: Row, compared: Comparison, tier_basis: str) -> tuple[str, ...]:

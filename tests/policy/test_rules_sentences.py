@@ -22,9 +22,12 @@ from policy.facts.classification import Presumed
 from policy.facts.evidence import Answer, Layer, LayerKind
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import read_overlay
+from policy.judgement.full_rate import METHODS
+from policy.judgement.patterns import INNOCENT
 from policy.judgement.verdict import Verdict
 from policy.kyc.registers.activity import activity_sentences
-from policy.rules import sentences
+from policy.kyc.vocabulary import PREDICATES
+from policy.rules import observed, sentences
 from policy.rules.evaluate import evaluate
 from policy.rules.finding import Finding, Strength
 from policy.rules.pack import WITH_AMOUNT, WITHOUT_AMOUNT, load_pack, parse_pack
@@ -182,6 +185,42 @@ SUBJECTS_OF |= {
         )
     ],
 }  # fmt: skip
+GAPS = {
+    "pattern": "gaps_under_load",
+    "value": 0.31,
+    "sentence": "31 % of the time under load was seen by nobody, and 2 % of the calm time",
+    "innocent": INNOCENT["gaps_under_load"],
+}
+STEADY = {
+    "pattern": "steady_service",
+    "value": 0.96,
+    "sentence": "a service that is busy for 96 % of the time and never idle",
+    "innocent": INNOCENT["steady_service"],
+}
+OTHERS = {"group_largest_share": 0.4, "group_largest_low_flop": 8e22, "group_largest_high_flop": 1.2e24}
+SUBJECTS_OF |= {
+    "undetermined-but-large": [a_subject(**UNDETERMINED, run_low_flop=0.0, run_likely_flop=0.0)],
+    "split-runs": [
+        a_subject(
+            **IN_SCOPE, **OTHERS, group_runs=3.0, piece_count=2.0, init_seconds=7.2e6,
+            pieces=["run-0000000000000001", "run-0000000000000009"], effort_id="run-0000000000000000",
+            methods=["busy", "sm", "tensor"], number_formats=["fp8"],
+        )
+    ],
+    "repeated-totals": [a_subject(near_tier_runs=3.0, group_runs=5.0, group_largest_share=None)],
+    "declared-use-contradicted": [
+        a_subject(
+            workload_kind="Deployment", declared_workload="inference", declared_use_contradicted="yes",
+            patterns=[STEADY], pattern_count=1.0, pattern_steady_service="seen",
+        )
+    ],
+    "blind-under-load": [
+        a_subject(
+            **IN_SCOPE, unobserved_seconds=4.4e8, unobserved_ratio=0.33, methods=["power"],
+            patterns=[GAPS], pattern_count=1.0, pattern_gaps_under_load="seen",
+        )
+    ],
+}  # fmt: skip
 ACCELERATORS_OF = {
     "accelerator-named": an_accelerator(
         accelerator="Huawei device d802",
@@ -239,7 +278,9 @@ def test_no_other_golden() -> None:
 
 
 def test_every_strength_and_verdict() -> None:
-    """Every strength, and every verdict, has words."""
+    """Every strength, every verdict, every method and every kind of work that can be declared has words."""
+    assert tuple(observed.METHODS) == METHODS
+    assert tuple(observed.DECLARED) == PREDICATES["declared_workload"].words
     assert {*sentences.STRENGTHS, *sentences.STRENGTHS_WITHOUT_AMOUNT} == set(Strength)
     assert (set(sentences.VERDICTS), set(sentences.PRESUMED)) == (set(Verdict), set(Presumed))
     assert (set(sentences.STRENGTHS), set(sentences.STRENGTHS_WITHOUT_AMOUNT)) == (
