@@ -8,11 +8,12 @@ import polars as pl
 from rich.markup import escape
 from rich.tree import Tree
 
+from policy.demo.amounts import add_amounts
 from policy.facts.facts import Facts
-from policy.facts.peaks import Peak
 from policy.judge import Judgement
 from policy.kyc.customers import Customers
 from policy.kyc.explain import Branch, explain
+from policy.rules import observed
 from policy.rules.finding import Finding, SubjectKind
 from policy.rules.sentences import flop_text, interval_text
 
@@ -34,7 +35,7 @@ def chain_of(ticket_id: str, finding: Finding, judgement: Judgement, customers: 
         tree.add("no amount of compute decides")
     _add_nodes(tree, finding, judgement.accelerators)
     for row in judgement.subjects.filter(pl.col("run_id").is_in(finding.run_ids)).to_dicts():
-        _add_run(tree, row, facts)
+        _add_run(tree, row, judgement.days.filter(pl.col("run_id") == row["run_id"]), facts)
     digests = tree.add("checkable by digest")
     for name in ("facts_digest", "rules_digest", "inputs_digest"):
         digests.add(f"{name.removesuffix('_digest')}: {getattr(finding, name)[:16]}…")
@@ -67,7 +68,7 @@ def _add_branch(tree: Tree, branch: Branch) -> None:
         _add_branch(grown, each)
 
 
-def _add_run(tree: Tree, row: dict[str, Any], facts: Facts) -> None:
+def _add_run(tree: Tree, row: dict[str, Any], days: pl.DataFrame, facts: Facts) -> None:
     branch = tree.add(
         f"run {row['workload_namespace']}/{row['workload_name']} ({row['workload_kind']}): {row['verdict']}"
     )
@@ -76,24 +77,9 @@ def _add_run(tree: Tree, row: dict[str, Any], facts: Facts) -> None:
         evidence.add(f"{piece['weight']:+.1f}  {piece['sentence']}")
     for what in row["lacking"]:
         evidence.add(f"lacking: {what}")
+    for said in observed.about(row):
+        branch.add(said)
     estimate = branch.add(interval_text(row["run_low_flop"], row["run_likely_flop"], row["run_high_flop"]))
-    busy, observed = row["busy_seconds"] / 3600, row["observed_seconds"] / 3600
-    unseen = row["unobserved_seconds"] / 3600
-    estimate.add(f"measured: {busy:.1f} busy of {observed:.1f} observed GPU-hours; {unseen:.1f} unseen")
+    add_amounts(estimate, days, facts)
     for reason in row["no_estimate_reasons"]:
         estimate.add(f"no estimate for a part: {reason}")
-    for name in row["accelerators"]:
-        _add_peak(estimate, name, facts)
-
-
-def _add_peak(branch: Tree, name: str, facts: Facts) -> None:
-    chip, share = facts.peak(name), facts.estimation
-    if not isinstance(chip, Peak):
-        branch.add(f"{name}: {chip.reason}")
-        return
-    low, likely, high = share.utilisation_low.value, share.utilisation_likely.value, share.utilisation_high.value
-    training, densest = chip.training_peak_flop_per_second / 1e12, chip.densest_peak_flop_per_second / 1e12
-    branch.add(f"low, likely: busy × {training:g} TFLOP/s (dense, 16 bit) × {low:g}, {likely:g}")
-    branch.add(f"high: (busy + unseen + shared) × {densest:g} TFLOP/s (dense, {chip.densest_format}) × {high:g}")
-    for source in chip.sources:
-        branch.add(f"{chip.device}: {source.line}")

@@ -107,6 +107,8 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
     """What flopwatch says, by tenant: its hours, its compute, its findings, and what a reason is made from."""
     says = dict(enumerate(SAYS.values()))
     found = pl.col("subject_id").replace_strict(_strongest(judgement), default=None, return_dtype=pl.Int8)
+    named = pl.col("declared_workload").str.replace_all("_", " ")
+    contradicted = pl.col("declared_use_contradicted") == "yes"
     return judgement.subjects.group_by("tenant_id").agg(
         sole_gpu_hours=pl.col("observed_seconds").sum() / 3600,
         shared_gpu_hours=pl.col("shared_seconds").sum() / 3600,
@@ -115,6 +117,7 @@ def _answers(judgement: Judgement) -> pl.DataFrame:
         high_flop=known_total("run_high_flop"),
         flopwatch_says=found.max().replace_strict(says, default=NOTHING, return_dtype=pl.String),
         by_letter=(pl.col("controlled_by_letter") != "no").any(),
+        contradicted=named.filter(contradicted).first(),
         **{name: pl.col(name).first() for name in TOLD},
     )
 
@@ -137,6 +140,8 @@ def _because() -> pl.Expr:
         .then(pl.lit("listed owners hold a half of it: a country column has no owners, nor a rule that is stayed"))
         .when(shared >= NOTABLE_HOURS)
         .then(pl.format("shared GPU: its {} hours are counted whole for each sharer", shared.round(1)))
+        .when(only_flopwatch & no_amount & pl.col("contradicted").is_not_null())
+        .then(pl.format("it declares {}, and trains: a country column has no declared use", "contradicted"))
         .when(only_flopwatch & no_amount & pl.col("by_letter"))
         .then(pl.lit("no amount decides: what it uses is controlled by letter, or may be"))
         .when(only_flopwatch & no_amount)

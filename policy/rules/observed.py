@@ -126,6 +126,6 @@ def _of_the_group(row: Row) -> Iterator[str]:
         yield f"The high end of the group is that of {row['group_runs']:g} efforts; {largest}."
     if row["near_tier_runs"]:
         yield (
-            f"Efforts of the group that have ended with a likely value from {_percent(NEAR)} of one and the same tier up "
-            f"to it: {row['near_tier_runs']:g}. The likely value is less exact than that distance."
+            f"Efforts of the group that have ended with a likely value from {_percent(NEAR)} of one and the same tier "
+            f"up to it: {row['near_tier_runs']:g}. The likely value is less exact than that distance."
         )

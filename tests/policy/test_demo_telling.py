@@ -15,12 +15,13 @@ from rich.console import Console
 from support.findings import a_finding
 from support.judgement import (
     FACTS,
+    HOUR,
     START,
     a_subject,
     a_window,
     accelerators_frame,
     an_accelerator,
-    estimates_of,
+    days_of,
     subjects_frame,
 )
 from support.kyc import customers_of
@@ -32,7 +33,10 @@ from policy.demo.day import PAGE, cycle_moments, every_ticket
 from policy.demo.scenario import DemoScenario, TicketKey
 from policy.demo.telling import Day, curl_lines, differences
 from policy.engine import Engine
+from policy.frames import empty
 from policy.judge import Judgement
+from policy.judgement.exposure import PARTS
+from policy.judgement.stitch import STITCHES
 from policy.kyc.directory import Directory
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import Ticket, new_ticket
@@ -59,20 +63,23 @@ def a_day(*tickets: Ticket, expected: tuple[TicketKey, ...] = (), explain: str |
         expected=expected,
         explain=explain,
     )
-    judgement = Judgement(
-        estimates=estimates_of(), subjects=subjects_frame(a_subject()), accelerators=accelerators_frame(), findings=()
-    )
+    judgement = a_judgement(a_subject())
     # What is asked of the day here asks nothing of its engine.
     return Day(scenario=scenario, engine=cast("Engine", None), judgement=judgement, tickets=tickets)
+
+
+def a_judgement(*subjects: dict[str, Any], **different: Any) -> Judgement:
+    """A judgement that came to these subjects, and to nothing else unless the test says so."""
+    nothing = {"days": days_of(), "parts": empty(PARTS), "stitches": empty(STITCHES), "findings": ()}
+    told = {"subjects": subjects_frame(*subjects), "accelerators": accelerators_frame()}
+    return Judgement(**{**nothing, **told, **different})
 
 
 def compared(*subjects: dict[str, Any], findings: tuple[Finding, ...] = (), **window: Any) -> list[dict[str, Any]]:
     """The comparison's rows for subjects and findings, over one window for each tenant."""
     tenants = {subject["tenant_id"] for subject in subjects}
-    estimates = estimates_of(*(a_window(tenant_id=each, **window) for each in tenants))
-    judgement = Judgement(
-        estimates=estimates, subjects=subjects_frame(*subjects), accelerators=accelerators_frame(), findings=findings
-    )
+    days = days_of(*(a_window(tenant_id=each, **window) for each in tenants))
+    judgement = a_judgement(*subjects, days=days, findings=findings)
     return compare(judgement, Directory.of(()), FACTS, 1e19, START.date()).to_dicts()
 
 
@@ -168,6 +175,10 @@ def test_what_cannot_be_evaluated_is_said_to_be_so() -> None:
             {"owner_listed_rule_on": "yes"},
             "listed owners hold a half of it: a country column has no owners, nor a rule that is stayed",
         ),
+        (
+            {"declared_workload": "inference", "declared_use_contradicted": "yes"},
+            "it declares inference, and trains: a country column has no declared use",
+        ),
         ({"controlled_by_letter": "yes"}, "no amount decides: what it uses is controlled by letter, or may be"),
         ({}, "no amount decides: a country column has no lists, owners, end use or possession"),
     ],
@@ -197,13 +208,47 @@ def test_the_chain_says_why_a_part_has_no_estimate() -> None:
     reason = "the facts have no peak for accelerator NVIDIA X1"
     row = a_subject(no_estimate_reasons=[reason], run_high_flop=None, run_likely_flop=None)
     finding = a_finding(subject_id="t-1", run_ids=(row["run_id"],), as_of=datetime(2026, 6, 2, tzinfo=UTC))
-    judgement = Judgement(
-        estimates=estimates_of(), subjects=subjects_frame(row), accelerators=accelerators_frame(), findings=(finding,)
+    days = days_of(
+        a_window(), a_window(accelerator="NVIDIA X1", pod_uid="p-2"), a_window(accelerator=None, pod_uid="p-3")
     )
-    console = Console(file=StringIO(), width=200)
+    said = chain_said(finding, a_judgement(row, days=days.with_columns(run_id=pl.lit(row["run_id"]))))
+    assert re.search(rf"high end not known(.*\n)+.*no estimate for a part: {reason}", said)
+    assert "NVIDIA X1: by nothing, so there is no estimate" in said
+    assert "an accelerator that is not known: by nothing" in said
+
+
+def test_the_chain_shows_each_method_with_its_shares_and_peaks() -> None:
+    """Tensor, multiprocessor, busy and held time each stand beside their shares, then the peaks of the format used."""
+    whole = 8 * HOUR
+    halves = {
+        "tensor_observed_seconds": whole / 2,
+        "sm_observed_seconds": 0.75 * whole,
+        "energy_observed_seconds": whole,
+    }
+    counted = a_window(
+        tensor_active_seconds=whole / 8, sm_active_seconds=0.6 * whole, energy_joules=500 * whole, **halves
+    )
+    record = a_window(metering="allocation", observed_seconds=0.0, busy_seconds=0.0, pod_uid="p-2", tenant_id="t-2")
+    row = a_subject()
+    days = days_of(counted, record, formats={"t-2": "bf16"}).with_columns(run_id=pl.lit(row["run_id"]))
+    finding = a_finding(subject_id="t-1", run_ids=(row["run_id"],))
+    said = chain_said(finding, a_judgement(row, days=days))
+    assert "measured: 7.6 busy of 8.0 observed GPU-hours; 0.0 unseen" in said
+    assert "power: 500 W, the mean of 8.0 GPU-hours" in said
+    assert "low, likely: 1.0 GPU-hours × 0.3, 0.8 (tensor pipes worked, of 4.0 seen)" in said
+    assert re.search(r"low, likely: 8.0 GPU-hours × [0-9.]+, [0-9.]+ \(held, and nothing known of activity\)", said)
+    assert re.search(r"low, likely: × 989[0-9.]* TFLOP/s \(dense, 16 bit\)", said)
+    assert re.search(r"× 989[0-9.]* TFLOP/s \(dense, fp16_bf16, declared\)", said)
+    assert re.search(
+        r"high: [0-9.]+ GPU-hours that may have been at full rate × 197[89][0-9.]* TFLOP/s \(dense, fp8\)", said
+    )
+
+
+def chain_said(finding: Finding, judgement: Judgement) -> str:
+    """The way from a ticket to the readings, as it is printed."""
+    console = Console(file=StringIO(), width=250)
     console.print(chain_of("T-1", finding, judgement, customers_of(), FACTS))
-    said = cast("StringIO", console.file).getvalue()
-    assert re.search(rf"high end not known.*\n.*measured.*\n.*no estimate for a part: {reason}", said)
+    return cast("StringIO", console.file).getvalue()
 
 
 def test_the_chain_of_an_accelerator_leads_to_its_nodes() -> None:
@@ -218,15 +263,7 @@ def test_the_chain_of_an_accelerator_leads_to_its_nodes() -> None:
         nodes=("node-f", "node-g"),
         reasons=("Hardware: By the law of 2026-06-01, it is named.",),
     )
-    judgement = Judgement(
-        estimates=estimates_of(),
-        subjects=subjects_frame(a_subject()),
-        accelerators=accelerators_frame(row),
-        findings=(finding,),
-    )
-    console = Console(file=StringIO(), width=200)
-    console.print(chain_of("T-1", finding, judgement, customers_of(), FACTS))
-    said = cast("StringIO", console.file).getvalue()
+    said = chain_said(finding, a_judgement(a_subject(), accelerators=accelerators_frame(row)))
     assert re.search(r"it is named(.*\n)+.*no amount(.*\n)+.*192.0 device-hours(.*\n)+.*on node-f\n.*on node-g\n", said)
     assert "acct" not in said
     assert f"run {a_subject()['workload_namespace']}" not in said

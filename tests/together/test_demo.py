@@ -76,14 +76,14 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
     said = read_until(staying_demo, "/decision")
     assert "The review API is up until Ctrl-C." in said
     assert time.monotonic() - began < 60, "the tickets are there within a minute"
-    assert "12 tickets, exactly those that the scenario expects." in said
+    assert "15 tickets, exactly those that the scenario expects." in said
     assert len(re.findall(r"residual 0$", said, flags=re.MULTILINE)) == 4, "of what is read and of what is blind"
     passed_through = r"^NVIDIA GH100 .*: ([1-9][0-9.]+) physical = .* \1 blind; residual 0$"
     assert re.search(passed_through, said, flags=re.MULTILINE), "what nothing reads is blind, and all of it is counted"
     tickets_told = re.findall(r"^T-[0-9a-f]{12}  (?:high|medium|low) .*$", said, flags=re.MULTILINE)
-    assert len(tickets_told) == 12, "one line each"
-    assert len([line for line in tickets_told if "tier review" in line and "Headquarters, by the law of" in line]) == 8
-    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line.lower()]) == 4
+    assert len(tickets_told) == 15, "one line each"
+    assert len([line for line in tickets_told if "tier review" in line and "Headquarters, by the law of" in line]) == 9
+    assert len([line for line in tickets_told if "no amount decides" in line and "by the law of" in line.lower()]) == 6
     token, listing, reading, deciding = [line for line in said.splitlines() if line.startswith(("TOKEN=", "curl "))]
 
     def typed(line: str) -> str:
@@ -92,7 +92,7 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
         ).stdout
 
     tickets = json.loads(typed(listing))["tickets"]
-    assert len(tickets) == 12
+    assert len(tickets) == 15
     read = json.loads(typed(reading))
     assert read["id"] in {ticket["id"] for ticket in tickets}
     assert read["decisions"] == []
@@ -104,7 +104,7 @@ def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_
     assert decided["decisions"][0]["actor"] == "demo-reviewer"
 
     children = children_of(staying_demo.pid)
-    assert len(children) == 8, "seven collectors and the API"
+    assert len(children) == 9, "eight collectors and the API"
     staying_demo.send_signal(signal.SIGINT)
     assert staying_demo.wait(timeout=20) == 0
     for child in children:
@@ -135,10 +135,10 @@ def test_ctrl_c_in_the_middle_of_the_day_leaves_nothing_running() -> None:
     """Interrupted before the day is over, the demo stops every process that it has started."""
     with subprocess.Popen([*DEMO, "--exit"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
         deadline = time.monotonic() + 30
-        while len(children_of(demo.pid)) < 8 and time.monotonic() < deadline:
+        while len(children_of(demo.pid)) < 9 and time.monotonic() < deadline:
             time.sleep(0.1)
         children = children_of(demo.pid)
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=20) == 130
-    assert len(children) == 8
+    assert len(children) == 9
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
