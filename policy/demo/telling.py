@@ -20,13 +20,14 @@ from policy.demo.scenario import DemoScenario, TicketKey, key_of
 from policy.engine import Engine
 from policy.judge import Judgement
 from policy.review.ticket import Outcome, Ticket
-from policy.rules.finding import SubjectKind
+from policy.rules.finding import Finding, Severity, SubjectKind
 from policy.rules.sentences import flop_text
 
 NOBODY = "(none)"
 OUTCOME = Outcome.REFERRED_TO_COUNSEL
 REASON = "Demo: a reader tried the queue; no inquiry was made."
 """What the printed decision says: nothing that has not happened."""
+TOLD_BESIDE = ("Declared use:", "Pattern ")
 LEAST_SHOWN_HOURS = 0.05  # below it the hours would read 0.0
 
 
@@ -46,8 +47,9 @@ class Day:
         return sorted(keyed, key=lambda each: (each[0], each[1].ticket_id))
 
     def explained(self) -> Ticket | None:
-        """The ticket that the scenario wants explained, else the first one, else None."""
+        """The most severe ticket about the subject that the scenario wants explained, else the first, else None."""
         wanted = [ticket for key, ticket in self.keyed() if key.subject == self.scenario.explain]
+        wanted.sort(key=lambda ticket: [*Severity].index(ticket.finding.severity))
         return next(iter([*wanted, *self.tickets]), None)
 
 
@@ -70,11 +72,16 @@ def tell_end(console: Console, day: Day, targets: pl.DataFrame, balance: pl.Data
     console.rule("The tickets, each with its reason")
     for key, ticket in day.keyed():
         finding = ticket.finding
-        line = f"{ticket.ticket_id}  {finding.severity:8} {key.subject}: {finding.summary}. {finding.reasons[0]}"
+        line = f"{ticket.ticket_id}  {finding.severity:8} {key.subject}: {finding.summary}. {_why(finding)}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     _tell_balance(console, targets, balance)
     _tell_comparison(console, day)
     _tell_one_answer(console, day)
+
+
+def _why(finding: Finding) -> str:
+    """Its first reason, and what it says of declared use and of patterns, with what else would look so."""
+    return " ".join([finding.reasons[0], *(each for each in finding.reasons[1:] if each.startswith(TOLD_BESIDE))])
 
 
 def differences(day: Day) -> list[str]:

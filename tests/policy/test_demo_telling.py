@@ -40,7 +40,7 @@ from policy.judgement.stitch import STITCHES
 from policy.kyc.directory import Directory
 from policy.review.store import TicketStore, upgrade
 from policy.review.ticket import Ticket, new_ticket
-from policy.rules.finding import Finding, Strength, SubjectKind
+from policy.rules.finding import Finding, Severity, Strength, SubjectKind
 
 KEY = TicketKey(rule="large-training-run", subject="tenant-7", strength=Strength.CROSSED)
 IN_SCOPE = {"hq_in_scope": "yes", "hq_own": "yes", "hq_reason": "headquartered in MO: named beside D:5 in the rules"}
@@ -118,8 +118,10 @@ def test_the_last_cycle_is_within_the_day() -> None:
 
 
 def test_the_explained_answer_is_the_scenarios_choice_else_the_first() -> None:
-    """The ticket about the subject that the scenario names is explained; without one the first, without any none."""
+    """The most severe ticket about the subject that the scenario names; without one the first, without any none."""
     first, second = a_ticket(), a_ticket(subject_id="tenant-8")
+    severe = a_ticket(subject_id="tenant-8", rule_id="z-rule", severity=Severity.CRITICAL)
+    assert a_day(first, second, severe, explain="tenant-8").explained() == severe
     assert a_day(first, second, explain="tenant-8").explained() == second
     assert a_day(first, second, explain="tenant-9").explained() == first
     assert a_day(first, second).explained() == first
@@ -187,6 +189,20 @@ def test_where_no_amount_decides_the_reason_says_what_a_country_lacks(about: dic
     """A finding that only flopwatch makes, without an amount, is told by what a table of countries does not have."""
     (row,) = compared(a_subject(**about), findings=(a_finding(subject_id="t-1", strength=Strength.PRESENT),))
     assert (row["usual_says"], row["flopwatch_says"], row["because"]) == ("-", "review (no amount)", because)
+
+
+def test_unseen_hours_are_the_reason_where_the_usual_sum_is_small() -> None:
+    """Where a finding without an amount stands on time that nobody saw, that time is the reason."""
+    present = a_finding(subject_id="t-1", strength=Strength.PRESENT)
+    (row,) = compared(a_subject(**IN_SCOPE, unobserved_seconds=7200.0), findings=(present,), busy=0.0)
+    assert row["because"] == "2.0 GPU-hours that nobody saw counted as nothing"
+
+
+def test_a_ticket_tells_what_was_declared_and_what_else_would_look_so() -> None:
+    """Beside its first reason a ticket's line has those on declared use and on patterns, in their order."""
+    reasons = ("Headquarters: known.", "Hardware: H100.", "Pattern bursts: seen.", "Declared use: inference.")
+    finding = a_finding(reasons=reasons)
+    assert telling._why(finding) == "Headquarters: known. Pattern bursts: seen. Declared use: inference."
 
 
 def said_of_sums(*, shared_gpu_hours: float) -> str:
