@@ -39,7 +39,7 @@ def crossings_of(parts: pl.DataFrame, tiers: Mapping[str, float]) -> pl.DataFram
         schema={"tier": pl.String, "tier_flop": pl.Float64},
     )
     rising = by_scope(parts, _rising)
-    smallest = pl.lit(min(tiers.values(), default=0.0))
+    smallest = pl.lit(min(tiers.values(), default=0.0)).round_sig_figs(TOTAL_DIGITS)
     near = rising.filter((pl.col("high") >= smallest) | pl.col("high").is_null() | (pl.col("low") >= smallest))
     rows = _reached(near.join(amounts, how="cross")).select(CROSSINGS.names()).sort(KEY)
     return conform(rows, CROSSINGS, "tiers reached")
@@ -54,7 +54,7 @@ def newly_reached(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reached(rising: pl.DataFrame) -> pl.DataFrame:
-    tier, low, high = (pl.col(name) for name in ("tier_flop", "low", "high"))
+    tier, low, high = (pl.col(name).round_sig_figs(TOTAL_DIGITS) for name in ("tier_flop", "low", "high"))
     days = rising.group_by(KEY).agg(
         crossed=pl.col("day").filter(low >= tier).min(),
         may_have_crossed=pl.col("day").filter((high >= tier) | high.is_null()).min(),

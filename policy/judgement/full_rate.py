@@ -11,6 +11,7 @@ best first:
                 checkpoint is 100 % busy at a fifth of its power.
 ``busy``        the time in which a kernel ran.
 ``allocation``  the time for which it was held: nothing is known about activity.
+``unseen``      nothing: its devices should have been read and were not, so only the high end is more than 0.
 
 *Low* is the share that training reaches at least of the best time that is known; of busy seconds for which nothing
 better is known, busy seconds. Time that was measured idle counts 0, and so does time that nobody saw.
@@ -31,7 +32,7 @@ import polars as pl
 from policy.facts.estimation import Estimation
 from policy.usage.window import Metering, unobserved_seconds
 
-METHODS = ("tensor", "sm", "power", "busy", "allocation")
+METHODS = ("tensor", "sm", "power", "busy", "allocation", "unseen")
 """The best first."""
 PARTS = ("sm_only_seconds", "rest_seconds", "high_seconds")
 """
@@ -104,6 +105,7 @@ def methods_used() -> Iterable[pl.Expr]:
         "power": ~is_allocation & (by_power > known),
         "busy": ~is_allocation & (pl.col("observed_seconds") > pl.max_horizontal(known, by_power)),
         "allocation": is_allocation,
+        "unseen": ~is_allocation & (pl.col("observed_seconds") + known + by_power == 0),
     }
     return (pl.when(is_used).then(pl.lit(name)) for name, is_used in used.items())
 

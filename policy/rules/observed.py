@@ -20,6 +20,7 @@ METHODS = {
     "power": "busy time, less what draws no more power than an idle board",
     "busy": "the time in which a kernel ran",
     "allocation": "the time for which devices were held, of whose activity nothing is known",
+    "unseen": "the time in which nobody saw what its devices did, in the high end only",
 }
 """What time the estimate of policy.judgement.full_rate rests on."""
 WHAT_ENDS_MEAN = (
