@@ -24,6 +24,8 @@ RANGES = {
     "tensor_busy_ratio": RATIOS,
     "tensor_idle_ratio": RATIOS,
     "memory_bound_ratio": RATIOS,
+    "memory_to_tensor": (1.0, 100.0),
+    "modest_power_ratio": RATIOS,
     "steady_ratio": RATIOS,
 }
 FOR = (
@@ -32,7 +34,7 @@ FOR = (
 )  # fmt: skip
 AGAINST = (
     "w_mostly_idle", "w_resident_idle", "w_requests", "w_service_kind", "w_single_device", "w_apart", "w_no_tensor",
-    "w_memory_bound",
+    "w_memory_bound", "w_modest_power",
 )  # fmt: skip
 SIDES = {**dict.fromkeys(FOR, (0.0, 100.0)), **dict.fromkeys(AGAINST, (-100.0, 0.0))}
 """On which side of 0 each weight may lie: a sign of training that speaks against it is a slip, not a choice."""
@@ -41,6 +43,7 @@ IN_ORDER = (
     ("synchrony_low_ratio", "synchrony_high_ratio"),
     ("tensor_idle_ratio", "tensor_busy_ratio"),
     ("p_cap_low", "p_cap_high"),
+    ("p_cap_low", "modest_power_ratio"),
 )
 """Pairs of limits of which the first has to lie below the second."""
 
@@ -75,6 +78,8 @@ class TrainingSignals:
     tensor_busy_ratio: Constant
     tensor_idle_ratio: Constant
     memory_bound_ratio: Constant
+    memory_to_tensor: Constant
+    modest_power_ratio: Constant
     interconnect_bytes_per_second: Constant
     steady_ratio: Constant
     swing_ratio: Constant
@@ -99,6 +104,7 @@ class TrainingSignals:
     w_tensor: Constant
     w_no_tensor: Constant
     w_memory_bound: Constant
+    w_modest_power: Constant
     w_interconnect: Constant
     threshold: Constant
     p_least_windows: Constant
@@ -114,6 +120,7 @@ class TrainingSignals:
     p_small_devices: Constant
     p_many: Constant
     batch_kinds: Kinds
+    gang_kinds: Kinds
     service_kinds: Kinds
 
 

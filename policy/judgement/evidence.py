@@ -4,6 +4,9 @@ The signs by which training is told, each a piece of evidence with its value, it
 In order of robustness: what the scheduler knows (kind, gang, size, restarts), how long devices were busy, whether they
 moved together, what tensor pipes, memory and links did, pauses in step, power's swing. Metadata only: no name, no
 headquarters and no content takes part. Weights are log-odds from the facts; above 0 speaks for training.
+
+Each sign is told twice: by what was seen (``applies``), and by what would be so if all that nobody saw spoke for
+training (``at_best``). Only the second can say that a run is not training, so that losing a reading clears nobody.
 """
 
 from collections.abc import Iterator
@@ -42,6 +45,13 @@ class Sign:
     value: pl.Expr
     weight: float
     sentence: pl.Expr
+    at_best: pl.Expr | None = None  # None: what was not seen changes nothing about it
+
+    @property
+    def best_weight(self) -> pl.Expr:
+        """Its weight where it is there even if all that nobody saw spoke for training, else 0."""
+        is_there = self.applies if self.at_best is None else self.at_best
+        return pl.when(is_there.fill_null(value=False)).then(self.weight).otherwise(0.0)
 
     @property
     def piece(self) -> pl.Expr:
@@ -65,9 +75,14 @@ def signs(by: TrainingSignals) -> Iterator[Sign]:
 
 
 def together(by: TrainingSignals) -> pl.Expr:
-    """Devices that work together: of a service one pod's (replicas are independent), else all at once."""
-    service = kind.is_in(by.service_kinds.kinds).fill_null(value=False)
-    return pl.when(service).then("largest_pod_devices").otherwise("peak_devices")
+    """
+    Devices that work together: all at once if the pods are ranks of one computation, else those of one pod.
+
+    Ranks they are by their kind, or because all pause at one pace; otherwise they may be replicas, frames, or parts of
+    a list.
+    """
+    ranks = kind.is_in(by.gang_kinds.kinds).fill_null(value=False) | of.at_one_pace.fill_null(value=False)
+    return pl.when(ranks).then("peak_devices").otherwise("largest_pod_devices")
 
 
 def is_batch(by: TrainingSignals) -> pl.Expr:
@@ -118,12 +133,16 @@ def _gang(by: TrainingSignals) -> Iterator[Sign]:
     yield Sign(signal="large", applies=is_large, value=hours, weight=by.w_large.value, sentence=told)
 
 
+def _may_work(by: TrainingSignals) -> pl.Expr:
+    return of.most_duty_ratio > by.duty_idle_ratio.value
+
+
 def _activity(by: TrainingSignals) -> Iterator[Sign]:
     busy, idle = by.duty_busy_ratio.value, by.duty_idle_ratio.value
-    is_idle = is_seen & (of.most_duty_ratio <= idle)
+    is_idle = is_seen & ~_may_work(by)
     yield Sign(
-        signal="sustained", applies=is_seen & (of.duty_ratio >= busy), value=of.duty_ratio,
-        weight=by.w_sustained.value,
+        signal="sustained", applies=is_seen & (of.duty_ratio >= busy), at_best=of.most_duty_ratio >= busy,
+        value=of.duty_ratio, weight=by.w_sustained.value,
         sentence=pl.format(
             f"busy for {{}} % of the observed device time, at or above {100 * busy:g} %", _percent(of.duty_ratio)
         ),
@@ -134,16 +153,18 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
             f"busy for {{}} % of the observed device time, at or below {100 * idle:g} %", _percent(of.duty_ratio)
         ),
     )  # fmt: skip
-    gigabytes = of.memory_bytes / 1e9
+    gigabytes, resident = of.memory_bytes / 1e9, by.resident_bytes.value
     yield Sign(
-        signal="resident_idle", applies=is_idle & (of.least_memory_bytes >= by.resident_bytes.value), value=gigabytes,
-        weight=by.w_resident_idle.value,
+        signal="resident_idle", applies=is_idle & (of.memory_bytes >= resident), value=gigabytes,
+        at_best=is_idle & (of.least_memory_bytes >= resident), weight=by.w_resident_idle.value,
         sentence=pl.format("{} GB lie in the memory of each device meanwhile", _whole(gigabytes)),
     )  # fmt: skip
-    comes_and_goes = (of.between_ratio >= by.steady_ratio.value) & (of.low_ratio >= LEAST_LOW_RATIO)
+    steady = by.steady_ratio.value
+    comes_and_goes = (of.between_ratio >= steady) & (of.low_ratio >= LEAST_LOW_RATIO)
+    surely_comes_and_goes = (of.least_between_ratio >= steady) & (of.least_low_ratio >= LEAST_LOW_RATIO)
     yield Sign(
         signal="requests", applies=comes_and_goes, value=of.between_ratio,
-        weight=by.w_requests.value,
+        at_best=surely_comes_and_goes, weight=by.w_requests.value,
         sentence=pl.format("neither idle nor full for {} % of the time", _percent(of.between_ratio)),
     )  # fmt: skip
 
@@ -153,7 +174,11 @@ def _movement(by: TrainingSignals) -> Iterator[Sign]:
     high, low = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value
     sentence = pl.format("the devices of a container move together by {} %", _percent(of.synchrony))
     as_one = told & (of.synchrony >= high)
-    yield Sign(signal="together", applies=as_one, value=of.synchrony, weight=by.w_together.value, sentence=sentence)
+    may_move = ~told.fill_null(value=False) & _may_work(by) & (pl.col("largest_pod_devices") > 1)
+    yield Sign(
+        signal="together", applies=as_one & _more_than_busy_time, at_best=as_one.fill_null(value=False) | may_move,
+        value=of.synchrony, weight=by.w_together.value, sentence=sentence,
+    )  # fmt: skip
     yield Sign(
         signal="apart", applies=told & (of.synchrony <= low), value=of.synchrony, weight=by.w_apart.value,
         sentence=sentence,
@@ -162,32 +187,66 @@ def _movement(by: TrainingSignals) -> Iterator[Sign]:
         signal="pauses", applies=as_one & (of.beat_ratio >= 0.5), value=of.beat_ratio, weight=by.w_pauses.value,
         sentence=pl.format("they pause at even times in {} % of the windows", _percent(of.beat_ratio)),
     )  # fmt: skip
+    swings = (of.swing_ratio >= by.swing_ratio.value).fill_null(value=False)
     yield Sign(
-        signal="swing", applies=as_one & (of.swing_ratio >= by.swing_ratio.value), value=of.swing_ratio,
-        weight=by.w_swing.value,
+        signal="swing", applies=as_one & swings, at_best=as_one & (swings | _is_partly("power_observed_seconds")),
+        value=of.swing_ratio, weight=by.w_swing.value,
         sentence=pl.format("their power swings by {} % of its mean", _percent(of.swing_ratio)),
     )  # fmt: skip
 
 
+_more_than_busy_time = pl.any_horizontal(pl.col(f"{name}_observed_seconds") > 0 for name in ("tensor", "sm", "power"))
+"""Devices that are busy all the time have nothing in their busy time by which to tell whether they move together."""
+
+
+def _is_partly(known: str) -> pl.Expr:
+    """Whether a reading was missing at any time."""
+    return pl.col(known) < (1 - 1e-9) * of.possible_seconds
+
+
 def _inside(by: TrainingSignals) -> Iterator[Sign]:
-    works = is_seen & (of.duty_ratio > by.duty_idle_ratio.value)
+    works, may_work = is_seen & (of.duty_ratio > by.duty_idle_ratio.value), _may_work(by)
     busy, idle = by.tensor_busy_ratio.value, by.tensor_idle_ratio.value
-    sentence = pl.format("tensor pipes at work in {} % of the busy time", _percent(of.tensor_of_busy_ratio))
-    is_bound = (of.dram_ratio >= by.memory_bound_ratio.value) & (of.tensor_of_busy_ratio < busy)
-    for signal, applies, weight in (
-        ("tensor", of.tensor_of_busy_ratio >= busy, by.w_tensor.value),
-        ("no_tensor", of.most_tensor_of_busy_ratio <= idle, by.w_no_tensor.value),
-    ):
-        yield Sign(
-            signal=signal, applies=works & applies, value=of.tensor_of_busy_ratio, weight=weight, sentence=sentence
-        )
+    share, most = of.tensor_of_busy_ratio, of.most_tensor_ratio
+    several = pl.col("together") > 1  # a small fine-tune of one device may be memory bound as well
+    bound, sure_bound = several & _is_memory_bound(by), several & _is_surely_memory_bound(by)
+    rests, surely_rests = share <= idle, most <= idle * of.least_duty_ratio
+    sentence = pl.format("tensor pipes at work in {} % of the busy time", _percent(share))
     yield Sign(
-        signal="memory_bound", applies=works & is_bound, value=of.dram_ratio, weight=by.w_memory_bound.value,
+        signal="tensor", applies=works & (share >= busy) & ~bound, value=share, weight=by.w_tensor.value,
+        at_best=may_work & (most >= busy * of.least_duty_ratio) & ~sure_bound, sentence=sentence,
+    )  # fmt: skip
+    yield Sign(
+        signal="no_tensor", applies=works & rests, at_best=may_work & surely_rests, value=share,
+        weight=by.w_no_tensor.value, sentence=sentence,
+    )  # fmt: skip
+    yield Sign(
+        signal="memory_bound", applies=works & bound & ~rests, at_best=may_work & sure_bound & ~surely_rests,
+        value=of.dram_ratio, weight=by.w_memory_bound.value,
         sentence=pl.format("{} % of the memory's bandwidth in use while tensor pipes wait", _percent(of.dram_ratio)),
     )  # fmt: skip
+    modest = (of.least_duty_ratio >= 0.9) & of.power_ratio.is_between(by.p_cap_low.value, by.modest_power_ratio.value)
+    yield Sign(
+        signal="modest_power", applies=modest & of.tensor_ratio.is_null(), at_best=pl.lit(value=False),
+        value=of.power_ratio, weight=by.w_modest_power.value,
+        sentence=pl.format("busy throughout at {} % of the boards' power", _percent(of.power_ratio)),
+    )  # fmt: skip
     rate = of.nvlink_bytes_per_second / 1e9
-    exchanges = of.nvlink_bytes_per_second >= by.interconnect_bytes_per_second.value
+    exchanges = (of.nvlink_bytes_per_second >= by.interconnect_bytes_per_second.value).fill_null(value=False)
     yield Sign(
         signal="interconnect", applies=works & exchanges, value=rate, weight=by.w_interconnect.value,
+        at_best=may_work & (exchanges | _is_partly("nvlink_observed_seconds")),
         sentence=pl.format("each device exchanges {} GB a second with others", _whole(rate)),
     )  # fmt: skip
+
+
+def _is_memory_bound(by: TrainingSignals) -> pl.Expr:
+    """Whether memory limits what the busy time does: much bandwidth in use, and many times the tensor time."""
+    much = of.dram_of_busy_ratio >= by.memory_bound_ratio.value
+    return (much & (of.dram_ratio >= by.memory_to_tensor.value * of.tensor_ratio)).fill_null(value=False)
+
+
+def _is_surely_memory_bound(by: TrainingSignals) -> pl.Expr:
+    """The same, if memory rested and tensor pipes worked whenever nobody read them."""
+    much = of.least_dram_ratio >= by.memory_bound_ratio.value
+    return (much & (of.least_dram_ratio >= by.memory_to_tensor.value * of.most_tensor_ratio)).fill_null(value=False)

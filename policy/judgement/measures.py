@@ -25,29 +25,42 @@ most_duty_ratio = _ratio(busy_seconds + unseen_seconds, started_seconds + unseen
 sole_seen_ratio = _ratio(
     pl.col("observed_seconds"), pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")
 )
+possible_seconds = pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")
+"""Held, or perhaps held, by anybody's count."""
+
+
+def least(active: str) -> pl.Expr:
+    """Share of the possible time that is known to have been active: what nobody saw counts as none."""
+    return _ratio(pl.col(active), possible_seconds)
+
+
+def most(active: str, known: str) -> pl.Expr:
+    """Share of the possible time that may have been active: what nobody saw counts in full."""
+    unknown = (possible_seconds - pl.col(known)).clip(lower_bound=0.0)
+    return _ratio(pl.col(active) + unknown, possible_seconds)
+
 
 tensor_ratio = _ratio(pl.col("tensor_active_seconds"), pl.col("tensor_observed_seconds"))
 tensor_of_busy_ratio = tensor_ratio / pl.max_horizontal(duty_ratio, 0.01)
-most_tensor_of_busy_ratio = _ratio(
-    pl.col("tensor_active_seconds")
-    + (busy_seconds - pl.col("tensor_observed_seconds")).clip(lower_bound=0.0)
-    + unseen_seconds,
-    busy_seconds + unseen_seconds,
-)
-"""The same if tensor pipes had worked wherever nobody saw them: rest is believed only where it was seen."""
 sm_ratio = _ratio(pl.col("sm_active_seconds"), pl.col("sm_observed_seconds"))
 dram_ratio = _ratio(pl.col("dram_active_seconds"), pl.col("dram_observed_seconds"))
+dram_of_busy_ratio = dram_ratio / pl.max_horizontal(duty_ratio, 0.01)
+most_tensor_ratio = most("tensor_active_seconds", "tensor_observed_seconds")
+least_dram_ratio = least("dram_active_seconds")
+least_duty_ratio = least("busy_seconds")
+least_memory_bytes = least("memory_byte_seconds")
 nvlink_bytes_per_second = _ratio(pl.col("nvlink_bytes"), pl.col("nvlink_observed_seconds"))
 memory_bytes = _ratio(pl.col("memory_byte_seconds"), pl.col("memory_observed_seconds"))
 """In use, mean over the devices."""
-least_memory_bytes = _ratio(pl.col("memory_byte_seconds"), pl.col("held_seconds") + pl.col("shared_seconds"))
-"""The same if none had been in use where nobody saw it."""
-
 synchrony = _ratio(pl.col("synchrony_sum"), pl.col("synchrony_windows"))
 """Mean correlation of the devices of a container, over the windows that told one."""
 correlations = pl.col("synchrony_windows") * (pl.col("largest_pod_devices") - 1)
 """How many correlations of a device with others there were: windows times the devices beside the first."""
 beat_ratio = _ratio(pl.col("beat_windows"), pl.col("windows"))
+mean_period = _ratio(pl.col("period_sum"), pl.col("beat_windows"))
+period_spread = (pl.col("period_square_sum") / pl.col("beat_windows") - mean_period**2).clip(lower_bound=0.0).sqrt()
+at_one_pace = (beat_ratio >= 0.5) & (period_spread <= 0.05 * mean_period)
+"""Whether containers pause, in most windows, and all with one period: guesses."""
 
 power_watts = _ratio(pl.col("energy_joules"), pl.col("energy_observed_seconds"))
 power_ratio = _ratio(pl.col("energy_joules"), pl.col("board_joules"))
@@ -61,8 +74,9 @@ between_ratio = _ratio(pl.col("low_level_seconds") + pl.col("high_level_seconds"
 """Share of the time in which devices were neither idle nor full."""
 low_ratio = _ratio(pl.col("low_level_seconds"), level_seconds)
 """Share of the time in which they did less than half of what they could."""
+least_low_ratio = least("low_level_seconds")
+least_between_ratio = least_low_ratio + least("high_level_seconds")
 
-held_device_seconds = pl.col("held_seconds") + pl.col("shared_seconds")
 blind_loaded_ratio = _ratio(pl.col("blind_loaded_seconds"), pl.col("loaded_seconds") + 0.0)
 """Of the time under load, what nobody saw."""
 calm_seconds = (pl.col("held_seconds") - pl.col("loaded_seconds")).clip(lower_bound=0.0)
