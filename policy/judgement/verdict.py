@@ -3,7 +3,7 @@ Is a run training? ``training``, ``not_training`` or ``undetermined``, with ever
 
 Each piece of :mod:`policy.judgement.evidence` adds its weight (log-odds, from the facts) to a score; a score beyond the
 threshold in either direction is a verdict, anything between is undetermined. Headquarters, tenants and names take no
-part.
+part. Nothing is called not training unless it would be so if all that nobody saw spoke for training.
 
 To call a run not training only those pieces count that no lost reading can have made: kind, size and length, idleness
 that would be idleness had everything unseen been busy, and tensor pipes at rest likewise. So losing readings may leave
@@ -69,6 +69,7 @@ def judge_training(runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
         )
         .with_columns(score=pl.col("evidence").list.eval(pl.element().struct.field("weight")).list.sum())
         .with_columns(score=plain_zero(pl.col("score").round(SCORE_DECIMALS)))
+        .with_columns(lacking=_lacking_against(signals))
         .with_columns(verdict=_verdict(threshold))
     )
     return conform(verdicts.select(VERDICTS.names()), VERDICTS, "verdicts")
@@ -86,6 +87,14 @@ def _verdict(threshold: float) -> pl.Expr:
         .then(pl.lit(Verdict.NOT_TRAINING.value))
         .otherwise(pl.lit(Verdict.UNDETERMINED.value))
     )
+
+
+def _lacking_against(signals: TrainingSignals) -> pl.Expr:
+    """What is lacking, and that what nobody saw could speak for training where that alone keeps it from a verdict."""
+    against, lacking = -signals.threshold.value, pl.col("lacking")
+    best = pl.sum_horizontal(sign.best_weight for sign in signs(signals)).round(SCORE_DECIMALS)
+    could = (pl.col("score") <= against) & (best > against) & (lacking.list.len() == 0)
+    return pl.when(could).then(pl.concat_list(pl.lit("what nobody saw could speak for training"))).otherwise(lacking)
 
 
 def _lacking(signals: TrainingSignals) -> Iterator[pl.Expr]:
