@@ -209,7 +209,7 @@ def _inside(by: TrainingSignals) -> Iterator[Sign]:
     busy, idle = by.tensor_busy_ratio.value, by.tensor_idle_ratio.value
     share, most = of.tensor_of_busy_ratio, of.most_tensor_ratio
     several = pl.col("together") > 1  # a small fine-tune of one device may be memory bound as well
-    bound, sure_bound = several & _is_memory_bound(by), several & _is_surely_memory_bound(by)
+    bound, sure_bound = several & is_memory_bound(by), several & _is_surely_memory_bound(by)
     rests, surely_rests = share <= idle, most <= idle * of.least_duty_ratio
     sentence = pl.format("tensor pipes at work in {} % of the busy time", _percent(share))
     yield Sign(
@@ -240,7 +240,7 @@ def _inside(by: TrainingSignals) -> Iterator[Sign]:
     )  # fmt: skip
 
 
-def _is_memory_bound(by: TrainingSignals) -> pl.Expr:
+def is_memory_bound(by: TrainingSignals) -> pl.Expr:
     """Whether memory limits what the busy time does: much bandwidth in use, and many times the tensor time."""
     much = of.dram_of_busy_ratio >= by.memory_bound_ratio.value
     return (much & (of.dram_ratio >= by.memory_to_tensor.value * of.tensor_ratio)).fill_null(value=False)

@@ -23,6 +23,7 @@ import polars as pl
 
 from policy.facts.training_signals import TrainingSignals
 from policy.judgement import measures as of
+from policy.judgement.evidence import is_memory_bound
 
 PATTERNS = pl.Struct(
     {
@@ -126,9 +127,10 @@ def _fragmented(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
 def _bursts_in_step(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     partly = of.duty_ratio.is_between(0.1, by.duty_busy_ratio.value)
     told = of.correlations >= by.min_rhythm_windows.value
-    works_hard = (of.tensor_of_busy_ratio >= by.tensor_busy_ratio.value) | (of.power_ratio >= by.p_cap_low.value)
+    multiplies = (of.tensor_of_busy_ratio >= by.tensor_busy_ratio.value) & ~is_memory_bound(by)
+    draws = of.tensor_ratio.is_null() & (of.power_ratio >= by.p_cap_low.value)
     gang = pl.col("peak_devices") >= by.p_least_devices.value
-    applies = gang & partly & told & (of.synchrony >= by.synchrony_high_ratio.value) & works_hard
+    applies = gang & partly & told & (of.synchrony >= by.synchrony_high_ratio.value) & (multiplies | draws)
     sentence = pl.format(
         "busy for {} % of the time in bursts, in which its devices move together by {} %",
         _percent(of.duty_ratio),

@@ -113,6 +113,7 @@ SCRIPTS = {
             ),
         ),
         twin=(
+            REPLICAS,
             replace(
                 REPLICAS, name="api", hours=4.0,
                 activity=of.serving(26, of.steady(0.45), full=of.PREFILLING, devices_per_replica=1),
