@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import activities as of
 from support.judgement import FACTS, START, a_window, days_of, windows_frame
 from support.kyc import a_tenant, customers_of
-from support.random_windows import LOST, losses, windows
+from support.random_windows import LOST, losses, windows, without
 from support.suite import judged
 from support.telemetry import Work
 
@@ -104,6 +104,19 @@ def test_losing_readings_never_lowers_the_top(data: st.DataObject) -> None:
     """Whatever readings are lost, in whichever windows, what a group may have done is no less: verdicts included."""
     rows = data.draw(windows())
     assert top(data.draw(losses(rows))) >= top(rows) * (1 - 1e-9)
+
+
+def test_losing_the_busy_hours_clears_nobody() -> None:
+    """A service whose busy hours go unread is not called not training, though its idle ones alone would be."""
+    rows = [
+        a_window(
+            devices=1.0, busy=busy, workload_kind="Deployment", window_start=START + timedelta(hours=number),
+        )
+        for number, busy in enumerate((1.0, 0.3, 0.3, 1.0))
+    ]  # fmt: skip
+    lost = [without(rows[0], "busy"), *rows[1:]]
+    assert {judged(windows_frame(*each)).subjects["verdict"][0] for each in (rows, lost)} == {"undetermined"}
+    assert top(lost) >= top(rows)
 
 
 @settings(deadline=None, max_examples=60)

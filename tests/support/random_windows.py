@@ -6,27 +6,29 @@ from typing import Any
 from hypothesis import strategies as st
 from support.judgement import H100, HOUR, START, a_window
 
-KINDS = ("PyTorchJob", "Job", "Deployment", "StatefulSet", None)
+KINDS = ("PyTorchJob", "Deployment", "StatefulSet", None)
 ACCELERATORS = (H100, "NVIDIA A100-SXM4-80GB")
 INSIDE = ("sm", "tensor", "dram")
 ratio = st.sampled_from([0.0, 0.01, 0.05, 0.16, 0.3, 0.4, 0.6, 0.65, 0.9, 0.97, 1.0])
 """On both sides of every limit that there is."""
+known_ratio = st.sampled_from([1.0, 1.0, 1.0, 1.0, 0.9, 0.0])
+"""Most readings are there for the whole time, or nothing would ever be called not training."""
 
 
 @st.composite
 def activity(draw: st.DrawFn, held: float) -> dict[str, Any]:
     """What a window may tell of this many device-seconds: each reading for a part of the time, or for none of it."""
-    observed = held * draw(ratio)
+    observed = held * draw(known_ratio)
     told: dict[str, Any] = {"observed_seconds": observed, "busy_seconds": observed * draw(ratio)}
     for name in INSIDE:
-        known = held * draw(ratio)
+        known = held * draw(known_ratio)
         told |= {f"{name}_observed_seconds": known, f"{name}_active_seconds": known * draw(ratio)}
-    known, watts = held * draw(ratio), 700 * draw(ratio)
+    known, watts = held * draw(known_ratio), 700 * draw(ratio)
     told |= {"energy_observed_seconds": known, "energy_joules": known * watts}
     told |= {"power_observed_seconds": known, "power_square_watt2_seconds": known * watts * watts * (1 + draw(ratio))}
-    known = held * draw(ratio)
+    known = held * draw(known_ratio)
     told |= {"nvlink_observed_seconds": known, "nvlink_bytes": known * 4e10 * draw(ratio)}
-    known = held * draw(ratio)
+    known = held * draw(known_ratio)
     told |= {"memory_observed_seconds": known, "memory_byte_seconds": known * 8e10 * draw(ratio)}
     level = draw(st.sampled_from(["idle", "low", "high", "full"]))
     return told | {f"{level}_level_seconds": observed, "synchrony_ratio": draw(st.sampled_from([None, 0.0, 0.9]))}
@@ -34,13 +36,16 @@ def activity(draw: st.DrawFn, held: float) -> dict[str, Any]:
 
 @st.composite
 def windows(draw: st.DrawFn, *, most: int = 6) -> list[dict[str, Any]]:
-    """Up to ``most`` hours of one pod."""
+    """Up to ``most`` hours of one pod that does two things in turn."""
     devices = draw(st.sampled_from([1.0, 8.0]))
     kind, accelerator = draw(st.sampled_from(KINDS)), draw(st.sampled_from(ACCELERATORS))
+    does = [draw(activity(devices * HOUR)) for _ in range(2)]
     return [
         a_window(
-            devices=devices, workload_kind=kind, accelerator=accelerator,
-            window_start=START + timedelta(hours=number), **draw(activity(devices * HOUR)),
+            devices=devices,
+            workload_kind=kind,
+            accelerator=accelerator,
+            window_start=START + timedelta(hours=number), **does[number % 2],
         )
         for number in range(draw(st.integers(1, most)))
     ]  # fmt: skip
