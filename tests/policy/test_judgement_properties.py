@@ -114,7 +114,7 @@ def test_losing_the_busy_hours_clears_nobody() -> None:
         )
         for number, busy in enumerate((1.0, 0.3, 0.3, 1.0))
     ]  # fmt: skip
-    lost = [without(rows[0], "busy"), *rows[1:]]
+    lost = [*rows[:-1], without(rows[-1], "busy")]
     assert {judged(windows_frame(*each)).subjects["verdict"][0] for each in (rows, lost)} == {"undetermined"}
     assert top(lost) >= top(rows)
 
