@@ -5,10 +5,6 @@ Each piece of :mod:`policy.judgement.evidence` adds its weight (log-odds, from t
 threshold in either direction is a verdict, anything between is undetermined. Headquarters, tenants and names take no
 part. Nothing is called not training unless it would be so if all that nobody saw spoke for training.
 
-To call a run not training only those pieces count that no lost reading can have made: kind, size and length, idleness
-that would be idleness had everything unseen been busy, and tensor pipes at rest likewise. So losing readings may leave
-a run undetermined and never clears it.
-
 Believed: training keeps many devices busy, together and without pause, in batch workloads; serving waits for requests.
 Known to fail: a batch inference job looks like training, a starved training job like serving. Too little observed time,
 or a run whose devices were mostly unseen, is undetermined whatever the score. Where nothing is known but that devices
@@ -45,11 +41,6 @@ VERDICTS = schema(
         "patterns": pl.List(PATTERNS),  # what does not fit an ordinary use, with its innocent explanations
     }
 )
-LASTING = (
-    "batch_kind", "service_kind", "restarted", "gang", "single_device", "large", "mostly_idle", "resident_idle",
-    "no_tensor",
-)  # fmt: skip
-"""The pieces that can be neither made nor hidden by readings that were lost."""
 SCORE_DECIMALS = 6  # weights are short decimals: the last bits of their sum do not decide
 
 
@@ -78,12 +69,10 @@ def judge_training(runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
 def _verdict(threshold: float) -> pl.Expr:
     enough = pl.col("lacking").list.len() == 0
     seen = of.seen_seconds > 0
-    kept = pl.element().struct.field("weight").filter(pl.element().struct.field("signal").is_in(LASTING))
-    lasting = pl.col("evidence").list.eval(kept).list.sum().round(SCORE_DECIMALS)
     return (
         pl.when(enough & (pl.col("score") >= threshold))
         .then(pl.lit(Verdict.TRAINING.value))
-        .when(enough & seen & (lasting <= -threshold) & (pl.col("score") < threshold))
+        .when(enough & seen & (pl.col("score") <= -threshold))
         .then(pl.lit(Verdict.NOT_TRAINING.value))
         .otherwise(pl.lit(Verdict.UNDETERMINED.value))
     )
