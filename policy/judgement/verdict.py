@@ -11,13 +11,13 @@ or a run whose devices were mostly unseen, is undetermined whatever the score. W
 were held, only a gang of batch work that lasted can be called training, and nothing can be called the contrary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 import polars as pl
 
 from policy.facts.training_signals import TrainingSignals
-from policy.frames import conform, plain_zero, schema
+from policy.frames import DataType, conform, plain_zero, schema
 from policy.judgement import measures as of
 from policy.judgement.evidence import EVIDENCE, is_batch, signs, together
 from policy.judgement.patterns import PATTERNS, patterns
@@ -51,12 +51,12 @@ def judge_training(runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
     ``runs``: runs or stints, with ``run_seconds`` and ``run_pieces`` of the whole run.
     """
     threshold = signals.threshold.value
+    rows = runs.with_columns(together(signals).alias("together"))
     verdicts = (
-        runs.with_columns(together(signals).alias("together"))
-        .with_columns(
-            evidence=pl.concat_list(sign.piece for sign in signs(signals)).list.drop_nulls(),
+        rows.with_columns(
+            present(rows, [sign.piece for sign in signs(signals)], VERDICTS["evidence"]).alias("evidence"),
+            present(rows, list(patterns(signals)), VERDICTS["patterns"]).alias("patterns"),
             lacking=pl.concat_list(*_lacking(signals)).list.drop_nulls(),
-            patterns=pl.concat_list(*patterns(signals)).list.drop_nulls(),
         )
         .with_columns(score=pl.col("evidence").list.eval(pl.element().struct.field("weight")).list.sum())
         .with_columns(score=plain_zero(pl.col("score").round(SCORE_DECIMALS)))
@@ -64,6 +64,19 @@ def judge_training(runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame
         .with_columns(verdict=_verdict(threshold))
     )
     return conform(verdicts.select(VERDICTS.names()), VERDICTS, "verdicts")
+
+
+def present(rows: pl.DataFrame, pieces: Sequence[pl.Expr], listed: DataType) -> pl.Series:
+    """
+    Of every row the list of those pieces that are not null, in their order.
+
+    ``concat_list`` says the same; of structs it takes ten times as long.
+    """
+    told = rows.select(piece.alias(f"{at}") for at, piece in enumerate(pieces)).with_row_index("row")
+    kept = [told.select("row", piece=name).filter(pl.col("piece").is_not_null()) for name in told.columns[1:]]
+    lists = pl.concat(kept).sort("row", maintain_order=True).group_by("row", maintain_order=True).agg("piece")
+    every = told.select("row").join(lists, on="row", how="left", maintain_order="left")
+    return every.select(pl.col("piece").fill_null(pl.lit([], listed)))["piece"]
 
 
 def _verdict(threshold: float) -> pl.Expr:

@@ -39,7 +39,7 @@ from policy.judgement.exposure import accumulate, exposure_parts  # noqa: E402
 from policy.judgement.pod_days import fold_days  # noqa: E402
 from policy.judgement.runs import find_pieces, find_runs, identified  # noqa: E402
 from policy.judgement.stints import find_stints, judge_stints, most_serious_day  # noqa: E402
-from policy.judgement.stitch import NO_WORDS, find_stitches, find_suspicions, joined, with_runs  # noqa: E402
+from policy.judgement.stitch import NO_WORDS, find_stitches, find_stitches_across, joined, with_runs  # noqa: E402
 from policy.kyc.registers.mapping import link_windows  # noqa: E402
 from policy.usage.parquet import scan_rows  # noqa: E402
 from policy.usage.window import WINDOWS  # noqa: E402
@@ -112,7 +112,7 @@ def judge(paths: Sequence[Path], watch: Watch) -> None:
     judged = watch("verdicts of stints", lambda: judge_stints(stints, runs, facts.training_signals))
     watch("verdicts of runs", lambda: most_serious_day(stints, judged))
     groups = runs.select("run_id", "tenant_id", group_id=pl.col("tenant_id").str.head(4))
-    suspicions = watch("suspicions", lambda: find_suspicions(runs, groups, facts.stitching))
+    suspicions = watch("suspicions", lambda: find_stitches_across(runs, groups, facts.stitching))
     firsts = runs.sort("first_seen", "run_id")["run_id"]
     efforts = watch("efforts", lambda: joined(firsts, suspicions, NO_WORDS))
     parts = watch("parts of exposures", lambda: exposure_parts(stints, judged, groups, efforts))
