@@ -33,7 +33,7 @@ def weights(row: dict[str, Any]) -> dict[str, float]:
         ({"busy": 0.6}, "sustained", 1.3, "busy for 60 % of the observed device time, at or above 60 %"),
         ({"busy": 0.35}, "mostly_idle", -2.0, "busy for 35 % of the observed device time, at or below 35 %"),
         ({"workload_kind": "Job"}, "batch_kind", 0.7, "its kind, Job, runs to an end"),
-        ({"workload_kind": "Deployment"}, "service_kind", -0.9, "its kind, Deployment, serves on"),
+        ({"workload_kind": "Deployment"}, "service_kind", -1.9, "its kind, Deployment, serves on"),
         ({"devices": 1.0}, "single_device", -0.4, "no more than one device at a time"),
         ({"devices": 8.0}, "gang", 0.8, "8 devices held together"),
         ({"devices": 16.0}, "gang", 1.3, "16 devices held together"),

@@ -154,6 +154,7 @@ def test_the_undisturbed_run_is_worth_comparing(undisturbed: Left) -> None:
         "windows": CYCLES,
         "balance": CYCLES,
         "targets": CYCLES,
+        "kept": 1,
     }
     assert len(undisturbed.rows["tickets"]) >= 2
     assert len(undisturbed.rows["ticket_events"]) > len(undisturbed.rows["tickets"])
