@@ -176,6 +176,19 @@ def test_what_profiling_tells_is_in_the_windows(tmp_path: Path, hours: float) ->
     assert windows["period_seconds"].null_count() == windows.height
 
 
+def test_a_metric_that_falls_silent_is_known_only_while_it_speaks(tmp_path: Path) -> None:
+    """A counter told for six minutes of an hour says nothing of the others, however well the rest is sampled."""
+    series = Recorded()
+    for number, at in enumerate(times(0, 2 * HOUR)):
+        idle = {"DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": 0.02} if number % 120 < 12 else {}
+        series.gpu([at], gpu="a/0", pods=["train-1"], util=100.0, more=idle)
+    with found_in(series, tmp_path, hours=2) as found:
+        told = found.windows.select(pl.col(pl.Float64).sum()).row(0, named=True)
+    assert told["observed_seconds"] == pytest.approx(2 * HOUR, rel=0.01)
+    assert told["tensor_observed_seconds"] == pytest.approx(2 * 360, rel=0.1)
+    assert told["tensor_active_seconds"] == pytest.approx(0.02 * told["tensor_observed_seconds"], rel=EXACT)
+
+
 def test_what_is_not_profiled_is_not_observed(fleet: Found) -> None:
     """A fleet whose exporter tells busy time, power and memory alone has no observed second of anything else."""
     observed = ("sm_observed_seconds", "tensor_observed_seconds", "dram_observed_seconds", "nvlink_observed_seconds")

@@ -117,9 +117,19 @@ def selector(**matchers: str) -> str:
 
 
 def samples_query(window_ms: int) -> str:
-    """PromQL: how many samples each series has in the window, by its best sampled field."""
-    window = f"{window_ms}ms"
-    return " or ".join(f"max by ({BY}) (count_over_time({metric}{IDENTIFIED}[{window}]))" for metric in METRICS)
+    """
+    PromQL: how many samples each series has in the window, by the metric of which it has the fewest.
+
+    Of a metric that is told for a part of the window only, the mean says nothing about the rest of it.
+    """
+    counts = (_counted(metric, f"{window_ms}ms") for metric in METRICS)
+    return f"min by ({BY}) ({' or '.join(counts)})"
+
+
+def _counted(metric: str, window: str) -> str:
+    """One metric's samples, under its name, so that those of others stand beside them."""
+    count = f"max by ({BY}) (count_over_time({metric}{IDENTIFIED}[{window}]))"
+    return f'label_replace({count}, "metric", "{metric}", "", "")'
 
 
 def columns_told(metrics: Collection[str]) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 What dcgm-exporter's series in a Prometheus say about every device, read with little load on either side.
 
 The server answers for whole windows: how many samples a series has in each, and their mean. A window in which a device
-was sampled throughout, by the same pods, needs no more: that is most of them. Only where something changed (a pod came
-or went, samples are missing) the samples themselves are read, with their exact times.
+was sampled throughout, in every metric that it has there and by the same pods, needs no more: that is most of them.
+Only where something changed (a pod came or went, samples are missing, if only of one metric) the samples themselves are
+read, with their exact times.
 
 So a window that counts as whole is exact to one scrape interval at its ends, and everything else to the sample.
 """
@@ -81,7 +82,8 @@ def _windows(api: Api, portion: Span, scrapes: Scrapes, told: Sequence[str]) -> 
     for column in told:
         means = asked(mean_query(column, portion.window_ms), column)
         rows = rows.join(means, on=(*LABELS, "at_ms"), how="left", nulls_equal=True)
-    return plausible(named(rows, scrapes)).group_by(SERIES).agg(pl.col("samples", *COLUMNS).max())
+    told_by_all = plausible(named(rows, scrapes)).group_by(SERIES)
+    return told_by_all.agg(pl.col("samples").min(), pl.col(COLUMNS).max())
 
 
 def _spacings(api: Api, windows: pl.DataFrame, window_ms: int) -> dict[str | None, int]:
