@@ -15,7 +15,7 @@ import polars as pl
 from policy.frames import conform, schema
 from policy.judgement.progress import by_scope
 from policy.judgement.serious import rank
-from policy.judgement.totals import TOTAL_DIGITS, known_total, total
+from policy.judgement.totals import TOTAL_DIGITS
 
 CROSSINGS = schema(
     {
@@ -65,7 +65,9 @@ def _reached(rising: pl.DataFrame) -> pl.DataFrame:
 
 def _rising(parts: pl.DataFrame) -> pl.DataFrame:
     """By id and day the sums of all days up to it; high is null from the first day on whose part is not known."""
-    daily = parts.group_by("id", "day").agg(low=total("low_flop"), high=known_total("high_flop")).sort("id", "day")
+    whole = pl.col("high_flop").is_not_null().all()  # days are not cut: of cut thirds three are less than the whole
+    daily = parts.group_by("id", "day").agg(low=pl.col("low_flop").sum(), high=pl.when(whole).then(pl.sum("high_flop")))
+    daily = daily.sort("id", "day")
     unknown = pl.col("high").is_null().cast(pl.Int8).cum_max().over("id") > 0
     return daily.with_columns(
         low=_so_far(pl.col("low")),

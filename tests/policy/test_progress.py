@@ -231,6 +231,15 @@ def test_a_sum_that_is_just_the_tier() -> None:
     assert reached(*parts, tiers=tiers)["tenant", "t-1", "exact"] == ("crossed", day(9))
 
 
+@pytest.mark.parametrize("pieces", [3, 7, 9, 11])
+@pytest.mark.parametrize("tier", [1e20, 1e22, 5e21])
+def test_days_of_endless_digits(pieces: int, tier: float) -> None:
+    """A tier in equal days crosses on the last of them, also where no day's amount has an end in decimals."""
+    parts = [a_part(number, tier / pieces) for number in range(pieces)]
+    assert accumulate(parts_frame(*parts), {"exact": tier}, AT)["run_low_flop"].item() >= tier
+    assert reached(*parts, tiers={"exact": tier})["run", "r-1", "exact"] == ("crossed", day(pieces - 1))
+
+
 def test_crossed_and_may_have_crossed() -> None:
     """A tier is crossed on the day of the low sum, else may have been on that of the high one, else is not there."""
     parts = [a_part(number, 4e20) for number in range(3)]  # 1.2e21 low, 1.68e22 high
