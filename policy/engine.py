@@ -86,10 +86,18 @@ class LedgerJudge:
         customers = self.customers()
         by_register = self._by_register(customers, pending, since, at)
         whole = pl.concat([windows, pending.lazy(), by_register.lazy()])
-        stood, words = self._each_day("stood", since, stood_in), self.stitches.words()
+        stood = self._each_day("stood", since, stood_in)
         with self.ledger.naming("windows", since=since):  # they are read in here
-            inventory = inventory_of(whole, stood)
-            return judge(whole, inventory, customers=customers, facts=self.facts, pack=self.pack, at=at, words=words)
+            return judge(
+                whole,
+                inventory_of(whole, stood),
+                customers=customers,
+                facts=self.facts,
+                pack=self.pack,
+                at=at,
+                words=self.stitches.words(),
+                confirmed=self.stitches.confirmed(),
+            )
 
     def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:
         """What the allocation register tells of machines for which no collector spoke, schema WINDOWS."""

@@ -13,6 +13,7 @@ import polars as pl
 
 from policy.facts.facts import Facts
 from policy.judgement.activity import describe_activities
+from policy.judgement.confirmed import Pairs, of_runs
 from policy.judgement.declared import declared_uses
 from policy.judgement.estimate import estimate_compute, rate_windows
 from policy.judgement.exposure import accumulate, exposure_parts
@@ -63,17 +64,21 @@ def judge(
     pack: Pack,
     at: datetime,
     words: Words = NO_WORDS,
+    confirmed: Pairs = (),
 ) -> Judgement:
     """
     From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``.
 
-    ``words``: what people have said to stitches. The windows are streamed and never held.
+    ``words``: what people have said to stitches. ``confirmed``: the pieces that are one by these words, told or not.
+    The windows are streamed and never held.
     """
-    work = judge_work(estimate_days(windows.lazy(), facts, lambda days: _told(days, customers)), facts, words)
+    work = judge_work(
+        estimate_days(windows.lazy(), facts, lambda days: _told(days, customers)), facts, words, confirmed
+    )
     days, runs, verdicts = work.days, work.runs, work.verdicts
     links = link_runs(runs, bases_of(days), customers.dossiers)
     across = find_stitches_across(runs, links, facts.stitching)
-    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], across, words)
+    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], across, words, of_runs(confirmed, days))
     parts = exposure_parts(work.stints, work.stint_verdicts, links, efforts)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
@@ -103,10 +108,10 @@ def estimate_days(windows: pl.LazyFrame, facts: Facts, told: Callable[[pl.DataFr
     return identified(estimate_compute(told(days), peaks, facts.estimation))
 
 
-def judge_work(estimates: pl.DataFrame, facts: Facts, words: Words = NO_WORDS) -> Work:
+def judge_work(estimates: pl.DataFrame, facts: Facts, words: Words = NO_WORDS, confirmed: Pairs = ()) -> Work:
     """Which runs there are, and whether they are training; for that nothing about a tenant is asked."""
     stitches = find_stitches(find_pieces(estimates), facts.stitching)
-    days = with_runs(estimates, stitches, words)
+    days = with_runs(estimates, stitches, words, confirmed)
     runs, stints = find_runs(days), find_stints(days)
     stint_verdicts = judge_stints(stints, runs, facts.training_signals)
     return Work(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import polars as pl
 
+from policy.judgement.confirmed import Pairs
 from policy.judgement.stitch import NO_WORDS, Words
 from policy.rules.finding import Finding
 from policy.usage.sources.target import Heard
@@ -40,6 +41,10 @@ class StitchBook(Protocol):
         """The words in force, by the stitch's id. A stitch without one stands as it is told."""
         ...
 
+    def confirmed(self) -> Pairs:
+        """The pieces that count as one by these words, also where their stitch is told no longer."""
+        ...
+
     def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
         """Take the stitches of one cycle, schema STITCHES: all or none, and the same again changes nothing."""
         ...
@@ -51,6 +56,10 @@ class BlankBook:
     def words(self) -> Words:
         """None."""
         return NO_WORDS
+
+    def confirmed(self) -> Pairs:
+        """None."""
+        return ()
 
     def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
         """Forget them."""

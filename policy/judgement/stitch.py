@@ -10,7 +10,7 @@ different names the kind of workload and how busy it is have to agree as well.
 
 *Within a tenant* pieces are stitched into one run, *across tenants* runs into one effort: in one group at once, between
 groups only when a reviewer has confirmed it; until then it is only told, and enters no sum. A stitch that a reviewer
-has undone joins nothing.
+has undone joins nothing, and pieces that one has confirmed stay joined, whether a stitch is told of them or not.
 
 Each piece is held against the last one before it that could be its predecessor, not against all: a fleet has very many.
 Left out: the fabric's own cliques, which no node tells; nodes stand for them.
@@ -25,6 +25,7 @@ import polars as pl
 
 from policy.facts.stitching import Stitching
 from policy.frames import conform, empty, schema
+from policy.judgement.confirmed import Pairs, of_one_tenant
 from policy.judgement.lineage import lineage_of
 from policy.usage.window import UTC_TIME
 
@@ -80,10 +81,10 @@ def find_stitches(pieces: pl.DataFrame, of: Stitching) -> pl.DataFrame:
     return _stitches(pairs.with_columns(across=pl.lit(Across.SAME_TENANT.value)), of)
 
 
-def with_runs(days: pl.DataFrame, stitches: pl.DataFrame, words: Words) -> pl.DataFrame:
+def with_runs(days: pl.DataFrame, stitches: pl.DataFrame, words: Words, confirmed: Pairs = ()) -> pl.DataFrame:
     """The pod-days, each with the id of its run: the first piece of those that are stitched."""
     first_seen = days.group_by("piece_id").agg(pl.col("window_start").min()).sort("window_start", "piece_id")
-    runs = joined(first_seen["piece_id"], stitches, words)
+    runs = joined(first_seen["piece_id"], stitches, words, of_one_tenant(confirmed, days))
     names = pl.DataFrame({"piece_id": list(runs), "run_id": list(runs.values())}, schema=RUN_OF_PIECE)
     return days.join(names, on="piece_id", how="left", maintain_order="left")
 
@@ -102,8 +103,12 @@ def find_stitches_across(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching
     return _stitches(pairs.with_columns(across=across), of)
 
 
-def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words) -> dict[str, str]:
-    """By each id the first of those that it is joined with; ``ids`` in the order in which they count as first."""
+def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words, confirmed: Pairs = ()) -> dict[str, str]:
+    """
+    By each id the first of those that it is joined with; ``ids`` in the order in which they count as first.
+
+    ``confirmed``: pairs of ids that are joined whatever is told.
+    """
     first = {each: each for each in ids}
     place = {each: at for at, each in enumerate(ids)}
 
@@ -113,7 +118,7 @@ def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words) -> dict[str, st
             of = first[of]
         return of
 
-    for earlier, later in _holding(stitches, words):
+    for earlier, later in (*_holding(stitches, words), *confirmed):
         one, other = sorted((root(earlier), root(later)), key=place.__getitem__)
         first[other] = one
     return {each: root(each) for each in ids}

@@ -89,6 +89,41 @@ def test_a_suspicion_enters_no_total() -> None:
     assert joined.subjects["group_high_flop"].to_list() == pytest.approx([whole, whole])
 
 
+def confirmed_in(*works: Work) -> tuple[dict[str, StitchWord], list[tuple[str, str]]]:
+    """What two people say who confirm every stitch between groups that is told of these."""
+    told = judged(windows_of(*works), customers=CUSTOMERS).stitches.filter(pl.col("across") == Across.OTHER_GROUP)
+    words = dict.fromkeys(told["stitch_id"], StitchWord.CONFIRMED)
+    return words, list(told.select("earlier_piece", "later_piece").iter_rows())
+
+
+def efforts_of(*works: Work, said: tuple[dict[str, StitchWord], list[tuple[str, str]]]) -> dict[str, str]:
+    """The effort of each tenant's run, where that was said to stitches."""
+    words, pairs = said
+    found = judged(windows_of(*works), customers=CUSTOMERS, words=words, confirmed=pairs).subjects
+    return dict(found.select("tenant_id", "effort_id").iter_rows())
+
+
+def test_a_confirmed_effort_stays_one_when_its_stitch_is_no_longer_told() -> None:
+    """A piece of another tenant that ends later than the earlier one takes its place in what is told, and in no sum."""
+    later = HANDOVERS["handed over to another group"].later
+    said = confirmed_in(FIRST, later)
+    between = replace(FIRST, tenant_id="t-2", name="llama-run9", begins=START + timedelta(minutes=10), nodes="rack-q")
+    found = judged(windows_of(FIRST, between, later), customers=CUSTOMERS).stitches
+    assert not set(found["stitch_id"]) & set(said[0])
+    efforts = efforts_of(FIRST, between, later, said=said)
+    assert efforts["t-1"] == efforts["t-3"] != efforts["t-2"]
+
+
+def test_a_confirmed_effort_stays_one_when_the_run_goes_by_another_name() -> None:
+    """A run whose first piece comes to light, or leaves the look-back, is still the one that the word is about."""
+    later = HANDOVERS["handed over to another group"].later
+    said = confirmed_in(FIRST, later)
+    before = replace(FIRST, name="llama-run0", begins=START - timedelta(hours=2, minutes=20))
+    efforts = efforts_of(before, FIRST, later, said=said)
+    assert efforts["t-1"] == efforts["t-3"]
+    assert not set(efforts.values()) & set(efforts_of(FIRST, later, said=said).values())
+
+
 def test_other_nodes_under_the_same_name() -> None:
     """A job that goes on under its name on other nodes is the same run without any stitch."""
     later = replace(FIRST, nodes="rack-b", begins=TWO_DAYS_LATER)

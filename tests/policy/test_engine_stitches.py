@@ -115,3 +115,4 @@ def test_an_engine_without_a_book_knows_no_word(judging: AJudge, tmp_path: Path)
     an_engine(tmp_path, AQueue()).cycle(a_moment(0))
     assert judging.given == [{}]
     assert BLANK_BOOK.words() == {}
+    assert BLANK_BOOK.confirmed() == ()

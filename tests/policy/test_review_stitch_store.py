@@ -93,6 +93,16 @@ class TestStitches:
         assert store.read(ID).last_told_at == AT
         assert store.words() == {ID: StitchWord.UNDONE}
 
+    def test_confirmed_pieces_are_known_when_their_stitch_is_no_longer_told(self, store: StitchStore) -> None:
+        """The pieces of a confirmed stitch are handed to the engine until a later word is in force."""
+        tell(store, a_stitch())
+        assert list(store.confirmed()) == []
+        decide(store, word=StitchWord.CONFIRMED)
+        tell(store, a_stitch(2), days=1)
+        assert list(store.confirmed()) == [(a_stitch().earlier_piece, a_stitch().later_piece)]
+        decide(store, word=StitchWord.UNDONE)
+        assert list(store.confirmed()) == []
+
     def test_only_approved_words_count(self, store: StitchStore) -> None:
         """A word is handed to the engine when a second person has approved it, and neither before nor when declined."""
         tell(store, a_stitch())

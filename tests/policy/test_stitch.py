@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from support.judgement import FACTS, START, a_window, days_of
 
+from policy.judgement.confirmed import Pairs
 from policy.judgement.runs import find_pieces, find_runs
 from policy.judgement.stitch import (
     NO_WORDS,
@@ -48,10 +49,11 @@ def across_of(*windows: dict[str, Any], groups: dict[str, str] | None = None) ->
     return find_stitches_across(runs, runs.select("run_id", group_id=group), FACTS.stitching)
 
 
-def runs_of(*windows: dict[str, Any], words: Words = NO_WORDS) -> pl.DataFrame:
+def runs_of(*windows: dict[str, Any], words: Words = NO_WORDS, confirmed: Pairs = ()) -> pl.DataFrame:
     """Find the runs of windows, their pieces stitched."""
     days = days_of(*windows)
-    return find_runs(with_runs(days.drop("run_id"), find_stitches(find_pieces(days), FACTS.stitching), words))
+    stitches = find_stitches(find_pieces(days), FACTS.stitching)
+    return find_runs(with_runs(days.drop("run_id"), stitches, words, confirmed))
 
 
 def test_renumbered_restart() -> None:
@@ -120,6 +122,17 @@ def test_undone() -> None:
     first = stitches_of(*chain).sort("later_seen")["stitch_id"][0]
     runs = runs_of(*chain, words={first: StitchWord.UNDONE}).sort("first_seen")
     assert runs["piece_count"].to_list() == [1, 2]
+
+
+def test_confirmed_and_not_told() -> None:
+    """Pieces of a tenant that people have confirmed are one run without a stitch; those of two tenants are two."""
+    parts = a_piece("alpha", 0, devices=3.0), a_piece("omega", 900, node="node-b")
+    pair = tuple(days_of(*parts).sort("window_start")["piece_id"].unique(maintain_order=True))
+    assert stitches_of(*parts).is_empty()
+    assert runs_of(*parts, confirmed=[pair]).height == 1
+    foreign = a_piece("alpha", 0, devices=3.0), a_piece("omega", 900, node="node-b", tenant_id="t-2")
+    pair = tuple(days_of(*foreign).sort("window_start")["piece_id"].unique(maintain_order=True))
+    assert runs_of(*foreign, confirmed=[pair]).height == 2
 
 
 def test_a_run_is_named_after_its_first_piece() -> None:

@@ -8,6 +8,7 @@ from support.judgement import FACTS
 from support.kyc import customers_of
 
 from policy.judge import Judgement, judge
+from policy.judgement.confirmed import Pairs
 from policy.judgement.inventory import inventory_of
 from policy.judgement.stitch import NO_WORDS, StitchWord
 from policy.kyc.customers import Customers
@@ -22,13 +23,16 @@ def judged(
     *,
     customers: Customers = CUSTOMERS,
     words: Mapping[str, StitchWord] = NO_WORDS,
+    confirmed: Pairs = (),
     at: datetime | None = None,
 ) -> Judgement:
     """Judge windows the program's own way; as of their end unless the test says otherwise."""
     end = at or windows["window_end"].max()
     assert isinstance(end, datetime)
     inventory = inventory_of(windows)
-    return judge(windows, inventory, customers=customers, facts=FACTS, pack=PACK, at=end, words=words)
+    return judge(
+        windows, inventory, customers=customers, facts=FACTS, pack=PACK, at=end, words=words, confirmed=confirmed
+    )
 
 
 def confusion(cases: pl.DataFrame, *by: str) -> pl.DataFrame:
