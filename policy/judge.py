@@ -83,7 +83,7 @@ def judge(
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
     exposures = accumulate(parts, facts.tiers.amounts, at)
-    uses = declared_uses(runs, verdicts, customers.dossiers)
+    uses = declared_uses(runs, verdicts, work.stint_verdicts, customers.dossiers)
     subjects = describe_subjects(runs, verdicts, links, hardware, activities, exposures, uses)
     accelerators = describe_fleet(inventory, facts.classifier)
     findings = evaluate(pack, subjects, accelerators, facts, at)
