@@ -28,6 +28,10 @@ WHAT_ENDS_MEAN = (
     "devices could have done at most in it and in all the time that nobody saw."
 )
 NO_FORMAT = "No number format is declared, so the high end is at the peak of the densest that the devices have."
+DECLARED_FORMATS = (
+    "Where the tenant has declared its number format ({}), the whole interval is at that format's peak, on its word; "
+    "elsewhere the high end is at the peak of the densest that the devices have."
+)
 DECLARED = {
     "training": "training",
     "inference": "inference",
@@ -74,7 +78,7 @@ def _formats(row: Row) -> str:
     if not row["number_formats"]:
         return NO_FORMAT
     names = ", ".join(row["number_formats"])
-    return f"The tenant declares its number format ({names}); the whole interval is at that format's peak, on its word."
+    return DECLARED_FORMATS.format(names)
 
 
 def _pieces(row: Row) -> Iterator[str]:

@@ -45,15 +45,14 @@ VERDICTS = {
     Verdict.NOT_TRAINING: "not training",
     Verdict.UNDETERMINED: "undetermined, may be training",
 }
+WEIGHTS = "The weights of the verdict are guesses, and how often it errs on live work is not known."
 WHAT_COUNTS = (
     "Runs are judged day by day. Low end and likely value count the days judged to be training, the high end "
-    "undetermined ones as well. The weights of the verdict are guesses that nobody has measured yet."
+    f"undetermined ones as well. {WEIGHTS}"
 )
 SHARED = "were shared with others, or nobody could tell who held the devices"
 HIGH_END_ONLY = "they count towards the high end only"
-NO_AMOUNT = (
-    "No amount of compute decides this rule. The weights of the verdict are guesses that nobody has measured yet."
-)
+NO_AMOUNT = f"No amount of compute decides this rule. {WEIGHTS}"
 STRIKING = {
     "restricted": "of E:1, E:2 or a blocking programme",
     "listed": "on a list",

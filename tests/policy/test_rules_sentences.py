@@ -505,3 +505,10 @@ def test_a_finding_about_an_accelerator_names_nodes_and_nobody() -> None:
     assert (len(finding.nodes), finding.run_ids, finding.comparisons) == (12, (), ())
     assert "and 2 more" in text_of(finding)
     assert text_of(finding).count("tenant") == 1
+
+
+def test_a_format_that_was_declared_for_a_part() -> None:
+    """The sentence on formats holds also of a run for days of which, or for devices of which, none is declared."""
+    (said,) = observed.measured(a_subject(methods=["busy"], number_formats=["fp8"]))
+    assert "Where the tenant has declared its number format (fp8)" in said
+    assert "elsewhere the high end is at the peak of the densest" in said

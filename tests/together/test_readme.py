@@ -12,6 +12,7 @@ from policy.review.stitch import StitchState
 from policy.review.ticket import Outcome
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import load_pack, parse_pack
+from policy.rules.subject import PATTERN_FIELDS
 from policy.settings import ENVIRONMENT_PREFIX
 from policy.settings import Settings as PolicySettings
 
@@ -62,6 +63,13 @@ def test_the_readme_lists_the_rules_that_ship() -> None:
     assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE)) == sorted(
         rule.id for rule in load_pack().rules
     )
+
+
+def test_the_readme_names_the_rules_that_ask_for_a_pattern() -> None:
+    """A pattern decides in the rules that the README names, and in no other that ships."""
+    asking = [rule.id for rule in load_pack().rules if set(PATTERN_FIELDS) & set(rule.when.fields)]
+    (named,) = re.findall(r"One rule that ships asks for one, `([a-z-]+)`", README)
+    assert asking == [named]
 
 
 def test_the_rule_in_the_readme_is_a_rule() -> None:
