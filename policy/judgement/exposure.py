@@ -126,8 +126,12 @@ def _at_least_its_parts() -> list[pl.Expr]:
 
 
 def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) -> pl.DataFrame:
-    """By group: how many efforts, the largest one and its share, and how many ended a little below one tier."""
-    efforts = parts.group_by("group", "effort").agg(
+    """
+    By group: how many efforts, the largest one and its share, and how many ended a little below one tier.
+
+    An effort that is of several groups in part is whole in each, as in their sums.
+    """
+    efforts = parts.group_by("effort").agg(
         may_be=may_be_training.any(),
         low=total("low_flop"),
         likely=known_total("likely_flop"),
@@ -138,12 +142,18 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
         (pl.col("ended") & pl.col("likely").is_between(NEAR * flop, flop, closed="left")).sum().alias(f"near {name}")
         for name, flop in tiers.items()
     ]
-    counted = efforts.group_by("group").agg(
-        pl.col("may_be").sum().cast(pl.Float64).alias("group_runs"),
-        pl.col("low").max().alias("group_largest_low_flop"),
-        pl.when(pl.col("high").is_not_null().all()).then(pl.col("high").max()).alias("group_largest_high_flop"),
-        total("high").alias("whole"),
-        *near,
+    counted = (
+        parts.group_by("group", "effort")
+        .agg(total("high_flop").alias("within"))
+        .join(efforts, on="effort")
+        .group_by("group")
+        .agg(
+            pl.col("may_be").sum().cast(pl.Float64).alias("group_runs"),
+            pl.col("low").max().alias("group_largest_low_flop"),
+            pl.when(pl.col("high").is_not_null().all()).then(pl.col("high").max()).alias("group_largest_high_flop"),
+            total("within").alias("whole"),
+            *near,
+        )
     )
     largest = pl.col("group_largest_high_flop") / pl.col("whole")
     share = pl.when(pl.col("whole") > 0).then(largest.clip(upper_bound=1.0))

@@ -327,6 +327,20 @@ def test_efforts_of_a_group() -> None:
     assert {(row["group_runs"], row["group_largest_share"]) for row in rows} == {(2.0, 0.75)}
 
 
+def test_an_effort_of_two_groups_is_whole_in_each() -> None:
+    """What a group's rules call the largest effort, or near a tier, is the effort that people confirmed, not a part."""
+    parts = [
+        a_part(0, 6e20, run_id="r-1", effort="r-1", tenant="t-1", group="p-1"),
+        a_part(1, 6e20, run_id="r-2", effort="r-1", tenant="t-2", group="p-2"),
+        a_part(1, 5e20, run_id="r-3", tenant="t-1", group="p-1"),
+    ]
+    rows = accumulate(parts_frame(*parts), {"above its parts": 2.6e21}, AT).to_dicts()
+    assert {row["group_largest_low_flop"] for row in rows} == {1.2e21}
+    assert {row["group_largest_high_flop"] for row in rows} == {1.2e21 * 14}
+    assert {row["group_largest_share"] for row in rows} == {1.0}
+    assert {row["near_tier_runs"] for row in rows} == {0.0}  # each half has a likely 2.4e21, the whole 4.8e21
+
+
 def test_the_largest_share_is_not_known() -> None:
     """With an effort of unknown compute nobody knows which is the largest, nor where there is no compute at all."""
     unknown = accumulate(parts_frame(a_part(0), a_part(0, None, run_id="r-2")), TIERS, AT)
