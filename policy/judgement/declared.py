@@ -41,27 +41,27 @@ def declared_uses(
 
     Every day that was judged as the run is held against the word of that very day: tenants take up other work.
     """
-    tenants = runs.select("run_id", "tenant_id")
-    decisive = stint_verdicts.select(*KEY, "verdict").join(verdicts, on=("run_id", "verdict"), how="semi")
-    ended = runs.select("run_id", day=last_moment.dt.date())
-    asked = pl.concat([decisive.select(KEY), ended]).unique().join(tenants, on="run_id")
-    declared = dossiers.declared(asked.select("tenant_id", "day").drop_nulls().unique())
-    words = asked.join(declared, on=("tenant_id", "day"), how="left").select(*KEY, "declared_workload")
-    at_the_end = ended.join(words, on=KEY).select("run_id", word_at_the_end="declared_workload")
+    judged_so = stint_verdicts.select(*KEY, "verdict").join(verdicts, on=("run_id", "verdict"), how="semi")
+    decisive = judged_so.join(runs.select("run_id", "tenant_id"), on="run_id")
+    ended = runs.select("run_id", "tenant_id", day=last_moment.dt.date())
+    days = pl.concat([each.select("tenant_id", "day") for each in (decisive, ended)]).drop_nulls().unique()
+    declared = dossiers.declared(days).select("tenant_id", "day", "declared_workload")
     rows = (
-        tenants.join(_by_run(decisive.join(words, on=KEY)), on="run_id")
-        .join(at_the_end, on="run_id")
-        .with_columns(declared_workload=pl.coalesce("contradicting", "word_at_the_end", pl.lit(NONE_DECLARED)))
+        ended.join(declared, on=("tenant_id", "day"), how="left")
+        .join(_by_run(decisive.join(declared, on=("tenant_id", "day"), how="left")), on="run_id")
+        .with_columns(declared_workload=pl.coalesce("contradicting", "declared_workload", pl.lit(NONE_DECLARED)))
     )
     return conform(rows.select(DECLARED_USES.names()).sort("run_id"), DECLARED_USES, "declared uses")
 
 
 def _by_run(days: pl.DataFrame) -> pl.DataFrame:
     """The most serious answer of a run's days, and the latest word that is contradicted. ``days``: with their word."""
-    answered = days.with_columns(answer=_contradicted()).sort("run_id", "day")
-    contradicting = pl.col("declared_workload").filter(pl.col("answer") == Answer.YES.value).last()
-    worst = rank("answer", SERIOUSNESS).min().replace_strict(dict(enumerate(SERIOUSNESS)), return_dtype=pl.String)
-    return answered.group_by("run_id").agg(declared_use_contradicted=worst, contradicting=contradicting)
+    contradicts = pl.col("answer") == Answer.YES.value
+    word, day = (pl.col(name).filter(contradicts) for name in ("declared_workload", "day"))
+    answered = days.with_columns(answer=_contradicted()).with_columns(rank=rank("answer", SERIOUSNESS))
+    by_run = answered.group_by("run_id").agg(pl.col("rank").min(), contradicting=word.sort_by(day).last())
+    answers = dict(enumerate(SERIOUSNESS))
+    return by_run.with_columns(declared_use_contradicted=pl.col("rank").replace_strict(answers, return_dtype=pl.String))
 
 
 def _contradicted() -> pl.Expr:
