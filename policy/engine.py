@@ -96,7 +96,7 @@ class LedgerJudge:
                 pack=self.pack,
                 at=at,
                 words=self.stitches.words(),
-                confirmed=self.stitches.confirmed(),
+                settled=self.stitches.settled(),
             )
 
     def _by_register(self, customers: Customers, pending: pl.DataFrame, since: datetime, at: datetime) -> pl.DataFrame:

@@ -13,7 +13,6 @@ import polars as pl
 
 from policy.facts.facts import Facts
 from policy.judgement.activity import describe_activities
-from policy.judgement.confirmed import Pairs, of_runs
 from policy.judgement.declared import declared_uses
 from policy.judgement.estimate import estimate_compute, rate_windows
 from policy.judgement.exposure import accumulate, exposure_parts
@@ -21,6 +20,7 @@ from policy.judgement.hardware import describe_hardware
 from policy.judgement.link import bases_of, link_runs
 from policy.judgement.pod_days import fold_days
 from policy.judgement.runs import find_pieces, find_runs, identified
+from policy.judgement.settled import NOTHING_SETTLED, Settled, of_runs
 from policy.judgement.stints import find_stints, judge_stints, most_serious_day
 from policy.judgement.stitch import NO_WORDS, Words, find_stitches, find_stitches_across, joined, with_runs
 from policy.kyc.customers import Customers
@@ -64,21 +64,20 @@ def judge(
     pack: Pack,
     at: datetime,
     words: Words = NO_WORDS,
-    confirmed: Pairs = (),
+    settled: Settled = NOTHING_SETTLED,
 ) -> Judgement:
     """
     From usage windows, and the accelerators that stand on the nodes, to findings, as of ``at``.
 
-    ``words``: what people have said to stitches. ``confirmed``: the pieces that are one by these words, told or not.
-    The windows are streamed and never held.
+    ``words``: what people have said to stitches. ``settled``: of which pieces these words are, told or not. The windows
+    are streamed and never held.
     """
-    work = judge_work(
-        estimate_days(windows.lazy(), facts, lambda days: _told(days, customers)), facts, words, confirmed
-    )
+    estimates = estimate_days(windows.lazy(), facts, lambda days: _told(days, customers))
+    work = judge_work(estimates, facts, words, settled)
     days, runs, verdicts = work.days, work.runs, work.verdicts
     links = link_runs(runs, bases_of(days), customers.dossiers)
     across = find_stitches_across(runs, links, facts.stitching)
-    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], across, words, of_runs(confirmed, days))
+    efforts = joined(runs.sort("first_seen", "run_id")["run_id"], across, words, of_runs(settled, days))
     parts = exposure_parts(work.stints, work.stint_verdicts, links, efforts)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
@@ -108,10 +107,12 @@ def estimate_days(windows: pl.LazyFrame, facts: Facts, told: Callable[[pl.DataFr
     return identified(estimate_compute(told(days), peaks, facts.estimation))
 
 
-def judge_work(estimates: pl.DataFrame, facts: Facts, words: Words = NO_WORDS, confirmed: Pairs = ()) -> Work:
+def judge_work(
+    estimates: pl.DataFrame, facts: Facts, words: Words = NO_WORDS, settled: Settled = NOTHING_SETTLED
+) -> Work:
     """Which runs there are, and whether they are training; for that nothing about a tenant is asked."""
     stitches = find_stitches(find_pieces(estimates), facts.stitching)
-    days = with_runs(estimates, stitches, words, confirmed)
+    days = with_runs(estimates, stitches, words, settled)
     runs, stints = find_runs(days), find_stints(days)
     stint_verdicts = judge_stints(stints, runs, facts.training_signals)
     return Work(

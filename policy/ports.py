@@ -8,7 +8,7 @@ from typing import Protocol
 
 import polars as pl
 
-from policy.judgement.confirmed import Pairs
+from policy.judgement.settled import NOTHING_SETTLED, Settled
 from policy.judgement.stitch import NO_WORDS, Words
 from policy.rules.finding import Finding
 from policy.usage.sources.target import Heard
@@ -41,8 +41,8 @@ class StitchBook(Protocol):
         """The words in force, by the stitch's id. A stitch without one stands as it is told."""
         ...
 
-    def confirmed(self) -> Pairs:
-        """The pieces that count as one by these words, also where their stitch is told no longer."""
+    def settled(self) -> Settled:
+        """Of which pieces these words say that they are one effort, or two; also where their stitch is not told."""
         ...
 
     def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
@@ -57,9 +57,9 @@ class BlankBook:
         """None."""
         return NO_WORDS
 
-    def confirmed(self) -> Pairs:
-        """None."""
-        return ()
+    def settled(self) -> Settled:
+        """Nothing."""
+        return NOTHING_SETTLED
 
     def tell(self, stitches: pl.DataFrame, at: datetime) -> None:
         """Forget them."""

@@ -10,7 +10,7 @@ different names the kind of workload and how busy it is have to agree as well.
 
 *Within a tenant* pieces are stitched into one run, *across tenants* runs into one effort: in one group at once, between
 groups only when a reviewer has confirmed it; until then it is only told, and enters no sum. A stitch that a reviewer
-has undone joins nothing, and pieces that one has confirmed stay joined, whether a stitch is told of them or not.
+has undone joins nothing, and what is settled of two pieces holds whether that very stitch is told or not.
 
 Each piece is held against the last one before it that could be its predecessor, not against all: a fleet has very many.
 Left out: the fabric's own cliques, which no node tells; nodes stand for them.
@@ -25,8 +25,8 @@ import polars as pl
 
 from policy.facts.stitching import Stitching
 from policy.frames import conform, empty, schema
-from policy.judgement.confirmed import Pairs, of_one_tenant
 from policy.judgement.lineage import lineage_of
+from policy.judgement.settled import NOTHING_SETTLED, Settled, within_tenants
 from policy.usage.window import UTC_TIME
 
 
@@ -81,10 +81,12 @@ def find_stitches(pieces: pl.DataFrame, of: Stitching) -> pl.DataFrame:
     return _stitches(pairs.with_columns(across=pl.lit(Across.SAME_TENANT.value)), of)
 
 
-def with_runs(days: pl.DataFrame, stitches: pl.DataFrame, words: Words, confirmed: Pairs = ()) -> pl.DataFrame:
+def with_runs(
+    days: pl.DataFrame, stitches: pl.DataFrame, words: Words, settled: Settled = NOTHING_SETTLED
+) -> pl.DataFrame:
     """The pod-days, each with the id of its run: the first piece of those that are stitched."""
     first_seen = days.group_by("piece_id").agg(pl.col("window_start").min()).sort("window_start", "piece_id")
-    runs = joined(first_seen["piece_id"], stitches, words, of_one_tenant(confirmed, days))
+    runs = joined(first_seen["piece_id"], stitches, words, within_tenants(settled, days))
     names = pl.DataFrame({"piece_id": list(runs), "run_id": list(runs.values())}, schema=RUN_OF_PIECE)
     return days.join(names, on="piece_id", how="left", maintain_order="left")
 
@@ -103,11 +105,11 @@ def find_stitches_across(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching
     return _stitches(pairs.with_columns(across=across), of)
 
 
-def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words, confirmed: Pairs = ()) -> dict[str, str]:
+def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words, settled: Settled = NOTHING_SETTLED) -> dict[str, str]:
     """
     By each id the first of those that it is joined with; ``ids`` in the order in which they count as first.
 
-    ``confirmed``: pairs of ids that are joined whatever is told.
+    ``settled``: of these ids, what holds whatever is told.
     """
     first = {each: each for each in ids}
     place = {each: at for at, each in enumerate(ids)}
@@ -118,17 +120,19 @@ def joined(ids: pl.Series, stitches: pl.DataFrame, words: Words, confirmed: Pair
             of = first[of]
         return of
 
-    for earlier, later in (*_holding(stitches, words), *confirmed):
+    for earlier, later in (*_holding(stitches, words, settled), *settled.one):
         one, other = sorted((root(earlier), root(later)), key=place.__getitem__)
         first[other] = one
     return {each: root(each) for each in ids}
 
 
-def _holding(stitches: pl.DataFrame, words: Words) -> Iterable[tuple[str, str]]:
+def _holding(stitches: pl.DataFrame, words: Words, settled: Settled) -> Iterable[tuple[str, str]]:
     """The pairs that count as one: not undone, and across groups only if confirmed."""
+    undone = {frozenset(pair) for pair in settled.two}
     columns = ("stitch_id", "earlier_piece", "later_piece", "across")
     for stitch_id, earlier, later, across in stitches.select(columns).iter_rows():
-        word = words.get(stitch_id, StitchWord.AS_TOLD)
+        unsaid = StitchWord.UNDONE if frozenset((earlier, later)) in undone else StitchWord.AS_TOLD
+        word = words.get(stitch_id, unsaid)
         if word is StitchWord.CONFIRMED or (word is StitchWord.AS_TOLD and across != Across.OTHER_GROUP):
             yield earlier, later
 

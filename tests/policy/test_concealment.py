@@ -13,6 +13,7 @@ from support.suite import judged
 from support.telemetry import Work, windows_of
 
 from policy.judgement.patterns import INNOCENT
+from policy.judgement.settled import Settled
 from policy.judgement.stitch import Across, StitchWord
 
 scripts = pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
@@ -89,39 +90,45 @@ def test_a_suspicion_enters_no_total() -> None:
     assert joined.subjects["group_high_flop"].to_list() == pytest.approx([whole, whole])
 
 
-def confirmed_in(*works: Work) -> tuple[dict[str, StitchWord], list[tuple[str, str]]]:
-    """What two people say who confirm every stitch between groups that is told of these."""
-    told = judged(windows_of(*works), customers=CUSTOMERS).stitches.filter(pl.col("across") == Across.OTHER_GROUP)
-    words = dict.fromkeys(told["stitch_id"], StitchWord.CONFIRMED)
-    return words, list(told.select("earlier_piece", "later_piece").iter_rows())
+def told_across(*works: Work) -> tuple[list[str], list[tuple[str, str]]]:
+    """The ids of the stitches between tenants that are told of these, and their pieces."""
+    told = judged(windows_of(*works), customers=CUSTOMERS).stitches.filter(pl.col("across") != Across.SAME_TENANT)
+    return told["stitch_id"].to_list(), list(told.select("earlier_piece", "later_piece").iter_rows())
 
 
-def efforts_of(*works: Work, said: tuple[dict[str, StitchWord], list[tuple[str, str]]]) -> dict[str, str]:
-    """The effort of each tenant's run, where that was said to stitches."""
-    words, pairs = said
-    found = judged(windows_of(*works), customers=CUSTOMERS, words=words, confirmed=pairs).subjects
+def efforts_of(*works: Work, said: Work, word: StitchWord) -> dict[str, str]:
+    """The effort of each tenant's run, after people have said that of the stitch from the first piece to ``said``."""
+    ids, pairs = told_across(FIRST, said)
+    settled = Settled(one=pairs) if word is StitchWord.CONFIRMED else Settled(two=pairs)
+    words = dict.fromkeys(ids, word)
+    found = judged(windows_of(*works), customers=CUSTOMERS, words=words, settled=settled).subjects
     return dict(found.select("tenant_id", "effort_id").iter_rows())
 
 
 def test_a_confirmed_effort_stays_one_when_its_stitch_is_no_longer_told() -> None:
     """A piece of another tenant that ends later than the earlier one takes its place in what is told, and in no sum."""
     later = HANDOVERS["handed over to another group"].later
-    said = confirmed_in(FIRST, later)
     between = replace(FIRST, tenant_id="t-2", name="llama-run9", begins=START + timedelta(minutes=10), nodes="rack-q")
-    found = judged(windows_of(FIRST, between, later), customers=CUSTOMERS).stitches
-    assert not set(found["stitch_id"]) & set(said[0])
-    efforts = efforts_of(FIRST, between, later, said=said)
+    works = (FIRST, between, later)
+    assert not set(told_across(*works)[0]) & set(told_across(FIRST, later)[0])
+    efforts = efforts_of(*works, said=later, word=StitchWord.CONFIRMED)
     assert efforts["t-1"] == efforts["t-3"] != efforts["t-2"]
 
 
-def test_a_confirmed_effort_stays_one_when_the_run_goes_by_another_name() -> None:
+@pytest.mark.parametrize(
+    ("handed_over", "word"),
+    [
+        ("handed over to another group", StitchWord.CONFIRMED),
+        ("handed over to a sister", StitchWord.UNDONE),
+    ],
+)
+def test_a_word_holds_when_the_run_goes_by_another_name(handed_over: str, word: StitchWord) -> None:
     """A run whose first piece comes to light, or leaves the look-back, is still the one that the word is about."""
-    later = HANDOVERS["handed over to another group"].later
-    said = confirmed_in(FIRST, later)
+    later = HANDOVERS[handed_over].later
     before = replace(FIRST, name="llama-run0", begins=START - timedelta(hours=2, minutes=20))
-    efforts = efforts_of(before, FIRST, later, said=said)
-    assert efforts["t-1"] == efforts["t-3"]
-    assert not set(efforts.values()) & set(efforts_of(FIRST, later, said=said).values())
+    assert not set(told_across(before, FIRST, later)[0]) & set(told_across(FIRST, later)[0])
+    efforts = efforts_of(before, FIRST, later, said=later, word=word)
+    assert len(set(efforts.values())) == (1 if word is StitchWord.CONFIRMED else 2)
 
 
 def test_other_nodes_under_the_same_name() -> None:

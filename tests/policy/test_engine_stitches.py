@@ -16,6 +16,7 @@ from collector.contract import Provenance
 from policy.engine import BLANK_BOOK, Engine, Horizon, StitchBook
 from policy.facts.facts import load_facts
 from policy.judge import Judgement, judge
+from policy.judgement.settled import NOTHING_SETTLED
 from policy.judgement.stitch import StitchWord
 from policy.review.store import TicketStore, upgrade
 from policy.rules.pack import load_pack
@@ -115,4 +116,4 @@ def test_an_engine_without_a_book_knows_no_word(judging: AJudge, tmp_path: Path)
     an_engine(tmp_path, AQueue()).cycle(a_moment(0))
     assert judging.given == [{}]
     assert BLANK_BOOK.words() == {}
-    assert BLANK_BOOK.confirmed() == ()
+    assert BLANK_BOOK.settled() == NOTHING_SETTLED

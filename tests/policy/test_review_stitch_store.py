@@ -15,6 +15,7 @@ from support.databases import DATABASES, a_database
 from support.findings import a_finding
 from support.stitches import AT, REASON, a_stitch, a_suspected_stitch, stitches_frame
 
+from policy.judgement.settled import Settled
 from policy.judgement.stitch import Across, StitchWord
 from policy.review.errors import OwnProposal, ProposalNotOpen, ReviewError, StitchNotFound
 from policy.review.stitch import Stitch, StitchRecord, StitchState
@@ -93,15 +94,18 @@ class TestStitches:
         assert store.read(ID).last_told_at == AT
         assert store.words() == {ID: StitchWord.UNDONE}
 
-    def test_confirmed_pieces_are_known_when_their_stitch_is_no_longer_told(self, store: StitchStore) -> None:
-        """The pieces of a confirmed stitch are handed to the engine until a later word is in force."""
+    def test_settled_pieces_are_known_when_their_stitch_is_no_longer_told(self, store: StitchStore) -> None:
+        """The pieces of a settled stitch are handed to the engine with the word that is in force."""
+        pieces = (a_stitch().earlier_piece, a_stitch().later_piece)
         tell(store, a_stitch())
-        assert list(store.confirmed()) == []
+        assert store.settled() == Settled(one=[], two=[])
         decide(store, word=StitchWord.CONFIRMED)
         tell(store, a_stitch(2), days=1)
-        assert list(store.confirmed()) == [(a_stitch().earlier_piece, a_stitch().later_piece)]
+        assert store.settled() == Settled(one=[pieces], two=[])
         decide(store, word=StitchWord.UNDONE)
-        assert list(store.confirmed()) == []
+        assert store.settled() == Settled(one=[], two=[pieces])
+        decide(store, word=StitchWord.AS_TOLD)
+        assert store.settled() == Settled(one=[], two=[])
 
     def test_only_approved_words_count(self, store: StitchStore) -> None:
         """A word is handed to the engine when a second person has approved it, and neither before nor when declined."""

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from support.judgement import FACTS, START, a_window, days_of
 
-from policy.judgement.confirmed import Pairs
 from policy.judgement.runs import find_pieces, find_runs
+from policy.judgement.settled import NOTHING_SETTLED, Settled
 from policy.judgement.stitch import (
     NO_WORDS,
     STITCHES,
@@ -49,11 +49,11 @@ def across_of(*windows: dict[str, Any], groups: dict[str, str] | None = None) ->
     return find_stitches_across(runs, runs.select("run_id", group_id=group), FACTS.stitching)
 
 
-def runs_of(*windows: dict[str, Any], words: Words = NO_WORDS, confirmed: Pairs = ()) -> pl.DataFrame:
+def runs_of(*windows: dict[str, Any], words: Words = NO_WORDS, settled: Settled = NOTHING_SETTLED) -> pl.DataFrame:
     """Find the runs of windows, their pieces stitched."""
     days = days_of(*windows)
     stitches = find_stitches(find_pieces(days), FACTS.stitching)
-    return find_runs(with_runs(days.drop("run_id"), stitches, words, confirmed))
+    return find_runs(with_runs(days.drop("run_id"), stitches, words, settled))
 
 
 def test_renumbered_restart() -> None:
@@ -129,10 +129,10 @@ def test_confirmed_and_not_told() -> None:
     parts = a_piece("alpha", 0, devices=3.0), a_piece("omega", 900, node="node-b")
     pair = tuple(days_of(*parts).sort("window_start")["piece_id"].unique(maintain_order=True))
     assert stitches_of(*parts).is_empty()
-    assert runs_of(*parts, confirmed=[pair]).height == 1
+    assert runs_of(*parts, settled=Settled(one=[pair])).height == 1
     foreign = a_piece("alpha", 0, devices=3.0), a_piece("omega", 900, node="node-b", tenant_id="t-2")
     pair = tuple(days_of(*foreign).sort("window_start")["piece_id"].unique(maintain_order=True))
-    assert runs_of(*foreign, confirmed=[pair]).height == 2
+    assert runs_of(*foreign, settled=Settled(one=[pair])).height == 2
 
 
 def test_a_run_is_named_after_its_first_piece() -> None:

@@ -8,8 +8,8 @@ from support.judgement import FACTS
 from support.kyc import customers_of
 
 from policy.judge import Judgement, judge
-from policy.judgement.confirmed import Pairs
 from policy.judgement.inventory import inventory_of
+from policy.judgement.settled import NOTHING_SETTLED, Settled
 from policy.judgement.stitch import NO_WORDS, StitchWord
 from policy.kyc.customers import Customers
 from policy.rules.pack import load_pack
@@ -23,16 +23,14 @@ def judged(
     *,
     customers: Customers = CUSTOMERS,
     words: Mapping[str, StitchWord] = NO_WORDS,
-    confirmed: Pairs = (),
+    settled: Settled = NOTHING_SETTLED,
     at: datetime | None = None,
 ) -> Judgement:
     """Judge windows the program's own way; as of their end unless the test says otherwise."""
     end = at or windows["window_end"].max()
     assert isinstance(end, datetime)
     inventory = inventory_of(windows)
-    return judge(
-        windows, inventory, customers=customers, facts=FACTS, pack=PACK, at=end, words=words, confirmed=confirmed
-    )
+    return judge(windows, inventory, customers=customers, facts=FACTS, pack=PACK, at=end, words=words, settled=settled)
 
 
 def confusion(cases: pl.DataFrame, *by: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import ColumnElement, Engine
 
-from policy.judgement.confirmed import Pairs
+from policy.judgement.settled import Pairs, Settled
 from policy.judgement.stitch import Across, StitchWord
 from policy.review.stitch import (
     StitchProposal,
@@ -79,12 +79,16 @@ class StitchStore:
             known = rows.proposals(connection)
         return {key: word_of(made) for key, made in known.items() if any(each.approved_by for each in made)}
 
-    def confirmed(self) -> Pairs:
-        """The earlier and the later piece of every stitch of which ``confirmed`` is the word in force."""
+    def settled(self) -> Settled:
+        """The pieces of every stitch that is confirmed, and of every one that is undone, by the word in force."""
         with self._reading.connect() as connection:
             known = rows.proposals(connection)
-        told = (made[-1].told for made in known.values() if word_of(made) is StitchWord.CONFIRMED)
-        return [(each.earlier_piece, each.later_piece) for each in told]
+
+        def of_word(word: StitchWord) -> Pairs:
+            told = (made[-1].told for made in known.values() if word_of(made) is word)
+            return [(each.earlier_piece, each.later_piece) for each in told]
+
+        return Settled(one=of_word(StitchWord.CONFIRMED), two=of_word(StitchWord.UNDONE))
 
     def list(self, which: StitchFilter = EVERY_STITCH, limit: int = 50, cursor: str | None = None) -> StitchPage:
         """One page of stitches, the newest first. The cursor is the id of the last stitch already seen."""
