@@ -50,6 +50,7 @@ WHAT_COUNTS = (
     "Runs are judged day by day. Low end and likely value count the days judged to be training, the high end "
     f"undetermined ones as well. {WEIGHTS}"
 )
+SHOWN = "What is shown is of the largest of those runs of which most is certain"
 SHARED = "were shared with others, or nobody could tell who held the devices"
 HIGH_END_ONLY = "they count towards the high end only"
 NO_AMOUNT = f"No amount of compute decides this rule. {WEIGHTS}"
@@ -232,7 +233,7 @@ def _further(row: Row, others: Sequence[Row]) -> tuple[str, ...]:
     """That there are more runs, and in what they differ from the one that is shown."""
     if not others:
         return ()
-    said = [f"What is shown is of the largest run; further runs in this finding: {len(others)}."]
+    said = [f"{SHOWN}; further runs in this finding: {len(others)}."]
     for name, words in DIFFERING.items():
         different = Counter(_differing(each, name) for each in others if each[name] != row[name])
         if different:

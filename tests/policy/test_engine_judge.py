@@ -138,7 +138,10 @@ def test_one_finding_for_each_rule_and_tenant() -> None:
     (largest,) = judgement.subjects.filter(pl.col("workload_name") == "run-2")["run_id"]
     assert len(finding.run_ids) == 3
     assert any(reason.startswith(f"Verdict on {largest}, from its day 2026-") for reason in finding.reasons)
-    assert "What is shown is of the largest run; further runs in this finding: 2." in finding.reasons
+    assert (
+        "What is shown is of the largest of those runs of which most is certain; further runs in this finding: 2."
+        in finding.reasons
+    )
 
 
 def test_nothing() -> None:

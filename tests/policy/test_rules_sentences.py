@@ -512,3 +512,16 @@ def test_a_format_that_was_declared_for_a_part() -> None:
     (said,) = observed.measured(a_subject(methods=["busy"], number_formats=["fp8"]))
     assert "Where the tenant has declared its number format (fp8)" in said
     assert "elsewhere the high end is at the peak of the densest" in said
+
+
+def test_the_run_that_is_shown_is_not_called_larger_than_one_of_unknown_size() -> None:
+    """A run without an estimate may be the largest, and the one that is shown is not said to be that."""
+    large = {**UNDETERMINED, "run_low_flop": 0.0, "run_likely_flop": 0.0}
+    unknown = {"run_high_flop": None, "run_likely_flop": None, "run_device_hours": 5e6}
+    rows = subjects_frame(
+        a_subject(**{**large, "run_id": "run-a", "run_high_flop": 2e24}),
+        a_subject(**{**large, **unknown, "run_id": "run-b"}),
+    )
+    (found,) = (each for each in evaluate(PACK, rows, accelerators_frame(), FACTS, START) if len(each.run_ids) == 2)
+    assert not any("the largest run" in reason for reason in found.reasons)
+    assert any("the largest of those runs of which most is certain" in reason for reason in found.reasons)
