@@ -40,11 +40,13 @@ def most(active: str, known: str) -> pl.Expr:
     return _ratio(pl.col(active) + unknown, possible_seconds)
 
 
+busy_ratio = _ratio(pl.col("busy_seconds"), pl.col("observed_seconds"))
+"""Of all the time that was seen, start-up as well: what other readings, which know no start-up, are held against."""
 tensor_ratio = _ratio(pl.col("tensor_active_seconds"), pl.col("tensor_observed_seconds"))
-tensor_of_busy_ratio = tensor_ratio / pl.max_horizontal(duty_ratio, 0.01)
+tensor_of_busy_ratio = tensor_ratio / pl.max_horizontal(busy_ratio, 0.01)
 sm_ratio = _ratio(pl.col("sm_active_seconds"), pl.col("sm_observed_seconds"))
 dram_ratio = _ratio(pl.col("dram_active_seconds"), pl.col("dram_observed_seconds"))
-dram_of_busy_ratio = dram_ratio / pl.max_horizontal(duty_ratio, 0.01)
+dram_of_busy_ratio = dram_ratio / pl.max_horizontal(busy_ratio, 0.01)
 most_tensor_ratio = most("tensor_active_seconds", "tensor_observed_seconds")
 least_dram_ratio = least("dram_active_seconds")
 least_duty_ratio = least("busy_seconds")
@@ -63,10 +65,11 @@ at_one_pace = (beat_ratio >= 0.5) & (period_spread <= 0.05 * mean_period)
 """Whether containers pause, in most windows, and all with one period: guesses."""
 
 power_watts = _ratio(pl.col("energy_joules"), pl.col("energy_observed_seconds"))
-power_ratio = _ratio(pl.col("energy_joules"), pl.col("board_joules"))
+boards_known = pl.col("board_seconds") >= (1 - 1e-9) * pl.col("energy_observed_seconds")
+power_ratio = pl.when(boards_known).then(_ratio(pl.col("energy_joules"), pl.col("board_joules")))
 """Of the boards' full power; null where the facts know no board's. Of mixed boards only if all are known."""
 power_square = _ratio(pl.col("power_square_watt2_seconds"), pl.col("power_observed_seconds"))
-swing_ratio = (power_square - power_watts**2).clip(lower_bound=0.0).sqrt() / power_watts
+swing_ratio = _ratio((power_square - power_watts**2).clip(lower_bound=0.0).sqrt(), power_watts)
 """Standard deviation of the boards' power over its mean."""
 
 level_seconds = pl.sum_horizontal("idle_level_seconds", "low_level_seconds", "high_level_seconds", "full_level_seconds")

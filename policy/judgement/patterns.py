@@ -107,7 +107,7 @@ def _is_even(by: TrainingSignals) -> pl.Expr:
 
 def _power_capped(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     low, high = by.p_cap_low.value, by.p_cap_high.value
-    works = (of.duty_ratio >= 0.9) & ((of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= 0.8))
+    works = (of.busy_ratio >= 0.9) & ((of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= 0.8))
     applies = works & _is_even(by) & of.power_ratio.is_between(low, high)
     sentence = pl.format("busy throughout at an even {} % of the boards' power", _percent(of.power_ratio))
     return applies, of.power_ratio, sentence
@@ -159,23 +159,23 @@ def _gaps_under_load(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
 
 
 def _energy_misfit() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    draws_idle = (of.duty_ratio <= 0.1) & (of.power_ratio >= 0.5)
+    draws_idle = (of.busy_ratio <= 0.1) & (of.power_ratio >= 0.5)
     applies = (pl.col("misfit_seconds") > 0) | draws_idle
     sentence = pl.format(
-        "busy for {} % of the time, at {} % of the boards' power", _percent(of.duty_ratio), _percent(of.power_ratio)
+        "busy for {} % of the time, at {} % of the boards' power", _percent(of.busy_ratio), _percent(of.power_ratio)
     )
     return applies, of.power_ratio, sentence
 
 
 def _power_burner(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    applies = (of.power_ratio >= by.p_full.value) & (of.duty_ratio >= 0.95) & (of.swing_ratio <= by.p_even.value / 2)
+    applies = (of.power_ratio >= by.p_full.value) & (of.busy_ratio >= 0.95) & (of.swing_ratio <= by.p_even.value / 2)
     sentence = pl.format("an even {} % of the boards' power without a pause", _percent(of.power_ratio))
     return applies, of.power_ratio, sentence
 
 
 def _waiting_while_busy(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    applies = (of.duty_ratio >= by.duty_busy_ratio.value) & (of.power_ratio <= by.p_waiting.value)
+    applies = (of.busy_ratio >= by.duty_busy_ratio.value) & (of.power_ratio <= by.p_waiting.value)
     sentence = pl.format(
-        "busy for {} % of the time, at {} % of the boards' power", _percent(of.duty_ratio), _percent(of.power_ratio)
+        "busy for {} % of the time, at {} % of the boards' power", _percent(of.busy_ratio), _percent(of.power_ratio)
     )
     return applies, of.power_ratio, sentence

@@ -1,17 +1,44 @@
-"""Single pieces of evidence: when each is there, and when it is not."""
+"""Single pieces of evidence, and single patterns: when each is there, and when it is not."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.judgement import HOUR, a_window, days_of, verdicts_on_days
+from support.judgement import HOUR, START, a_window, days_of, verdicts_on_days
 
 HELD = 8 * HOUR
 
 
+def verdict_on(*windows: dict[str, Any]) -> dict[str, Any]:
+    """The verdict on one run of one day."""
+    (row,) = verdicts_on_days(days_of(*windows)).to_dicts()
+    return row
+
+
 def signals_of(**window: Any) -> set[str]:
     """The pieces of evidence of one run of one window."""
-    (row,) = verdicts_on_days(days_of(a_window(**window))).to_dicts()
-    return {piece["signal"] for piece in row["evidence"]}
+    return {piece["signal"] for piece in verdict_on(a_window(**window))["evidence"]}
+
+
+def patterns_of(*windows: dict[str, Any]) -> set[str]:
+    """The patterns of one run of one day."""
+    return {each["pattern"] for each in verdict_on(*windows)["patterns"]}
+
+
+def drawing(watts: float) -> dict[str, float]:
+    """Eight boards that draw so much without a change, for an hour."""
+    known = dict.fromkeys(("energy_observed_seconds", "power_observed_seconds"), HELD)
+    return known | {"energy_joules": HELD * watts, "power_square_watt2_seconds": HELD * watts**2}
+
+
+def after_start_up(hours: int) -> list[dict[str, Any]]:
+    """An hour of training with all readings, after so many idle ones."""
+    waits = {"busy": 0.0, **drawing(100.0)}
+    trains = {"busy": 1.0, "tensor_active_seconds": 0.4 * HELD, **drawing(560.0)}
+    return [
+        a_window(window_start=START + timedelta(hours=number), tensor_observed_seconds=HELD, **does)
+        for number, does in enumerate([*[waits] * hours, trains])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -26,3 +53,23 @@ def signals_of(**window: Any) -> set[str]:
 def test_only_load_that_is_low_at_times_comes_and_goes(levels: dict[str, float], comes_and_goes: bool) -> None:
     """Multiprocessors at work by four fifths throughout, with a pause now and then, are no load of requests."""
     assert ("requests" in signals_of(**levels)) is comes_and_goes
+
+
+def test_start_up_leaves_the_busy_time_as_it_is() -> None:
+    """Hours of waiting before the first activity change nothing about what tensor pipes and power say of it."""
+    row, alone = verdict_on(*after_start_up(20)), verdict_on(*after_start_up(0))
+    assert "tensor pipes at work in 40 % of the busy time" in {piece["sentence"] for piece in row["evidence"]}
+    assert (row["verdict"], row["score"]) == (alone["verdict"], alone["score"]) == ("training", 3.4)
+    assert row["patterns"] == []
+
+
+def test_a_board_that_the_facts_do_not_know() -> None:
+    """Energy of boards of unknown power is not held against the power of the others."""
+    known, unknown = a_window(**drawing(300.0)), a_window(accelerator="NVIDIA X1", **drawing(300.0))
+    assert patterns_of(known, unknown) == set()
+    assert patterns_of(a_window(**drawing(600.0))) == {"power_burner"}
+
+
+def test_a_sensor_that_reads_no_power() -> None:
+    """Power that is 0 throughout does not swing."""
+    assert "swing" not in signals_of(**drawing(0.0), synchrony_ratio=0.9)
