@@ -14,14 +14,15 @@ def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 seen_seconds = pl.col("observed_seconds") + pl.col("shared_observed_seconds")
 """Device-seconds with a reading of busy time."""
 started_seconds = (seen_seconds - pl.col("init_seconds")).clip(lower_bound=0.0)
-"""Of those, after anything ran on the device for the first time."""
+"""Of those, after anything ran on the device for the first time; at most."""
+fewest_started_seconds = (seen_seconds - pl.col("most_init_seconds")).clip(lower_bound=0.0)
 busy_seconds = pl.col("busy_seconds") + pl.col("shared_busy_seconds")
 unseen_seconds = pl.col("unobserved_seconds") + pl.col("shared_seconds") - pl.col("shared_observed_seconds")
 seen_seconds_per_device = seen_seconds / pl.max_horizontal("peak_devices", 1.0)
 
 duty_ratio = _ratio(busy_seconds, started_seconds)
-most_duty_ratio = _ratio(busy_seconds + unseen_seconds, started_seconds + unseen_seconds)
-"""Busy time if all that nobody saw was busy: idle is believed only where not seeing cannot have hidden activity."""
+most_duty_ratio = _ratio(busy_seconds + unseen_seconds, fewest_started_seconds + unseen_seconds)
+"""Its most, if all that nobody saw was busy: idle is believed only where not seeing cannot have hidden activity."""
 sole_seen_ratio = _ratio(
     pl.col("observed_seconds"), pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")
 )

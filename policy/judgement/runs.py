@@ -9,7 +9,8 @@ A run with any time that has no estimate has no likely and no high value of its 
 the same as small. Its low value counts what could be estimated.
 
 *Start-up.* A pod that holds devices before anything ran on them is told apart (``init_seconds``); a pod on which
-nothing ever ran has no start-up, it is idle.
+nothing ever ran has no start-up, it is idle. Time that nobody saw may have been before or after, so there are a least
+and a most.
 """
 
 import hashlib
@@ -39,7 +40,8 @@ RUNS = schema(
         "last_seen": UTC_TIME,
         "peak_devices": pl.Float64,  # held at once, over all pods; at most
         "largest_pod_devices": pl.Float64,  # held by one container
-        "init_seconds": pl.Float64,  # device-seconds held before anything ran on them
+        "init_seconds": pl.Float64,  # device-seconds seen before anything ran on them, at least
+        "most_init_seconds": pl.Float64,  # the same, at most
         **dict.fromkeys((*COUNTED, "unobserved_seconds"), pl.Float64),
         "misfit_seconds": pl.Float64,  # held on days whose energy cannot be what their activity says
         "board_seconds": pl.Float64,  # of the energy's seconds, those on boards whose power the facts know
@@ -69,7 +71,9 @@ def identified(days: pl.DataFrame) -> pl.DataFrame:
     rows = days.with_columns(workload_name=effort_name)
     identities = rows.select(IDENTITY).unique()
     piece_id = pl.struct(IDENTITY).map_elements(_piece_id, return_dtype=pl.String)
-    return rows.join(identities.with_columns(piece_id=piece_id), on=IDENTITY, how="left", nulls_equal=True)
+    return rows.join(
+        identities.with_columns(piece_id=piece_id), on=IDENTITY, how="left", nulls_equal=True, maintain_order="left"
+    )
 
 
 def find_pieces(days: pl.DataFrame) -> pl.DataFrame:
@@ -87,12 +91,13 @@ def find_runs(days: pl.DataFrame) -> pl.DataFrame:
 def added_up(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
     """The pod-days of one key in one row, with the columns of RUNS."""
     rows = days.with_columns(
-        init_seconds=_init_seconds(),
+        **_init_seconds(),
         board_seconds=board_seconds,
         board_joules=board_seconds * pl.col("board_power_watts").fill_null(0.0),
         **{name: pl.col(name).cast(pl.Float64) for name in SUMMED},
-    ).sort("window_start", *POD)
-    sums = (*COUNTED, "unobserved_seconds", "init_seconds", "misfit_seconds", "board_seconds", "board_joules", *SUMMED)
+    ).sort("window_start", "piece_id", *POD)
+    boards = ("board_seconds", "board_joules")
+    sums = (*COUNTED, "unobserved_seconds", "init_seconds", "most_init_seconds", "misfit_seconds", *boards, *SUMMED)
     whole = rows.group_by(key).agg(
         pl.col(IDENTITY).first(),
         *(total(name) for name in (*sums, "low_flop")),
@@ -120,16 +125,21 @@ def _distinct(column: str) -> pl.Expr:
     return pl.col(column).drop_nulls().unique().sort()
 
 
-def _init_seconds() -> pl.Expr:
+def _init_seconds() -> dict[str, pl.Expr]:
     """
     Of a pod's day, the device-seconds before anything ran; all of a day before the first activity, none if never.
 
-    In seconds since the pod was seen on that day, times its devices; never more than was observed.
+    In seconds since the pod was seen on that day, times its devices; never more than was observed. At least: as if all
+    that nobody saw had been before.
     """
     first_active = pl.col("first_active").min().over(POD)
     before = pl.min_horizontal(first_active, "window_end") - pl.col("window_start")
     waited = before.dt.total_microseconds().clip(lower_bound=0) / 1e6 * pl.col("device_count")
-    return pl.when(first_active.is_not_null()).then(pl.min_horizontal(waited, "observed_seconds")).otherwise(0.0)
+    surely = (waited - pl.col("unobserved_seconds")).clip(lower_bound=0.0)
+    return {
+        name: pl.when(first_active.is_not_null()).then(pl.min_horizontal(each, "observed_seconds")).otherwise(0.0)
+        for name, each in (("init_seconds", surely), ("most_init_seconds", waited))
+    }
 
 
 def peak_devices(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:

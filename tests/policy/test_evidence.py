@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.judgement import HOUR, START, a_window, days_of, verdicts_on_days
+from support.judgement import HOUR, START, a_window, days_of, unseen, verdicts_on_days
 
 HELD = 8 * HOUR
 
@@ -73,3 +73,12 @@ def test_a_board_that_the_facts_do_not_know() -> None:
 def test_a_sensor_that_reads_no_power() -> None:
     """Power that is 0 throughout does not swing."""
     assert "swing" not in signals_of(**drawing(0.0), synchrony_ratio=0.9)
+
+
+def test_hours_that_nobody_saw_are_no_start_up() -> None:
+    """Activity that is seen after hours that nobody saw is told as it was seen, neither as nothing nor as more."""
+    dark = [unseen(window_start=START + timedelta(hours=number)) for number in range(3)]
+    for busy, is_sustained in ((0.95, True), (0.4, False)):
+        seen = [a_window(window_start=START + timedelta(hours=number), busy=busy) for number in range(3, 8)]
+        signals = {piece["signal"] for piece in verdict_on(*dark, *seen)["evidence"]}
+        assert ("sustained" in signals) is is_sustained

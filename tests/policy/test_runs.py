@@ -1,12 +1,13 @@
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import START, a_window, runs_of, unhurried, unseen
+from support.judgement import START, a_window, days_of, runs_of, unhurried, unseen
 
-from policy.judgement.runs import IDENTITY, RUNS
+from policy.judgement.runs import IDENTITY, RUNS, find_runs
 
 word = st.sampled_from([None, "a", "b"])
 some_identity = st.fixed_dictionaries(dict.fromkeys(IDENTITY, word))
@@ -108,6 +109,27 @@ def test_part_without_estimate() -> None:
     assert run["low_flop"] == whole["low_flop"] > 0
     assert run["no_estimate_reasons"] == ["the facts have no peak for accelerator NVIDIA X1"]
     assert run["accelerators"] == ["NVIDIA H100 80GB HBM3", "NVIDIA X1"]
+
+
+def test_hours_that_nobody_saw_are_no_start_up() -> None:
+    """Hours that nobody saw may have been busy: of the start-up they leave only the most that it can have been."""
+    dark = [unseen(window_start=at(hour)) for hour in range(3)]
+    (run,) = runs_of(*dark, *[a_window(window_start=at(hour)) for hour in range(3, 8)]).to_dicts()
+    assert (run["init_seconds"], run["most_init_seconds"]) == (0.0, 3 * 8 * 3600)
+    (seen,) = runs_of(a_window(busy=0.0), a_window(window_start=at(1))).to_dicts()
+    assert (seen["init_seconds"], seen["most_init_seconds"]) == (8 * 3600, 8 * 3600)
+
+
+def test_a_run_has_the_name_of_its_first_piece() -> None:
+    """Of pieces that begin in the same moment the one that gives a run its id gives it its name as well."""
+    names = ("alpha", "beta", "gamma", "delta")
+    pods = [a_window(workload_name=name, node=f"node-{place}") for place, name in enumerate(names)]
+    for order in (names, names[::-1]):
+        nodes = {name: f"node-{place}" for place, name in enumerate(order)}
+        days = days_of(*({**pod, "node": nodes[pod["workload_name"]]} for pod in pods))
+        (run,) = find_runs(days.with_columns(run_id=pl.col("piece_id").min())).to_dicts()
+        (first,) = days.filter(pl.col("piece_id") == run["run_id"]).to_dicts()
+        assert run["workload_name"] == first["workload_name"]
 
 
 def test_no_windows() -> None:

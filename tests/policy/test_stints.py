@@ -66,6 +66,7 @@ def test_hours_that_nobody_saw_clear_nobody() -> None:
     assert half_seen.subjects["verdict"].to_list() == ["undetermined"]
     assert high_of(half_seen) >= high_of(seen) > 0
     assert {each.subject_id for each in half_seen.findings} == {"t-cn"}
+    assert "undetermined-in-scope-headquarters" in {each.rule_id for each in half_seen.findings}
 
 
 @unhurried
