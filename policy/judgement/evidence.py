@@ -10,21 +10,13 @@ training (``at_best``). Only the second can say that a run is not training, so t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
 from policy.facts.training_signals import TrainingSignals
 from policy.judgement import measures as of
+from policy.judgement.sign import Sign, percent, whole
 
-EVIDENCE = pl.Struct(
-    {
-        "signal": pl.String,
-        "value": pl.Float64,  # in the unit that the sentence names
-        "weight": pl.Float64,  # log-odds; above 0 speaks for training
-        "sentence": pl.String,
-    }
-)
 GANG_SIZES = (64, 16, 8)
 """Eight nodes of eight, two nodes, one node."""
 LEAST_LOW_RATIO = 0.2
@@ -34,35 +26,6 @@ is low for some of the time comes and goes. A guess.
 """
 kind = pl.col("workload_kind")
 is_seen = of.seen_seconds > 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
-    """One possible piece of evidence: when it is there, its value and its sentence."""
-
-    signal: str
-    applies: pl.Expr
-    value: pl.Expr
-    weight: float
-    sentence: pl.Expr
-    at_best: pl.Expr | None = None  # None: what was not seen changes nothing about it
-
-    @property
-    def best_weight(self) -> pl.Expr:
-        """Its weight where it is there even if all that nobody saw spoke for training, else 0."""
-        is_there = self.applies if self.at_best is None else self.at_best
-        return pl.when(is_there.fill_null(value=False)).then(self.weight).otherwise(0.0)
-
-    @property
-    def piece(self) -> pl.Expr:
-        """A struct where it applies; null where it does not or cannot be known."""
-        piece = pl.struct(
-            signal=pl.lit(self.signal),
-            value=self.value.cast(pl.Float64),
-            weight=pl.lit(self.weight, pl.Float64),
-            sentence=self.sentence,
-        )
-        return pl.when(self.applies.fill_null(value=False)).then(piece)
 
 
 def signs(by: TrainingSignals) -> Iterator[Sign]:
@@ -90,14 +53,6 @@ def is_batch(by: TrainingSignals) -> pl.Expr:
     return kind.is_in(by.batch_kinds.kinds).fill_null(value=False)
 
 
-def _percent(ratio: pl.Expr) -> pl.Expr:
-    return (ratio * 100).round(0).cast(pl.Int64, strict=False).fill_null(0)
-
-
-def _whole(number: pl.Expr) -> pl.Expr:
-    return number.round(0).cast(pl.Int64, strict=False).fill_null(0)
-
-
 def _scheduled(by: TrainingSignals) -> Iterator[Sign]:
     one, named = pl.lit(1.0), kind.fill_null("")
     batch, service = by.w_batch_kind.value, by.w_service_kind.value
@@ -112,13 +67,13 @@ def _scheduled(by: TrainingSignals) -> Iterator[Sign]:
     pieces = pl.col("run_pieces")
     yield Sign(
         signal="restarted", applies=pieces >= 2, value=pieces, weight=by.w_restarted.value,
-        sentence=pl.format("it went on {} times under another name", _whole(pieces - 1)),
+        sentence=pl.format("it went on {} times under another name", whole(pieces - 1)),
     )  # fmt: skip
 
 
 def _gang(by: TrainingSignals) -> Iterator[Sign]:
     devices = pl.col("together")
-    sentence = pl.format("{} devices held together", _whole(devices))
+    sentence = pl.format("{} devices held together", whole(devices))
     weights = {64: by.w_gang_64.value, 16: by.w_gang_16.value, 8: by.w_gang_8.value}
     below = {64: float("inf"), 16: 64, 8: 16}
     for size in GANG_SIZES:
@@ -129,7 +84,7 @@ def _gang(by: TrainingSignals) -> Iterator[Sign]:
     yield Sign(signal="single_device", applies=one, value=devices, weight=by.w_single_device.value, sentence=alone)
     hours = devices * pl.col("run_seconds") / 3600
     is_large = (devices >= GANG_SIZES[-1]) & (hours >= by.large_device_hours.value)
-    told = pl.format("{} devices together for {} hours", _whole(devices), _whole(pl.col("run_seconds") / 3600))
+    told = pl.format("{} devices together for {} hours", whole(devices), whole(pl.col("run_seconds") / 3600))
     yield Sign(signal="large", applies=is_large, value=hours, weight=by.w_large.value, sentence=told)
 
 
@@ -144,20 +99,20 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
         signal="sustained", applies=is_seen & (of.duty_ratio >= busy), at_best=of.most_duty_ratio >= busy,
         value=of.duty_ratio, weight=by.w_sustained.value,
         sentence=pl.format(
-            f"busy for {{}} % of the observed device time, at or above {100 * busy:g} %", _percent(of.duty_ratio)
+            f"busy for {{}} % of the observed device time, at or above {100 * busy:g} %", percent(of.duty_ratio)
         ),
     )  # fmt: skip
     yield Sign(
         signal="mostly_idle", applies=is_idle, value=of.duty_ratio, weight=by.w_mostly_idle.value,
         sentence=pl.format(
-            f"busy for {{}} % of the observed device time, at or below {100 * idle:g} %", _percent(of.duty_ratio)
+            f"busy for {{}} % of the observed device time, at or below {100 * idle:g} %", percent(of.duty_ratio)
         ),
     )  # fmt: skip
     gigabytes, resident = of.memory_bytes / 1e9, by.resident_bytes.value
     yield Sign(
         signal="resident_idle", applies=is_idle & (of.memory_bytes >= resident), value=gigabytes,
         at_best=is_idle & (of.least_memory_bytes >= resident), weight=by.w_resident_idle.value,
-        sentence=pl.format("{} GB lie in the memory of each device meanwhile", _whole(gigabytes)),
+        sentence=pl.format("{} GB lie in the memory of each device meanwhile", whole(gigabytes)),
     )  # fmt: skip
     steady = by.steady_ratio.value
     comes_and_goes = (of.between_ratio >= steady) & (of.low_ratio >= LEAST_LOW_RATIO)
@@ -165,34 +120,42 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
     yield Sign(
         signal="requests", applies=comes_and_goes, value=of.between_ratio,
         at_best=surely_comes_and_goes, weight=by.w_requests.value,
-        sentence=pl.format("neither idle nor full for {} % of the time", _percent(of.between_ratio)),
+        sentence=pl.format("neither idle nor full for {} % of the time", percent(of.between_ratio)),
     )  # fmt: skip
 
 
 def _movement(by: TrainingSignals) -> Iterator[Sign]:
     told = of.correlations >= by.min_rhythm_windows.value
     high, low = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value
-    sentence = pl.format("the devices of a container move together by {} %", _percent(of.synchrony))
-    as_one = told & (of.synchrony >= high)
-    may_move = ~told.fill_null(value=False) & _may_work(by) & (pl.col("largest_pod_devices") > 1)
+    sentence = pl.format("the devices of a container move together by {} %", percent(of.synchrony))
+    as_one, maybe_as_one = told & (of.synchrony >= high), _maybe_as_one(by)
     yield Sign(
-        signal="together", applies=as_one & _more_than_busy_time, at_best=as_one.fill_null(value=False) | may_move,
-        value=of.synchrony, weight=by.w_together.value, sentence=sentence,
+        signal="together", applies=as_one & _more_than_busy_time, at_best=maybe_as_one, value=of.synchrony,
+        weight=by.w_together.value, sentence=sentence,
     )  # fmt: skip
     yield Sign(
-        signal="apart", applies=told & (of.synchrony <= low), value=of.synchrony, weight=by.w_apart.value,
-        sentence=sentence,
+        signal="apart", applies=told & (of.synchrony <= low), at_best=told & (of.most_synchrony <= low),
+        value=of.synchrony, weight=by.w_apart.value, sentence=sentence,
     )  # fmt: skip
     yield Sign(
-        signal="pauses", applies=as_one & (of.beat_ratio >= 0.5), value=of.beat_ratio, weight=by.w_pauses.value,
-        sentence=pl.format("they pause at even times in {} % of the windows", _percent(of.beat_ratio)),
+        signal="pauses", applies=as_one & (of.beat_ratio >= 0.5), at_best=maybe_as_one & (of.most_beat_ratio >= 0.5),
+        value=of.beat_ratio, weight=by.w_pauses.value,
+        sentence=pl.format("they pause at even times in {} % of the windows", percent(of.beat_ratio)),
     )  # fmt: skip
     swings = (of.swing_ratio >= by.swing_ratio.value).fill_null(value=False)
     yield Sign(
-        signal="swing", applies=as_one & swings, at_best=as_one & (swings | _is_partly("power_observed_seconds")),
+        signal="swing", applies=as_one & swings, at_best=maybe_as_one & (swings | _is_partly("power_observed_seconds")),
         value=of.swing_ratio, weight=by.w_swing.value,
-        sentence=pl.format("their power swings by {} % of its mean", _percent(of.swing_ratio)),
+        sentence=pl.format("their power swings by {} % of its mean", percent(of.swing_ratio)),
     )  # fmt: skip
+
+
+def _maybe_as_one(by: TrainingSignals) -> pl.Expr:
+    """Whether devices of a container move together, or may have in windows that told of no movement."""
+    told = (of.correlations >= by.min_rhythm_windows.value).fill_null(value=False)
+    is_so = told & (of.synchrony >= by.synchrony_high_ratio.value)
+    maybe = ~told | (of.most_synchrony >= by.synchrony_high_ratio.value)
+    return is_so.fill_null(value=False) | (maybe & _may_work(by) & (pl.col("largest_pod_devices") > 1))
 
 
 _more_than_busy_time = pl.any_horizontal(pl.col(f"{name}_observed_seconds") > 0 for name in ("tensor", "sm", "power"))
@@ -211,7 +174,7 @@ def _inside(by: TrainingSignals) -> Iterator[Sign]:
     several = pl.col("together") > 1  # a small fine-tune of one device may be memory bound as well
     bound, sure_bound = several & is_memory_bound(by), several & _is_surely_memory_bound(by)
     rests, surely_rests = share <= idle, most <= idle * of.least_duty_ratio
-    sentence = pl.format("tensor pipes at work in {} % of the busy time", _percent(share))
+    sentence = pl.format("tensor pipes at work in {} % of the busy time", percent(share))
     yield Sign(
         signal="tensor", applies=works & (share >= busy) & ~bound, value=share, weight=by.w_tensor.value,
         at_best=may_work & (most >= busy * of.least_duty_ratio) & ~sure_bound, sentence=sentence,
@@ -223,20 +186,20 @@ def _inside(by: TrainingSignals) -> Iterator[Sign]:
     yield Sign(
         signal="memory_bound", applies=works & bound & ~rests, at_best=may_work & sure_bound & ~surely_rests,
         value=of.dram_ratio, weight=by.w_memory_bound.value,
-        sentence=pl.format("{} % of the memory's bandwidth in use while tensor pipes wait", _percent(of.dram_ratio)),
+        sentence=pl.format("{} % of the memory's bandwidth in use while tensor pipes wait", percent(of.dram_ratio)),
     )  # fmt: skip
     modest = (of.least_duty_ratio >= 0.9) & of.power_ratio.is_between(by.p_cap_low.value, by.modest_power_ratio.value)
     yield Sign(
         signal="modest_power", applies=modest & of.tensor_ratio.is_null(), at_best=pl.lit(value=False),
         value=of.power_ratio, weight=by.w_modest_power.value,
-        sentence=pl.format("busy throughout at {} % of the boards' power", _percent(of.power_ratio)),
+        sentence=pl.format("busy throughout at {} % of the boards' power", percent(of.power_ratio)),
     )  # fmt: skip
     rate = of.nvlink_bytes_per_second / 1e9
     exchanges = (of.nvlink_bytes_per_second >= by.interconnect_bytes_per_second.value).fill_null(value=False)
     yield Sign(
         signal="interconnect", applies=works & exchanges, value=rate, weight=by.w_interconnect.value,
         at_best=may_work & (exchanges | _is_partly("nvlink_observed_seconds")),
-        sentence=pl.format("each device exchanges {} GB a second with others", _whole(rate)),
+        sentence=pl.format("each device exchanges {} GB a second with others", whole(rate)),
     )  # fmt: skip
 
 

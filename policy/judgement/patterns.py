@@ -24,6 +24,7 @@ import polars as pl
 from policy.facts.training_signals import TrainingSignals
 from policy.judgement import measures as of
 from policy.judgement.evidence import is_memory_bound
+from policy.judgement.sign import percent, whole
 
 PATTERNS = pl.Struct(
     {
@@ -59,14 +60,6 @@ def patterns(by: TrainingSignals) -> Iterator[pl.Expr]:
         yield pl.when(applies.fill_null(value=False)).then(found)
 
 
-def _percent(ratio: pl.Expr) -> pl.Expr:
-    return (ratio * 100).round(0).cast(pl.Int64, strict=False).fill_null(0)
-
-
-def _whole(number: pl.Expr) -> pl.Expr:
-    return number.round(0).cast(pl.Int64, strict=False).fill_null(0)
-
-
 def turns() -> pl.Expr:
     """How often busy hours turn into idle ones or back on a day; an hour of both is a turn by itself."""
     busy, idle = pl.col("busy_hours"), pl.col("idle_hours")
@@ -98,7 +91,7 @@ def _duty_cycling(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     known = pl.col("known_windows")
     both = (pl.col("busy_windows") >= 0.2 * known) & (pl.col("idle_windows") >= 0.2 * known)
     applies = _has_shape(by) & both & (turns() >= by.p_turns.value)
-    return applies, turns(), pl.format("turns {} times between busy and idle hours in a day", _whole(turns()))
+    return applies, turns(), pl.format("turns {} times between busy and idle hours in a day", whole(turns()))
 
 
 def _is_even(by: TrainingSignals) -> pl.Expr:
@@ -109,7 +102,7 @@ def _power_capped(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     low, high = by.p_cap_low.value, by.p_cap_high.value
     works = (of.busy_ratio >= 0.9) & ((of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= 0.8))
     applies = works & _is_even(by) & of.power_ratio.is_between(low, high)
-    sentence = pl.format("busy throughout at an even {} % of the boards' power", _percent(of.power_ratio))
+    sentence = pl.format("busy throughout at an even {} % of the boards' power", percent(of.power_ratio))
     return applies, of.power_ratio, sentence
 
 
@@ -119,7 +112,7 @@ def _fragmented(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     small = pl.col("peak_devices") <= by.p_small_devices.value
     applies = small & (alike >= by.p_many.value) & (of.duty_ratio >= by.duty_busy_ratio.value)
     sentence = pl.format(
-        "one of {} busy jobs of {} devices each on this day", _whole(alike), _whole(pl.col("peak_devices"))
+        "one of {} busy jobs of {} devices each on this day", whole(alike), whole(pl.col("peak_devices"))
     )
     return applies, alike, sentence
 
@@ -133,8 +126,8 @@ def _bursts_in_step(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     applies = gang & partly & told & (of.synchrony >= by.synchrony_high_ratio.value) & (multiplies | draws)
     sentence = pl.format(
         "busy for {} % of the time in bursts, in which its devices move together by {} %",
-        _percent(of.duty_ratio),
-        _percent(of.synchrony),
+        percent(of.duty_ratio),
+        percent(of.synchrony),
     )
     return applies, of.duty_ratio, sentence
 
@@ -143,7 +136,7 @@ def _steady_service(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     service = pl.col("workload_kind").is_in(by.service_kinds.kinds)
     never_waits = (pl.col("busy_windows") >= 0.95 * pl.col("known_windows")) & (pl.col("idle_windows") == 0)
     applies = service & _has_shape(by) & never_waits & (of.duty_ratio >= 0.9)
-    sentence = pl.format("a service that is busy for {} % of the time and never idle", _percent(of.duty_ratio))
+    sentence = pl.format("a service that is busy for {} % of the time and never idle", percent(of.duty_ratio))
     return applies, of.duty_ratio, sentence
 
 
@@ -152,8 +145,8 @@ def _gaps_under_load(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     applies = (of.blind_loaded_ratio >= by.p_blind_ratio.value) & (of.blind_loaded_ratio > times)
     sentence = pl.format(
         "{} % of the time under load was seen by nobody, and {} % of the calm time",
-        _percent(of.blind_loaded_ratio),
-        _percent(of.blind_calm_ratio),
+        percent(of.blind_loaded_ratio),
+        percent(of.blind_calm_ratio),
     )
     return applies, of.blind_loaded_ratio, sentence
 
@@ -162,20 +155,20 @@ def _energy_misfit() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     draws_idle = (of.busy_ratio <= 0.1) & (of.power_ratio >= 0.5)
     applies = (pl.col("misfit_seconds") > 0) | draws_idle
     sentence = pl.format(
-        "busy for {} % of the time, at {} % of the boards' power", _percent(of.busy_ratio), _percent(of.power_ratio)
+        "busy for {} % of the time, at {} % of the boards' power", percent(of.busy_ratio), percent(of.power_ratio)
     )
     return applies, of.power_ratio, sentence
 
 
 def _power_burner(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     applies = (of.power_ratio >= by.p_full.value) & (of.busy_ratio >= 0.95) & (of.swing_ratio <= by.p_even.value / 2)
-    sentence = pl.format("an even {} % of the boards' power without a pause", _percent(of.power_ratio))
+    sentence = pl.format("an even {} % of the boards' power without a pause", percent(of.power_ratio))
     return applies, of.power_ratio, sentence
 
 
 def _waiting_while_busy(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     applies = (of.busy_ratio >= by.duty_busy_ratio.value) & (of.power_ratio <= by.p_waiting.value)
     sentence = pl.format(
-        "busy for {} % of the time, at {} % of the boards' power", _percent(of.busy_ratio), _percent(of.power_ratio)
+        "busy for {} % of the time, at {} % of the boards' power", percent(of.busy_ratio), percent(of.power_ratio)
     )
     return applies, of.power_ratio, sentence

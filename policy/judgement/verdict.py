@@ -19,8 +19,9 @@ import polars as pl
 from policy.facts.training_signals import TrainingSignals
 from policy.frames import DataType, conform, plain_zero, schema
 from policy.judgement import measures as of
-from policy.judgement.evidence import EVIDENCE, is_batch, signs, together
+from policy.judgement.evidence import is_batch, signs, together
 from policy.judgement.patterns import PATTERNS, patterns
+from policy.judgement.sign import EVIDENCE
 
 
 class Verdict(StrEnum):

@@ -82,3 +82,10 @@ def test_hours_that_nobody_saw_are_no_start_up() -> None:
         seen = [a_window(window_start=START + timedelta(hours=number), busy=busy) for number in range(3, 8)]
         signals = {piece["signal"] for piece in verdict_on(*dark, *seen)["evidence"]}
         assert ("sustained" in signals) is is_sustained
+
+
+def test_what_is_not_known_is_no_zero() -> None:
+    """A figure that nobody read is told as unknown."""
+    told = drawing(900.0) | {"observed_seconds": 0.0, "busy_seconds": 0.0}
+    (pattern,) = (each for each in verdict_on(a_window(**told))["patterns"] if each["pattern"] == "energy_misfit")
+    assert pattern["sentence"] == "busy for an unknown % of the time, at 129 % of the boards' power"

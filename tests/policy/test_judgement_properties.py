@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import activities as of
-from support.judgement import FACTS, START, a_window, days_of, windows_frame
+from support.judgement import FACTS, HOUR, START, a_window, days_of, windows_frame
 from support.kyc import a_tenant, customers_of
 from support.random_windows import LOST, losses, windows, without
 from support.suite import judged
@@ -117,6 +117,22 @@ def test_losing_the_busy_hours_clears_nobody() -> None:
     lost = [*rows[:-1], without(rows[-1], "busy")]
     assert {judged(windows_frame(*each)).subjects["verdict"][0] for each in (rows, lost)} == {"undetermined"}
     assert top(lost) >= top(rows)
+
+
+def test_losing_the_movement_clears_nobody() -> None:
+    """A service whose devices moved as one in hours that tell of no movement is not cleared by the rest."""
+    told = {f"{name}_observed_seconds": 8 * HOUR for name in ("tensor", "dram", "nvlink", "power", "energy")}
+    told |= {"tensor_active_seconds": 1.2 * HOUR, "low_level_seconds": 8 * HOUR}
+    rows = [
+        a_window(
+            busy=0.5, workload_kind="Deployment", synchrony_ratio=synchrony, **told,
+            window_start=START + timedelta(hours=number),
+        )
+        for number, synchrony in enumerate((0.9, 0.9, 0.9, 0.0, 0.0, 0.0))
+    ]  # fmt: skip
+    lost = [*(without(row, "rhythm") for row in rows[:3]), *rows[3:]]
+    assert judged(windows_frame(*lost)).subjects["verdict"].to_list() == ["undetermined"]
+    assert top(lost) >= top(rows) > 0
 
 
 @settings(deadline=None, max_examples=60)

@@ -6,6 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 from support.judgement import H100, HOUR, START, a_window
 
+from policy.usage.window import RHYTHM
+
 KINDS = ("PyTorchJob", "Deployment", "StatefulSet", None)
 ACCELERATORS = (H100, "NVIDIA A100-SXM4-80GB")
 INSIDE = ("sm", "tensor", "dram")
@@ -62,13 +64,14 @@ LOST = {
     ),
     "nvlink": ("nvlink_observed_seconds", "nvlink_bytes"),
     "memory": ("memory_observed_seconds", "memory_byte_seconds"),
+    "rhythm": RHYTHM,
 }  # fmt: skip
 """What is lost with a reading."""
 
 
 def without(row: dict[str, Any], reading: str) -> dict[str, Any]:
     """The window as it were if this reading had been missing in it."""
-    return row | dict.fromkeys(LOST[reading], 0.0)
+    return row | dict.fromkeys(LOST[reading], None if reading == "rhythm" else 0.0)
 
 
 @st.composite
