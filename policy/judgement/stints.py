@@ -6,7 +6,8 @@ and fifteen idle ones after them would read as idle. So a day that may have been
 days were. Within a day an average remains: a run that trains for a few hours and idles for the rest is judged by both.
 
 What a scheduler knows is of the whole run, and every stint of it has it: for how long it has lasted, and in how many
-pieces.
+pieces. It has lasted from its first to its last moment of every day on which it was there: an hour on each Sunday of a
+year is not a year.
 """
 
 import polars as pl
@@ -31,7 +32,9 @@ def find_stints(days: pl.DataFrame) -> pl.DataFrame:
 
 def judge_stints(stints: pl.DataFrame, runs: pl.DataFrame, signals: TrainingSignals) -> pl.DataFrame:
     """The verdict on every stint, schema STINT_VERDICTS; as many rows as stints, in their order."""
-    whole = runs.select("run_id", run_seconds=lasted_seconds, run_pieces="piece_count")
+    lasted = stints.group_by("run_id").agg(run_seconds=lasted_seconds.sum())
+    whole = runs.select("run_id", run_pieces="piece_count", whole_seconds=lasted_seconds).join(lasted, on="run_id")
+    whole = whole.with_columns(run_seconds=pl.min_horizontal("run_seconds", "whole_seconds"))  # days may overlap
     rows = stints.join(whole, on="run_id", how="left", maintain_order="left")
     rows = rows.with_columns(alike_runs=_alike_runs(signals))
     verdicts = judge_training(rows, signals).with_columns(stints["day"])

@@ -1,6 +1,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.judgement import FACTS, START, a_window, days_of, unhurried, unseen, verdicts_on_days, windows_frame
@@ -46,6 +47,15 @@ def test_the_most_serious_day_is_the_runs_verdict() -> None:
     days = days_of(on_day(0, busy=0.1), on_day(1, busy=0.95), on_day(2, busy=0.1))
     (row,) = most_serious_day(find_stints(days), verdicts_on_days(days)).to_dicts()
     assert (row["verdict"], row["day"]) == ("training", date(2026, 6, 2))
+
+
+@pytest.mark.parametrize(("days", "is_large"), [(range(0, 140, 7), False), (range(20), True)])
+def test_a_run_lasts_while_it_is_there(days: range, is_large: bool) -> None:
+    """An hour in every week is no long run, and twenty days are; the sentence tells the hours it was there."""
+    hours = 24.0 if is_large else 1.0
+    (row, *_) = verdicts_on_days(days_of(*(on_day(day, hours=hours) for day in days))).to_dicts()
+    told = [piece["sentence"] for piece in row["evidence"] if piece["signal"] == "large"]
+    assert told == (["8 devices together for 480 hours"] if is_large else [])
 
 
 def test_idling_afterwards_takes_nothing_back() -> None:
