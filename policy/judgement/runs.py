@@ -53,6 +53,7 @@ RUNS = schema(
         "low_flop": pl.Float64,  # of what could be estimated; never null
         "likely_flop": pl.Float64,  # null: not known
         "high_flop": pl.Float64,  # null: not known
+        "meterings": pl.List(pl.String),  # how its windows came about
         "methods": pl.List(pl.String),
         "number_formats": pl.List(pl.String),  # declared, and used in the estimate
         "no_estimate_reasons": pl.List(pl.String),
@@ -114,6 +115,7 @@ def added_up(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
         busy_hours=pl.col("busy_hours").bitwise_or(),
         idle_hours=pl.col("idle_hours").bitwise_or(),
         latest_trough_unix=pl.col("latest_trough_unix").max(),
+        meterings=_distinct("metering"),
         methods=pl.col("methods").explode().drop_nulls().unique().sort(),
         number_formats=_distinct("number_format"),
         no_estimate_reasons=_distinct("no_estimate_reason"),

@@ -22,6 +22,7 @@ from policy.judgement import measures as of
 from policy.judgement.evidence import is_batch, signs, together
 from policy.judgement.patterns import PATTERNS, patterns
 from policy.judgement.sign import EVIDENCE
+from policy.usage.window import Metering
 
 
 class Verdict(StrEnum):
@@ -123,4 +124,4 @@ def _lacking(signals: TrainingSignals) -> Iterator[pl.Expr]:
     )
 
 
-_is_allocation = pl.col("methods").list.contains("allocation")
+_is_allocation = pl.col("meterings").list.contains(Metering.ALLOCATION.value)

@@ -128,6 +128,7 @@ def test_no_reading() -> None:
     ("different", "verdict"),
     [
         ({}, Verdict.TRAINING),
+        ({"accelerator": "NVIDIA X1"}, Verdict.TRAINING),
         ({"hours": 0.9}, Verdict.UNDETERMINED),
         ({"devices": 8.0}, Verdict.UNDETERMINED),
         ({"workload_kind": None}, Verdict.UNDETERMINED),
