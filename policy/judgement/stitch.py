@@ -13,7 +13,8 @@ groups only when a reviewer has confirmed it; until then it is only told, and en
 has undone joins nothing, and what is settled of two pieces holds whether that very stitch is told or not.
 
 Each piece is held against the last one before it that could be its predecessor, not against all: a fleet has very many.
-Left out: the fabric's own cliques, which no node tells; nodes stand for them.
+Left out: the fabric's own cliques, which no node tells; nodes stand for them. And the pauses of parts of which one
+ended long before the other, for a phase lasts no longer than the period is exact.
 """
 
 import hashlib
@@ -51,11 +52,11 @@ Words = Mapping[str, StitchWord]
 NO_WORDS: Words = MappingProxyType({})
 STITCHES = schema(
     {
-        "stitch_id": pl.String,  # "stitch-" and 16 hex digits: a digest of both pieces, the earlier first
+        "stitch_id": pl.String,  # "stitch-" and 16 hex digits: a digest of both pieces, in whichever order
         "earlier_piece": pl.String,
         "later_piece": pl.String,
-        "earlier_tenant_id": pl.String,  # null: nobody claimed it
-        "later_tenant_id": pl.String,  # null: nobody claimed it
+        "earlier_tenant_id": pl.String,
+        "later_tenant_id": pl.String,
         "across": pl.String,  # a word of Across
         "strength": pl.Float64,  # how much speaks for it: a score without unit
         "reasons": pl.List(pl.String),
@@ -94,12 +95,11 @@ def with_runs(
 def find_stitches_across(runs: pl.DataFrame, groups: pl.DataFrame, of: Stitching) -> pl.DataFrame:
     """The stitches between runs of different tenants, schema STITCHES. ``groups``: run_id, group_id."""
     known = runs.join(groups.select("run_id", "group_id"), on="run_id", how="left").rename({"run_id": "id"})
-    large = _described(known, of).filter(pl.col("device_hours") >= of.least_device_hours.value)
+    claimed = _described(known, of).drop_nulls("tenant_id")  # what nobody claimed is nobody's predecessor
+    large = claimed.filter(pl.col("device_hours") >= of.least_device_hours.value)
     users = pl.col("tenant_id").n_unique().over("lineage")
     told = large.with_columns(lineage=pl.when(users < of.common_lineage_tenants.value).then("lineage"))
-    pairs = _pairs(told, of, ()).filter(
-        pl.col("earlier_tenant_id").is_not_null() & (pl.col("earlier_tenant_id") != pl.col("later_tenant_id"))
-    )
+    pairs = _pairs(told, of, ()).filter(pl.col("earlier_tenant_id") != pl.col("later_tenant_id"))
     one_group = (pl.col("earlier_group_id") == pl.col("later_group_id")).fill_null(value=False)
     across = pl.when(one_group).then(pl.lit(Across.SAME_GROUP.value)).otherwise(pl.lit(Across.OTHER_GROUP.value))
     return _stitches(pairs.with_columns(across=across), of)
@@ -196,7 +196,8 @@ def _in_step(told: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
     beside = known.select(
         "id", "begins", other=pl.col("id").shift(-1).over(by), other_begins=pl.col("begins").shift(-1).over(by)
     ).drop_nulls("other")
-    is_first = pl.col("begins") <= pl.col("other_begins")
+    at_once = (pl.col("begins") == pl.col("other_begins")) & (pl.col("id") < pl.col("other"))
+    is_first = (pl.col("begins") < pl.col("other_begins")) | at_once
     return beside.select(
         earlier_id=pl.when(is_first).then("id").otherwise("other"),
         later_id=pl.when(is_first).then("other").otherwise("id"),
@@ -230,7 +231,8 @@ def _stitches(pairs: pl.DataFrame, of: Stitching) -> pl.DataFrame:
 gap_seconds = (pl.col("later_begins") - pl.col("earlier_ends")).dt.total_microseconds() / 1e6
 same_lineage = pl.col("earlier_lineage") == pl.col("later_lineage")
 larger_period = pl.max_horizontal("earlier_period", "later_period")
-apart = (pl.col("earlier_trough") - pl.col("later_trough")).abs() % larger_period
+trough_difference = (pl.col("earlier_trough") - pl.col("later_trough")).abs()
+apart = trough_difference % larger_period
 phase_difference = pl.min_horizontal(apart, larger_period - apart) / larger_period
 shared_nodes = pl.col("earlier_nodes").list.set_intersection("later_nodes").list.len()
 fewest_nodes = pl.min_horizontal(pl.col("earlier_nodes").list.len(), pl.col("later_nodes").list.len())
@@ -242,8 +244,10 @@ def _same_period(of: Stitching) -> pl.Expr:
 
 
 def _in_phase(of: Stitching) -> pl.Expr:
+    """Whether both ran at the same time and paused together; of troughs hours apart nobody can tell it."""
     together = gap_seconds < -of.overlap_seconds.value
-    return together & _same_period(of) & (phase_difference <= IN_PHASE)
+    comparable = trough_difference <= of.overlap_seconds.value + larger_period
+    return together & comparable & _same_period(of) & (phase_difference <= IN_PHASE)
 
 
 def _follows(of: Stitching, within: float) -> pl.Expr:
@@ -263,12 +267,13 @@ def _signs(of: Stitching) -> Iterable[tuple[pl.Expr, float, pl.Expr]]:
     sizes = (pl.col("earlier_size") - pl.col("later_size")).abs()
     same_size = sizes <= of.same_size_ratio.value * pl.max_horizontal("earlier_size", "later_size")
     prompt = _follows(of, of.prompt_seconds.value)
-    minutes = (gap_seconds / 60).round(0).cast(pl.Int64)
+    minutes = (gap_seconds.abs() / 60).round(0).cast(pl.Int64)
+    side = pl.when(gap_seconds < 0).then(pl.lit("before")).otherwise(pl.lit("after"))
     hours = (gap_seconds / 3600).round(0).cast(pl.Int64)
     earlier, later = (pl.col(f"{side}_size").round(0).cast(pl.Int64) for side in SIDES)
     yield same_lineage, of.w_lineage.value, pl.format("both names are {} up to their ending", "later_lineage")
     yield same_size, of.w_size.value, pl.format("{} and {} devices, all {}", earlier, later, "later_models")
-    yield prompt, of.w_prompt.value, pl.format("the later begins {} minutes after the earlier ends", minutes)
+    yield prompt, of.w_prompt.value, pl.format("the later begins {} minutes {} the earlier ends", minutes, side)
     yield (
         ~prompt & _follows(of, of.resume_seconds.value),
         of.w_resumed.value,
@@ -284,5 +289,6 @@ def _signs(of: Stitching) -> Iterable[tuple[pl.Expr, float, pl.Expr]]:
 
 
 def _stitch_id(pair: dict[str, str]) -> str:
-    text = f"{pair['earlier_id']} {pair['later_id']}"
+    """The same whichever is the earlier: which it is may change while both run, and what people said has to stay."""
+    text = " ".join(sorted(pair.values()))
     return "stitch-" + hashlib.sha256(text.encode()).hexdigest()[:16]

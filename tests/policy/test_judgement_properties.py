@@ -123,6 +123,7 @@ def test_losing_the_movement_clears_nobody() -> None:
     """A service whose devices moved as one in hours that tell of no movement is not cleared by the rest."""
     told = {f"{name}_observed_seconds": 8 * HOUR for name in ("tensor", "dram", "nvlink", "power", "energy")}
     told |= {"tensor_active_seconds": 1.2 * HOUR, "low_level_seconds": 8 * HOUR}
+    told |= {"energy_joules": 8 * HOUR * 400.0, "power_square_watt2_seconds": 8 * HOUR * 400.0**2}
     rows = [
         a_window(
             busy=0.5, workload_kind="Deployment", synchrony_ratio=synchrony, **told,

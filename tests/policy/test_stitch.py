@@ -106,7 +106,7 @@ def test_side_by_side_is_a_sweep() -> None:
 def beating(name: str, trough: float, **different: Any) -> dict[str, Any]:
     """A piece that pauses every two minutes; ``trough``: when, in seconds."""
     rhythm = {"period_seconds": 120.0, "period_strength_ratio": 0.9, "trough_unix_seconds": 1_780_000_000.0 + trough}
-    return a_piece(name, 0, **rhythm, **different)
+    return a_piece(name, 0, **{**rhythm, **different})
 
 
 @pytest.mark.parametrize(("trough", "count"), [(2.0, 1), (118.0, 1), (240.0, 1), (40.0, 2)])
@@ -114,6 +114,30 @@ def test_parts_in_step(trough: float, count: int) -> None:
     """Parts that run at the same time and pause together are one effort, whatever they are called."""
     parts = beating("alpha", 0.0), beating("omega", trough, node="node-b")
     assert runs_of(*parts).height == count
+
+
+def test_troughs_far_apart() -> None:
+    """Pauses that lie hours apart tell nothing of being in step, wherever in the period they fall."""
+    for trough in (0.0, 2.0, 60.0):
+        parts = beating("alpha", 0.0), beating("omega", 7200.0 + trough, node="node-b")
+        assert stitches_of(*parts).is_empty()
+
+
+@pytest.mark.parametrize("later_begins", [0, 1])
+def test_a_stitch_keeps_its_id(later_begins: int) -> None:
+    """Whichever of two parts in step begins first or has the longer period, what people said to them still holds."""
+    ids = set()
+    for longer, shorter in (("alpha", "omega"), ("omega", "alpha")):
+        slow, fast = beating(longer, 0.0), beating(shorter, 2.0, period_seconds=119.9)
+        slow["window_start"] += timedelta(minutes=later_begins)
+        ids.add(stitches_of(slow, fast)["stitch_id"].item())
+    assert len(ids) == 1
+
+
+def test_a_successor_that_overlaps() -> None:
+    """A successor that begins a little before its predecessor ends is told so."""
+    (stitch,) = stitches_of(a_piece("pretrain-7b-1", 0), a_piece("pretrain-7b-2", HOURS - 0.2)).to_dicts()
+    assert "the later begins 12 minutes before the earlier ends" in stitch["reasons"]
 
 
 def test_undone() -> None:
@@ -153,6 +177,13 @@ def test_a_name_that_many_tenants_use() -> None:
     """A name that three tenants use tells nothing across them."""
     parts = [a_piece("train-1", n * (HOURS + 0.1), tenant_id=f"t-{n}", node=f"node-{n}") for n in range(3)]
     assert across_of(*parts).is_empty()
+
+
+def test_unclaimed_work_between() -> None:
+    """Work that nobody claims hides no hand-over, and makes no name a common one."""
+    parts = a_piece("pretrain-7b-1", 0), a_piece("pretrain-7b-2", HOURS + 0.2, tenant_id="t-2")
+    between = a_piece("pretrain-7b-9", HOURS - 1, hours=1.05, tenant_id=None)
+    assert across_of(*parts, between)["stitch_id"].to_list() == across_of(*parts)["stitch_id"].to_list() != []
 
 
 def test_a_small_piece() -> None:
