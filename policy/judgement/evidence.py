@@ -24,7 +24,10 @@ LEAST_LOW_RATIO = 0.2
 Training keeps 70 to 90 % of the multiprocessors at work, which is neither idle nor full, all the time: only load that
 is low for some of the time comes and goes. A guess.
 """
+STIRS = 0.1
+"""Devices that are busy for less of the time show no movement in which they could be one: a guess."""
 kind = pl.col("workload_kind")
+_stirs = of.most_duty_ratio > STIRS
 is_seen = of.seen_seconds > 0
 
 
@@ -44,8 +47,12 @@ def together(by: TrainingSignals) -> pl.Expr:
     Ranks they are by their kind, or because all pause at one pace; otherwise they may be replicas, frames, or parts of
     a list.
     """
-    ranks = kind.is_in(by.gang_kinds.kinds).fill_null(value=False) | of.at_one_pace.fill_null(value=False)
-    return pl.when(ranks).then("peak_devices").otherwise("largest_pod_devices")
+    return _together(by, of.at_one_pace)
+
+
+def _together(by: TrainingSignals, at_one_pace: pl.Expr) -> pl.Expr:
+    ranks = kind.is_in(by.gang_kinds.kinds) | (at_one_pace & _stirs)
+    return pl.when(ranks.fill_null(value=False)).then("peak_devices").otherwise("largest_pod_devices")
 
 
 def is_batch(by: TrainingSignals) -> pl.Expr:
@@ -72,20 +79,30 @@ def _scheduled(by: TrainingSignals) -> Iterator[Sign]:
 
 
 def _gang(by: TrainingSignals) -> Iterator[Sign]:
-    devices = pl.col("together")
+    devices, at_best = pl.col("together"), _together(by, of.maybe_at_one_pace)
     sentence = pl.format("{} devices held together", whole(devices))
     weights = {64: by.w_gang_64.value, 16: by.w_gang_16.value, 8: by.w_gang_8.value}
     below = {64: float("inf"), 16: 64, 8: 16}
     for size in GANG_SIZES:
-        in_range = devices.is_between(size, below[size], closed="left")
-        yield Sign(signal="gang", applies=in_range, value=devices, weight=weights[size], sentence=sentence)
+        in_range, maybe = (each.is_between(size, below[size], closed="left") for each in (devices, at_best))
+        yield Sign(
+            signal="gang", applies=in_range, at_best=maybe, value=devices, weight=weights[size], sentence=sentence
+        )
     one = devices.is_between(0, 1, closed="right")  # none held at the end of any window says nothing about how many
     alone = pl.lit("no more than one device at a time")
-    yield Sign(signal="single_device", applies=one, value=devices, weight=by.w_single_device.value, sentence=alone)
+    yield Sign(
+        signal="single_device", applies=one, at_best=at_best.is_between(0, 1, closed="right"), value=devices,
+        weight=by.w_single_device.value, sentence=alone,
+    )  # fmt: skip
     hours = devices * pl.col("run_seconds") / 3600
-    is_large = (devices >= GANG_SIZES[-1]) & (hours >= by.large_device_hours.value)
+    is_large, maybe_large = (
+        (each >= GANG_SIZES[-1]) & (each * pl.col("run_seconds") / 3600 >= by.large_device_hours.value)
+        for each in (devices, at_best)
+    )
     told = pl.format("{} devices together for {} hours", whole(devices), whole(pl.col("run_seconds") / 3600))
-    yield Sign(signal="large", applies=is_large, value=hours, weight=by.w_large.value, sentence=told)
+    yield Sign(
+        signal="large", applies=is_large, at_best=maybe_large, value=hours, weight=by.w_large.value, sentence=told
+    )
 
 
 def _may_work(by: TrainingSignals) -> pl.Expr:
@@ -128,7 +145,7 @@ def _movement(by: TrainingSignals) -> Iterator[Sign]:
     told = of.correlations >= by.min_rhythm_windows.value
     high, low = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value
     sentence = pl.format("the devices of a container move together by {} %", percent(of.synchrony))
-    as_one, maybe_as_one = told & (of.synchrony >= high), _maybe_as_one(by)
+    as_one, maybe_as_one = _stirs & told & (of.synchrony >= high), _maybe_as_one(by)
     yield Sign(
         signal="together", applies=as_one & _more_than_busy_time, at_best=maybe_as_one, value=of.synchrony,
         weight=by.w_together.value, sentence=sentence,
@@ -153,9 +170,8 @@ def _movement(by: TrainingSignals) -> Iterator[Sign]:
 def _maybe_as_one(by: TrainingSignals) -> pl.Expr:
     """Whether devices of a container move together, or may have in windows that told of no movement."""
     told = (of.correlations >= by.min_rhythm_windows.value).fill_null(value=False)
-    is_so = told & (of.synchrony >= by.synchrony_high_ratio.value)
     maybe = ~told | (of.most_synchrony >= by.synchrony_high_ratio.value)
-    return is_so.fill_null(value=False) | (maybe & _may_work(by) & (pl.col("largest_pod_devices") > 1))
+    return maybe & _stirs & (pl.col("largest_pod_devices") > 1)
 
 
 _more_than_busy_time = pl.any_horizontal(pl.col(f"{name}_observed_seconds") > 0 for name in ("tensor", "sm", "power"))

@@ -57,8 +57,9 @@ memory_bytes = _ratio(pl.col("memory_byte_seconds"), pl.col("memory_observed_sec
 """In use, mean over the devices."""
 synchrony = _ratio(pl.col("synchrony_sum"), pl.col("synchrony_windows"))
 """Mean correlation of the devices of a container, over the windows that told one."""
-untold_windows = pl.col("windows") - pl.col("synchrony_windows")
-most_synchrony = _ratio(pl.col("synchrony_sum") + untold_windows, pl.col("windows"))
+untold_windows = pl.col("windows") - pl.col("rhythm_windows")
+"""That told nothing of rhythm, not even that there is none."""
+most_synchrony = _ratio(pl.col("synchrony_sum") + untold_windows, pl.col("synchrony_windows") + untold_windows)
 """Mean correlation if devices moved as one in every window that told none."""
 correlations = pl.col("synchrony_windows") * (pl.col("largest_pod_devices") - 1)
 """How many correlations of a device with others there were: windows times the devices beside the first."""
@@ -68,6 +69,8 @@ mean_period = _ratio(pl.col("period_sum"), pl.col("beat_windows"))
 period_spread = (pl.col("period_square_sum") / pl.col("beat_windows") - mean_period**2).clip(lower_bound=0.0).sqrt()
 at_one_pace = (beat_ratio >= 0.5) & (period_spread <= 0.05 * mean_period)
 """Whether containers pause, in most windows, and all with one period: guesses."""
+maybe_at_one_pace = at_one_pace.fill_null(value=False) | ((most_beat_ratio >= 0.5) & (untold_windows > 0))
+"""The same if they did in every window that told nothing."""
 
 power_watts = _ratio(pl.col("energy_joules"), pl.col("energy_observed_seconds"))
 boards_known = pl.col("board_seconds") >= (1 - 1e-9) * pl.col("energy_observed_seconds")

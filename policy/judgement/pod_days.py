@@ -32,6 +32,7 @@ MARKS: Mapping[str, DataType] = {
     "blind_loaded_seconds": pl.Float64,  # unobserved, in such windows
     "blind_calm_seconds": pl.Float64,  # unobserved, in windows that tell something, and not of load
     "first_active": UTC_TIME,  # begin of the first window in which anything ran; null: in none
+    "rhythm_windows": pl.UInt32,  # that told of rhythm, were it that there is none
     "beat_windows": pl.UInt32,  # with a period that stands out
     "period_sum": pl.Float64,
     "period_square_sum": pl.Float64,
@@ -66,6 +67,7 @@ is_loaded = (is_known & (busy >= LOADED * observed)) | power_tells_load.fill_nul
 tells = is_known | (energy_known > 0)
 is_active = busy + pl.col("shared_busy_seconds") > ACTIVE * (held + pl.col("shared_seconds"))
 has_beat = (pl.col("period_strength_ratio") >= LEAST_STRENGTH).fill_null(value=False)
+tells_rhythm = pl.any_horizontal(pl.col("rhythm_signal", "period_seconds", "synchrony_ratio").is_not_null())
 period = pl.when(has_beat).then("period_seconds")
 
 
@@ -105,6 +107,7 @@ def _sums() -> list[pl.Expr]:
         pl.when("is_busy").then("hour_bit").otherwise(0).bitwise_or().alias("busy_hours"),
         pl.when("is_idle").then("hour_bit").otherwise(0).bitwise_or().alias("idle_hours"),
         pl.col("active_from").min().alias("first_active"),
+        _count(tells_rhythm).alias("rhythm_windows"),
         pl.col("period").count().cast(pl.UInt32).alias("beat_windows"),
         pl.col("period").sum().alias("period_sum"),
         pl.col("period_square").sum().alias("period_square_sum"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import activities as of
 from support.judgement import FACTS, HOUR, START, a_window, days_of, windows_frame
 from support.kyc import a_tenant, customers_of
-from support.random_windows import LOST, losses, windows, without
+from support.random_windows import INSIDE, LOST, losses, windows, without
 from support.suite import judged
 from support.telemetry import Work
 
@@ -134,6 +134,24 @@ def test_losing_the_movement_clears_nobody() -> None:
     lost = [*(without(row, "rhythm") for row in rows[:3]), *rows[3:]]
     assert judged(windows_frame(*lost)).subjects["verdict"].to_list() == ["undetermined"]
     assert top(lost) >= top(rows) > 0
+
+
+@pytest.mark.parametrize("busy", [0.3, 0.5])
+def test_losing_the_pace_clears_nobody(busy: float) -> None:
+    """Eight pods that pause at one pace are one gang, and without the readings that tell so they may be one."""
+    told = {f"{name}_observed_seconds": 8 * HOUR for name in (*INSIDE, "nvlink", "power", "energy")}
+    told |= {"energy_joules": 8 * HOUR * 400.0, "power_square_watt2_seconds": 8 * HOUR * 400.0**2}
+    pace = {"period_seconds": 120.0, "period_strength_ratio": 0.9, "synchrony_ratio": 0.9}
+    rows = [
+        a_window(
+            busy=busy, workload_kind="StatefulSet", node=f"node-{pod}", pod_uid=f"p-{pod}", **told, **pace,
+            window_start=START + timedelta(hours=number),
+        )
+        for pod in range(8)
+        for number in range(4)
+    ]  # fmt: skip
+    lost = [without(row, "rhythm") for row in rows]
+    assert {judged(windows_frame(*each)).subjects["verdict"][0] for each in (rows, lost)} == {"undetermined"}
 
 
 @settings(deadline=None, max_examples=60)

@@ -104,7 +104,9 @@ def test_rhythm() -> None:
     """Periods that stand out are summed with their number, and so are correlations; what was not told adds nothing."""
     told = {"period_seconds": 60.0, "period_strength_ratio": 0.8, "trough_unix_seconds": 5.0, "synchrony_ratio": 0.9}
     faint = {"period_seconds": 70.0, "period_strength_ratio": 0.3, "trough_unix_seconds": 9.0}
-    row = of_day(*(a_window(window_start=at(hour), **each) for hour, each in enumerate((told, faint, {}))))
+    none = {"rhythm_signal": "power_watts", "rhythm_window_seconds": 600.0}
+    row = of_day(*(a_window(window_start=at(hour), **each) for hour, each in enumerate((told, faint, none, {}))))
+    assert (row["windows"], row["rhythm_windows"]) == (4, 3)
     assert (row["beat_windows"], row["period_sum"], row["period_square_sum"]) == (1, 60.0, 3600.0)
     assert row["latest_trough_unix"] == 5.0
     assert (row["synchrony_windows"], row["synchrony_sum"]) == (1, 0.9)
