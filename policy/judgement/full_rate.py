@@ -99,13 +99,15 @@ def methods_used() -> Iterable[pl.Expr]:
     """Of rows that are sums of windows, the name of each method if some of the time rests on it, else null."""
     known = pl.max_horizontal(tensor_known, sm_known)
     by_power = pl.when(watts.is_not_null()).then(energy_known).otherwise(0.0)
+    observed, shared_observed = pl.col("observed_seconds"), pl.col("shared_observed_seconds")
+    by_busy = (observed > pl.max_horizontal(known, by_power)) | (shared_observed > 0)
     used = {
         "tensor": tensor_known > 0,
         "sm": sm_known > tensor_known,
         "power": ~is_allocation & (by_power > known),
-        "busy": ~is_allocation & (pl.col("observed_seconds") > pl.max_horizontal(known, by_power)),
+        "busy": ~is_allocation & by_busy,
         "allocation": is_allocation,
-        "unseen": ~is_allocation & (pl.col("observed_seconds") + known + by_power == 0),
+        "unseen": ~is_allocation & (observed + shared_observed + known + by_power == 0),
     }
     return (pl.when(is_used).then(pl.lit(name)) for name, is_used in used.items())
 

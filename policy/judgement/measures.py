@@ -88,7 +88,6 @@ low_ratio = _ratio(pl.col("low_level_seconds"), level_seconds)
 least_low_ratio = least("low_level_seconds")
 least_between_ratio = least_low_ratio + least("high_level_seconds")
 
-blind_loaded_ratio = _ratio(pl.col("blind_loaded_seconds"), pl.col("loaded_seconds") + 0.0)
+blind_loaded_ratio = _ratio(pl.col("blind_loaded_seconds"), pl.col("loaded_seconds"))
 """Of the time under load, what nobody saw."""
-calm_seconds = (pl.col("held_seconds") - pl.col("loaded_seconds")).clip(lower_bound=0.0)
-blind_calm_ratio = _ratio(pl.col("blind_calm_seconds"), calm_seconds)
+blind_calm_ratio = _ratio(pl.col("blind_calm_seconds"), pl.col("calm_seconds"))

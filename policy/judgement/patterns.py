@@ -4,7 +4,7 @@ Patterns that do not fit an ordinary or a declared use, each with its innocent e
 A pattern is no verdict and carries no weight: it is something to ask about, told with its figure. What hides training
 looks like this, and so do a provider's own power cap, a parameter sweep, a burn-in test or a network that was down.
 
-``duty_cycling``            the day goes back and forth between busy and idle hours.
+``duty_cycling``            the day of a pod goes back and forth between busy and idle hours.
 ``power_capped``            busy throughout at an even draw far below the board's.
 ``fragmented``              many small jobs of one shape, busy at the same time.
 ``bursts_in_step``          load in bursts, as serving has it, in which all devices move as one.
@@ -60,15 +60,6 @@ def patterns(by: TrainingSignals) -> Iterator[pl.Expr]:
         yield pl.when(applies.fill_null(value=False)).then(found)
 
 
-def turns() -> pl.Expr:
-    """How often busy hours turn into idle ones or back on a day; an hour of both is a turn by itself."""
-    busy, idle = pl.col("busy_hours"), pl.col("idle_hours")
-    both = (busy & idle).bitwise_count_ones()
-    only_busy, only_idle = busy & ~idle, idle & ~busy
-    changes = (only_busy & (only_idle * 2)).bitwise_count_ones() + (only_idle & (only_busy * 2)).bitwise_count_ones()
-    return (both + changes).cast(pl.Float64)
-
-
 def _told(by: TrainingSignals) -> dict[str, tuple[pl.Expr, pl.Expr, pl.Expr]]:
     return {
         "duty_cycling": _duty_cycling(by),
@@ -90,8 +81,9 @@ def _has_shape(by: TrainingSignals) -> pl.Expr:
 def _duty_cycling(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     known = pl.col("known_windows")
     both = (pl.col("busy_windows") >= 0.2 * known) & (pl.col("idle_windows") >= 0.2 * known)
-    applies = _has_shape(by) & both & (turns() >= by.p_turns.value)
-    return applies, turns(), pl.format("turns {} times between busy and idle hours in a day", whole(turns()))
+    turns = pl.col("turns")
+    applies = _has_shape(by) & both & (turns >= by.p_turns.value)
+    return applies, turns, pl.format("a pod turns {} times between busy and idle hours in a day", whole(turns))
 
 
 def _is_even(by: TrainingSignals) -> pl.Expr:

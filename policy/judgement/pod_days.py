@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from policy.frames import DataType, conform, schema
-from policy.judgement.full_rate import PARTS, energy, energy_known, held
+from policy.judgement.full_rate import PARTS, energy, energy_known, held, maybe_held
 from policy.usage.window import COUNTED, UTC_TIME, unobserved_seconds
 
 KEY = (
@@ -28,9 +28,10 @@ MARKS: Mapping[str, DataType] = {
     "idle_windows": pl.UInt32,  # of those, busy for IDLE or less
     "busy_hours": pl.UInt32,  # a bit for every hour of the day in which a busy window begins
     "idle_hours": pl.UInt32,  # the same of idle ones
-    "loaded_seconds": pl.Float64,  # held, in windows whose power or observed part tells of load
+    "loaded_seconds": pl.Float64,  # held, or perhaps, in windows whose power or observed part tells of load
     "blind_loaded_seconds": pl.Float64,  # unobserved, in such windows
-    "blind_calm_seconds": pl.Float64,  # unobserved, in windows that tell something, and not of load
+    "calm_seconds": pl.Float64,  # held, or perhaps, in windows that tell something, and not of load
+    "blind_calm_seconds": pl.Float64,  # unobserved, in such windows
     "first_active": UTC_TIME,  # begin of the first window in which anything ran; null: in none
     "rhythm_windows": pl.UInt32,  # that told of rhythm, were it that there is none
     "beat_windows": pl.UInt32,  # with a period that stands out
@@ -71,13 +72,23 @@ tells_rhythm = pl.any_horizontal(pl.col("rhythm_signal", "period_seconds", "sync
 period = pl.when(has_beat).then("period_seconds")
 
 
+def turns() -> pl.Expr:
+    """How often busy hours of a pod turn into idle ones or back on a day; an hour of both is a turn by itself."""
+    busy, idle = pl.col("busy_hours"), pl.col("idle_hours")
+    both = (busy & idle).bitwise_count_ones()
+    only_busy, only_idle = busy & ~idle, idle & ~busy
+    changes = (only_busy & (only_idle * 2)).bitwise_count_ones() + (only_idle & (only_busy * 2)).bitwise_count_ones()
+    return (both + changes).cast(pl.Float64)
+
+
 def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
     """All pod-days of the windows, schema POD_DAYS, sorted by its key. Reads the windows in one streaming pass."""
     unseen = unobserved_seconds.fill_null(0.0)
     prepared = rated.with_columns(
         day=pl.col("window_start").dt.date(),
         unobserved_seconds=unobserved_seconds,
-        loaded_seconds=pl.when(is_loaded).then(held).otherwise(0.0),
+        loaded_seconds=pl.when(is_loaded).then(maybe_held).otherwise(0.0),
+        calm_seconds=pl.when(tells & ~is_loaded).then(maybe_held).otherwise(0.0),
         blind_loaded_seconds=pl.when(is_loaded).then(unseen).otherwise(0.0),
         blind_calm_seconds=pl.when(tells & ~is_loaded).then(unseen).otherwise(0.0),
         active_from=pl.when(is_active).then("window_start"),
@@ -93,7 +104,8 @@ def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _sums() -> list[pl.Expr]:
-    amounts = (*COUNTED, "unobserved_seconds", *PARTS, "loaded_seconds", "blind_loaded_seconds", "blind_calm_seconds")
+    marked = (name for name in MARKS if name.startswith(("loaded_", "calm_", "blind_")))
+    amounts = (*COUNTED, "unobserved_seconds", *PARTS, *marked)
     return [
         *(pl.col(name).sum() for name in amounts),
         pl.col("high_seconds").null_count().cast(pl.UInt32).alias("uncounted_windows"),

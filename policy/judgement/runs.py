@@ -19,7 +19,7 @@ import json
 import polars as pl
 
 from policy.frames import conform, schema
-from policy.judgement.pod_days import MARKS
+from policy.judgement.pod_days import MARKS, turns
 from policy.judgement.totals import known_total, total
 from policy.usage.window import COUNTED, UTC_TIME
 
@@ -47,8 +47,7 @@ RUNS = schema(
         "board_seconds": pl.Float64,  # of the energy's seconds, those on boards whose power the facts know
         "board_joules": pl.Float64,  # what these boards would draw in them at their full power
         **dict.fromkeys(SUMMED, pl.Float64),
-        "busy_hours": pl.UInt32,
-        "idle_hours": pl.UInt32,
+        "turns": pl.Float64,  # of one pod on one day between busy and idle hours, the most
         "latest_trough_unix": pl.Float64,
         "low_flop": pl.Float64,  # of what could be estimated; never null
         "likely_flop": pl.Float64,  # null: not known
@@ -112,8 +111,7 @@ def added_up(days: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
         first_seen=pl.col("window_start").min(),
         last_seen=pl.col("window_end").max(),
         largest_pod_devices=pl.col("device_count").max(),
-        busy_hours=pl.col("busy_hours").bitwise_or(),
-        idle_hours=pl.col("idle_hours").bitwise_or(),
+        turns=turns().max(),
         latest_trough_unix=pl.col("latest_trough_unix").max(),
         meterings=_distinct("metering"),
         methods=pl.col("methods").explode().drop_nulls().unique().sort(),

@@ -269,6 +269,14 @@ def test_missing_count(count: str) -> None:
     assert row["no_estimate_reason"] == "a count of the window's seconds is missing"
 
 
+def test_shared_devices_are_seen() -> None:
+    """What a container used of shared devices only is told by their busy time, not as something that nobody saw."""
+    shared = dict.fromkeys(("shared_seconds", "shared_observed_seconds", "shared_busy_seconds"), 100.0)
+    none = dict.fromkeys(("held_seconds", "observed_seconds", "busy_seconds"), 0.0)
+    (row,) = estimates_of(a_window(**none, **shared)).to_dicts()
+    assert row["methods"] == ["busy"]
+
+
 @pytest.mark.parametrize(
     ("metering", "observed", "busy", "counted"),
     [("utilisation", 60.0, 50.0, 50 + (100 - 60)), ("allocation", 0.0, 0.0, 100)],

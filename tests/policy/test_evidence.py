@@ -89,3 +89,21 @@ def test_what_is_not_known_is_no_zero() -> None:
     told = drawing(900.0) | {"observed_seconds": 0.0, "busy_seconds": 0.0}
     (pattern,) = (each for each in verdict_on(a_window(**told))["patterns"] if each["pattern"] == "energy_misfit")
     assert pattern["sentence"] == "busy for an unknown % of the time, at 129 % of the boards' power"
+
+
+def test_pods_that_differ_turn_nothing() -> None:
+    """A pod that is busy all day beside one that is idle all day is no day that goes back and forth."""
+    hours = [START + timedelta(hours=number) for number in range(12)]
+    beside = [a_window(busy=busy, workload_pod=f"pod-{busy}", window_start=at) for at in hours for busy in (0.95, 0.02)]
+    in_turn = [a_window(busy=(0.95, 0.02)[at.hour % 2], window_start=at) for at in hours]
+    assert (patterns_of(*beside), patterns_of(*in_turn)) == (set(), {"duty_cycling"})
+
+
+def test_dark_hours_are_not_calm() -> None:
+    """Hours of which nothing at all is known are left out of the calm time that load is held against."""
+    shares = [(0.9, 0.94)] * 4 + [(0.1, 0.96)] * 4 + [(0.0, 0.0)] * 7
+    rows = [
+        a_window(busy=busy * seen, observed_seconds=HELD * seen, window_start=START + timedelta(hours=number))
+        for number, (busy, seen) in enumerate(shares)
+    ]
+    assert patterns_of(*rows) == set()
