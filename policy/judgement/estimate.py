@@ -82,7 +82,7 @@ def estimate_compute(days: pl.DataFrame, peaks: pl.DataFrame, estimation: Estima
     low = pl.col("low_seconds") * pl.col(LIKELY_PEAK) * pl.col("low_part")
     likely = pl.col("likely_seconds") * pl.col(LIKELY_PEAK) * pl.col("likely_part") * _likely_factor(estimation)
     high = pl.col("high_seconds") * pl.col(HIGH_PEAK) * pl.col("high_part")
-    flops = {"low_flop": low, "likely_flop": pl.max_horizontal(low, likely), "high_flop": high}
+    flops = {"low_flop": low, "likely_flop": pl.min_horizontal(pl.max_horizontal(low, likely), high), "high_flop": high}
     return rows.with_columns(
         **{name: pl.when(estimated).then(flop) for name, flop in flops.items()},
         methods=pl.when(estimated).then(pl.concat_list(*methods_used()).list.drop_nulls()).otherwise([]),

@@ -109,6 +109,13 @@ def _may_work(by: TrainingSignals) -> pl.Expr:
     return of.most_duty_ratio > by.duty_idle_ratio.value
 
 
+_seen_time = (
+    pl.when(pl.col("init_seconds") > 0)
+    .then(pl.lit("the observed device time after its start-up"))
+    .otherwise(pl.lit("the observed device time"))
+)
+
+
 def _activity(by: TrainingSignals) -> Iterator[Sign]:
     busy, idle = by.duty_busy_ratio.value, by.duty_idle_ratio.value
     is_idle = is_seen & ~_may_work(by)
@@ -116,13 +123,13 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
         signal="sustained", applies=is_seen & (of.duty_ratio >= busy), at_best=of.most_duty_ratio >= busy,
         value=of.duty_ratio, weight=by.w_sustained.value,
         sentence=pl.format(
-            f"busy for {{}} % of the observed device time, at or above {100 * busy:g} %", percent(of.duty_ratio)
+            f"busy for {{}} % of {{}}, at or above {100 * busy:g} %", percent(of.duty_ratio), _seen_time
         ),
     )  # fmt: skip
     yield Sign(
         signal="mostly_idle", applies=is_idle, value=of.duty_ratio, weight=by.w_mostly_idle.value,
         sentence=pl.format(
-            f"busy for {{}} % of the observed device time, at or below {100 * idle:g} %", percent(of.duty_ratio)
+            f"busy for {{}} % of {{}}, at or below {100 * idle:g} %", percent(of.duty_ratio), _seen_time
         ),
     )  # fmt: skip
     gigabytes, resident = of.memory_bytes / 1e9, by.resident_bytes.value

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import COUNTS, H100, a_window, days_of, estimates_of, unhurried, unseen
+from support.judgement import COUNTS, FACTS, H100, a_window, days_of, estimates_of, unhurried, unseen, windows_frame
 
-from policy.judgement.estimate import BOUNDS
+from policy.judgement.estimate import BOUNDS, estimate_compute, rate_windows
+from policy.judgement.pod_days import fold_days
 
 TFLOP = 1e12
 H100_TRAINING, H100_DENSEST = 989.5 * TFLOP, 1979 * TFLOP
@@ -253,6 +254,17 @@ def test_parts_by_hand() -> None:
     """An instance of three slices of an H100 has 60 of its 132 multiprocessors, in the whole interval."""
     whole, part = interval_of(a_window()), interval_of(a_window(accelerator=f"{H100} MIG 3g.40gb"))
     assert part == pytest.approx([each * 60 / 132 for each in whole])
+
+
+def test_a_format_that_is_little_denser() -> None:
+    """Where the densest format is a tenth faster than 16 bits, the likely value is still no more than the high one."""
+    window = windows_frame(of_busy_hour(**POWER, **(TENSOR | {"tensor_active_seconds": 3600.0})))
+    densest = 1.1 * pl.col("training_peak_flop_per_second")
+    peaks = FACTS.peaks(window["accelerator"]).with_columns(densest_peak_flop_per_second=densest)
+    days = fold_days(rate_windows(window.lazy(), peaks, FACTS.estimation))
+    undeclared = days.with_columns(declared_number_format=pl.lit(None, pl.String))
+    (row,) = estimate_compute(undeclared, peaks, FACTS.estimation).to_dicts()
+    assert 0 < row["low_flop"] <= row["likely_flop"] <= row["high_flop"]
 
 
 def test_virtual_gpus() -> None:

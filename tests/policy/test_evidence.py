@@ -61,6 +61,8 @@ def test_start_up_leaves_the_busy_time_as_it_is() -> None:
     assert "tensor pipes at work in 40 % of the busy time" in {piece["sentence"] for piece in row["evidence"]}
     assert (row["verdict"], row["score"]) == (alone["verdict"], alone["score"]) == ("training", 3.4)
     assert row["patterns"] == []
+    told = "busy for 100 % of the observed device time after its start-up, at or above 60 %"
+    assert told in {piece["sentence"] for piece in row["evidence"]}
 
 
 def test_a_board_that_the_facts_do_not_know() -> None:
