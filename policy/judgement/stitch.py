@@ -175,19 +175,33 @@ def _pairs(told: pl.DataFrame, of: Stitching, by: tuple[str, ...]) -> pl.DataFra
 
 
 def _successions(told: pl.DataFrame, by: tuple[str, ...], of: Stitching) -> pl.DataFrame:
-    """Each piece with the one of the same ``by`` that ended last before it began, or a little after: their ids."""
+    """
+    Each piece with the one of the same ``by`` that ended last before it began, or a little after: their ids.
+
+    Across tenants the last one of another tenant: work of its own in between hides no hand-over.
+    """
     known = told.drop_nulls(by)
     slack = pl.duration(seconds=of.overlap_seconds.value)
-    ended = known.select(*by, earlier_id="id", moment=pl.max_horizontal("begins", pl.col("ends") - slack))
-    began = known.select(*by, later_id="id", moment="begins")
-    found = began.sort("moment", "later_id").join_asof(
-        ended.sort("moment", "earlier_id"),
+    ended = known.select(
+        *by, earlier_id="id", earlier_tenant="tenant_id", moment=pl.max_horizontal("begins", pl.col("ends") - slack)
+    ).sort("moment", "earlier_id")
+    began = known.select(*by, later_id="id", later_tenant="tenant_id", moment="begins").sort("moment", "later_id")
+    found = began.join_asof(
+        ended.with_columns(of_another=_last_of_another(by)),
         on="moment",
         by=list(by),
         allow_exact_matches=False,
         check_sortedness=False,
     )
-    return found.drop_nulls("earlier_id").select(IDS)
+    is_own = pl.lit("tenant_id" not in by) & (pl.col("earlier_tenant") == pl.col("later_tenant"))
+    last = pl.when(is_own).then("of_another").otherwise("earlier_id")
+    return found.select("later_id", earlier_id=last).drop_nulls("earlier_id").select(IDS)
+
+
+def _last_of_another(by: tuple[str, ...]) -> pl.Expr:
+    """Of rows in order, the last before each that is of another tenant than it."""
+    begins_turn = pl.col("earlier_tenant") != pl.col("earlier_tenant").shift()
+    return pl.when(begins_turn).then(pl.col("earlier_id").shift()).forward_fill().over(by)
 
 
 def _in_step(told: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:

@@ -186,6 +186,13 @@ def test_unclaimed_work_between() -> None:
     assert across_of(*parts, between)["stitch_id"].to_list() == across_of(*parts)["stitch_id"].to_list() != []
 
 
+def test_work_of_its_own_between() -> None:
+    """A tenant's own work of the same size, which ends just before, hides no hand-over from another tenant."""
+    parts = a_piece("alpha", 0), a_piece("omega", HOURS + 0.3, tenant_id="t-2")
+    own = [a_piece(f"own{n}", HOURS - 10 - n, hours=10.1 + n, tenant_id="t-2") for n in range(2)]
+    assert across_of(*parts)["stitch_id"].item() in across_of(*parts, *own)["stitch_id"]
+
+
 def test_a_small_piece() -> None:
     """Across tenants a trial of minutes is compared with nothing."""
     parts = a_piece("pretrain-7b-1", 0, hours=0.4), a_piece("pretrain-7b-2", 0.5, hours=0.4, tenant_id="t-2")
