@@ -23,7 +23,11 @@ from policy.judgement.pod_days import MARKS, turns
 from policy.judgement.totals import known_total, total
 from policy.usage.window import COUNTED, UTC_TIME
 
-SUMMED = tuple(name for name, kind in MARKS.items() if kind != UTC_TIME and not name.endswith(("_hours", "_unix")))
+SUMMED = (
+    "uncounted_windows",
+    *(name for name, kind in MARKS.items() if kind != UTC_TIME and not name.endswith(("_hours", "_unix"))),
+)
+"""Of the marks of pod-days those that add up, and how many windows lacked a count."""
 RUNS = schema(
     {
         "run_id": pl.String,

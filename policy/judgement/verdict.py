@@ -97,7 +97,8 @@ def _lacking_against(signals: TrainingSignals) -> pl.Expr:
     """What is lacking, and that what nobody saw could speak for training where that alone keeps it from a verdict."""
     against, lacking = -signals.threshold.value, pl.col("lacking")
     best = pl.sum_horizontal(sign.best_weight for sign in signs(signals)).round(SCORE_DECIMALS)
-    could = (pl.col("score") <= against) & (best > against) & (lacking.list.len() == 0)
+    unknown = (best > against) | (pl.col("uncounted_windows") > 0)  # a count that is missing was summed up as nothing
+    could = (pl.col("score") <= against) & unknown & (lacking.list.len() == 0)
     return pl.when(could).then(pl.concat_list(pl.lit("what nobody saw could speak for training"))).otherwise(lacking)
 
 

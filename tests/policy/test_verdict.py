@@ -116,6 +116,14 @@ def test_mostly_shared() -> None:
     assert verdict_on(a_window(**shared))["verdict"] == Verdict.UNDETERMINED
 
 
+def test_a_missing_count_clears_nobody() -> None:
+    """A window whose busy seconds are missing is not called idle for it."""
+    service = {"devices": 1.0, "workload_kind": "Deployment"}
+    assert verdict_on(a_window(busy=0.0, **service))["verdict"] == Verdict.NOT_TRAINING
+    row = verdict_on(a_window(busy_seconds=None, **service))
+    assert (row["verdict"], row["lacking"]) == (Verdict.UNDETERMINED, ["what nobody saw could speak for training"])
+
+
 def test_no_reading() -> None:
     """Where devices should have been read and were not the run is undetermined, and its time is not called idle."""
     row = verdict_on(unseen(devices=512))
