@@ -58,7 +58,8 @@ def rate_windows(windows: pl.LazyFrame, peaks: pl.DataFrame, estimation: Estimat
 
     ``peaks``: of every accelerator in the windows, schema :data:`policy.facts.peaks.PEAKS`.
     """
-    return windows.with_columns(board_power_watts=_board_power(peaks)).with_columns(**window_parts(estimation))
+    rated = windows.with_columns(board_power_watts=_board_power(peaks)).with_columns(**window_parts(estimation))
+    return rated.with_columns(**full_rate_seconds(estimation))
 
 
 def _board_power(peaks: pl.DataFrame) -> pl.Expr:
@@ -77,7 +78,7 @@ def estimate_compute(days: pl.DataFrame, peaks: pl.DataFrame, estimation: Estima
 
     ``days``: pod-days with ``declared_number_format``, the tenant's word; null: none, or sources contradict.
     """
-    rows = _with_peaks(days, peaks).with_columns(**full_rate_seconds(estimation), no_estimate_reason=no_estimate_reason)
+    rows = _with_peaks(days, peaks).with_columns(no_estimate_reason=no_estimate_reason)
     estimated = pl.col("no_estimate_reason").is_null()
     low = pl.col("low_seconds") * pl.col(LIKELY_PEAK) * pl.col("low_part")
     likely = pl.col("likely_seconds") * pl.col(LIKELY_PEAK) * pl.col("likely_part") * _likely_factor(estimation)

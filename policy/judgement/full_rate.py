@@ -20,9 +20,9 @@ better is known, busy seconds. Time that was measured idle counts 0, and so does
 So a reading can lower the top and losing one never does. Tensor time is taken at the full peak of the densest format:
 no counter tells FP8 or FP4 from wider formats. What is shared counts whole for each sharer, in the high end only.
 
-A window's part is only what has to be told window by window (:func:`window_parts`); shares of it are taken once all are
-added up (:func:`full_rate_seconds`). Left out on purpose: utilisation as a FLOP meter, a likely share of what was not
-seen, and sparsity.
+All is told window by window (:func:`window_parts`, :func:`full_rate_seconds`), so that sums are the same however
+windows are dealt out to pods and runs. Where readings contradict each other low and likely are no more than high. Left
+out on purpose: utilisation as a FLOP meter, a likely share of what was not seen, and sparsity.
 """
 
 from collections.abc import Iterable
@@ -34,10 +34,11 @@ from policy.usage.window import Metering, unobserved_seconds
 
 METHODS = ("tensor", "sm", "power", "busy", "allocation", "unseen")
 """The best first."""
-PARTS = ("sm_only_seconds", "rest_seconds", "high_seconds")
+PARTS = ("sm_only_seconds", "rest_seconds", "high_seconds", "low_seconds", "likely_seconds")
 """
 Of a window: multiprocessor time where tensor time is not known; busy time for which neither is known, less what draws
-no power; the high end. Null: a count that it needs is missing.
+no power; the high end; and of what is known the low and the likely one, neither above it. Null: a count that it needs
+is missing.
 """
 
 held, busy, watts = pl.col("held_seconds"), pl.col("busy_seconds"), pl.col("board_power_watts")
@@ -83,7 +84,7 @@ def _high_seconds(of: Estimation) -> pl.Expr:
 
 
 def full_rate_seconds(of: Estimation) -> dict[str, pl.Expr]:
-    """Low, likely and high seconds of rows that are sums of windows of one metering."""
+    """Low and likely seconds of windows with their other parts."""
     high = pl.col("high_seconds")
     likely = pl.min_horizontal(_share(of, "likely"), high)
     return {"low_seconds": pl.min_horizontal(_share(of, "low"), likely), "likely_seconds": likely}
@@ -91,7 +92,8 @@ def full_rate_seconds(of: Estimation) -> dict[str, pl.Expr]:
 
 def _share(of: Estimation, bound: str) -> pl.Expr:
     of_tensor, of_sm, of_busy = (getattr(of, f"{name}_{bound}").value for name in ("tensor", "sm", "utilisation"))
-    measured = of_tensor * tensor + of_sm * pl.col("sm_only_seconds") + of_busy * pl.col("rest_seconds")
+    known = (of_tensor * tensor, of_sm * pl.col("sm_only_seconds"), of_busy * pl.col("rest_seconds"))
+    measured = pl.sum_horizontal(known)  # what is missing adds nothing
     return pl.when(is_allocation).then(of_busy * held).otherwise(measured)
 
 

@@ -1,10 +1,22 @@
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.judgement import COUNTS, FACTS, H100, a_window, days_of, estimates_of, unhurried, unseen, windows_frame
+from support.judgement import (
+    COUNTS,
+    FACTS,
+    H100,
+    START,
+    a_window,
+    days_of,
+    estimates_of,
+    unhurried,
+    unseen,
+    windows_frame,
+)
 
 from policy.judgement.estimate import BOUNDS, estimate_compute, rate_windows
 from policy.judgement.pod_days import fold_days
@@ -265,6 +277,19 @@ def test_a_format_that_is_little_denser() -> None:
     undeclared = days.with_columns(declared_number_format=pl.lit(None, pl.String))
     (row,) = estimate_compute(undeclared, peaks, FACTS.estimation).to_dicts()
     assert 0 < row["low_flop"] <= row["likely_flop"] <= row["high_flop"]
+
+
+def test_readings_that_contradict_each_other() -> None:
+    """Tensor time that the energy cannot have paid for gives no more for an hour in which the energy could have."""
+    drawn = {"energy_joules": 3600 * 20.0, "energy_observed_seconds": 3600.0}
+    paid = {"energy_joules": 3600 * 690.0, "energy_observed_seconds": 3600.0}
+    odd = of_busy_hour(**drawn, **(TENSOR | {"tensor_active_seconds": 3600.0}))
+    later = {"window_start": START + timedelta(hours=1)}
+    one, two = (
+        days_of(odd, of_busy_hour(**paid) | later | {"pod_uid": pod}).select(pl.col(BOUNDS).sum()).row(0)
+        for pod in ("p-1", "p-2")
+    )
+    assert one == pytest.approx(two)
 
 
 def test_virtual_gpus() -> None:
