@@ -69,7 +69,10 @@ tells = is_known | (energy_known > 0)
 is_active = busy + pl.col("shared_busy_seconds") > ACTIVE * (held + pl.col("shared_seconds"))
 has_beat = (pl.col("period_strength_ratio") >= LEAST_STRENGTH).fill_null(value=False)
 tells_rhythm = pl.any_horizontal(pl.col("rhythm_signal", "period_seconds", "synchrony_ratio").is_not_null())
-period = pl.when(has_beat).then("period_seconds")
+microseconds = pl.col("window_start").to_physical()
+"""Of UTC, since 1970: its day and hour need no calendar."""
+MICROSECONDS_OF_HOUR = 3_600_000_000
+MICROSECONDS_OF_DAY = 24 * MICROSECONDS_OF_HOUR
 
 
 def turns() -> pl.Expr:
@@ -83,22 +86,26 @@ def turns() -> pl.Expr:
 
 def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
     """All pod-days of the windows, schema POD_DAYS, sorted by its key. Reads the windows in one streaming pass."""
-    unseen = unobserved_seconds.fill_null(0.0)
-    prepared = rated.with_columns(
-        day=pl.col("window_start").dt.date(),
+    told = rated.with_columns(
+        day=(microseconds // MICROSECONDS_OF_DAY).cast(pl.Int32).cast(pl.Date),
         unobserved_seconds=unobserved_seconds,
-        loaded_seconds=pl.when(is_loaded).then(maybe_held).otherwise(0.0),
-        calm_seconds=pl.when(tells & ~is_loaded).then(maybe_held).otherwise(0.0),
-        blind_loaded_seconds=pl.when(is_loaded).then(unseen).otherwise(0.0),
-        blind_calm_seconds=pl.when(tells & ~is_loaded).then(unseen).otherwise(0.0),
+        is_loaded=is_loaded,
+        is_calm=tells & ~is_loaded,
+        has_beat=has_beat,
+    )
+    unseen = pl.col("unobserved_seconds").fill_null(0.0)
+    prepared = told.with_columns(
+        loaded_seconds=pl.when("is_loaded").then(maybe_held).otherwise(0.0),
+        calm_seconds=pl.when("is_calm").then(maybe_held).otherwise(0.0),
+        blind_loaded_seconds=pl.when("is_loaded").then(unseen).otherwise(0.0),
+        blind_calm_seconds=pl.when("is_calm").then(unseen).otherwise(0.0),
         active_from=pl.when(is_active).then("window_start"),
         is_busy=is_known & (busy >= BUSY * observed),
         is_idle=is_known & (busy <= IDLE * observed),
-        hour_bit=pl.lit(2, pl.UInt32).pow(pl.col("window_start").dt.hour()),
-        period=period,
-        period_square=period * period,
-        trough=pl.when(has_beat).then("trough_unix_seconds"),
-    )
+        hour_bit=pl.lit(2, pl.UInt32).pow(microseconds // MICROSECONDS_OF_HOUR % 24),
+        period=pl.when("has_beat").then("period_seconds"),
+        trough=pl.when("has_beat").then("trough_unix_seconds"),
+    ).with_columns(period_square=pl.col("period") * pl.col("period"))
     rows = prepared.group_by(KEY).agg(_sums()).collect(engine="streaming")
     return conform(rows.select(POD_DAYS.names()).sort(KEY), POD_DAYS, "pod-days")
 
