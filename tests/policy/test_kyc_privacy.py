@@ -39,17 +39,18 @@ KEPT_OF_A_STATEMENT = {
 }  # fmt: skip
 A_RUN_HAS = {
     "accelerators", "beat_windows", "blind_calm_seconds", "blind_loaded_seconds", "board_joules", "board_seconds",
-    "busy_hours", "busy_seconds", "busy_windows", "dram_active_seconds", "dram_observed_seconds", "energy_joules",
+    "busy_seconds", "busy_windows", "calm_seconds", "dram_active_seconds", "dram_observed_seconds", "energy_joules",
     "energy_observed_seconds", "first_seen", "full_level_seconds", "held_seconds", "high_flop", "high_level_seconds",
-    "idle_hours", "idle_level_seconds", "idle_windows", "init_seconds", "known_windows", "largest_pod_devices",
-    "last_seen", "latest_trough_unix", "likely_flop", "loaded_seconds", "low_flop", "low_level_seconds",
-    "memory_byte_seconds", "memory_observed_seconds", "methods", "misfit_seconds", "no_estimate_reasons", "nodes",
-    "number_formats", "nvlink_bytes", "nvlink_observed_seconds", "observed_seconds", "pcie_bytes",
+    "idle_level_seconds", "idle_windows", "init_seconds", "known_windows", "largest_pod_devices", "last_seen",
+    "latest_trough_unix", "likely_flop", "loaded_seconds", "low_flop", "low_level_seconds", "memory_byte_seconds",
+    "memory_observed_seconds", "meterings", "methods", "misfit_seconds", "most_init_seconds", "no_estimate_reasons",
+    "nodes", "number_formats", "nvlink_bytes", "nvlink_observed_seconds", "observed_seconds", "pcie_bytes",
     "pcie_observed_seconds", "peak_devices", "period_square_sum", "period_sum", "piece_count", "pieces",
-    "power_observed_seconds", "power_square_watt2_seconds", "run_id", "shared_busy_seconds",
+    "power_observed_seconds", "power_square_watt2_seconds", "rhythm_windows", "run_id", "shared_busy_seconds",
     "shared_observed_seconds", "shared_seconds", "sm_active_seconds", "sm_observed_seconds", "synchrony_sum",
-    "synchrony_windows", "tenant_id", "tensor_active_seconds", "tensor_observed_seconds", "unnamed_accelerator",
-    "unobserved_seconds", "unwatched_seconds", "windows", "workload_kind", "workload_name", "workload_namespace",
+    "synchrony_windows", "tenant_id", "tensor_active_seconds", "tensor_observed_seconds", "turns",
+    "uncounted_windows", "unnamed_accelerator", "unobserved_seconds", "unwatched_seconds", "windows", "workload_kind",
+    "workload_name", "workload_namespace",
 }  # fmt: skip
 """Every column of a run."""
 RULES_SEE = A_RUN_HAS | {

@@ -38,7 +38,8 @@ Cell = str | int | None
 def pages() -> list[dict[str, str]]:
     """What both nodes serve in each cycle; an empty page is an error. One restarts, one is not heard for a while."""
     ours, theirs = a_holder("ours", tenant_id="t-1"), a_holder("nobodys", tenant_id=None)
-    one, two = (ANode(name, provenance="simulated") for name in killable.NODES)
+    works = {"tensor_active_ratio": 0.4}
+    one, two = (ANode(name, provenance="simulated", reads=works) for name in killable.NODES)
     served = []
     for cycle in range(CYCLES):
         if cycle == LATER:
