@@ -17,7 +17,7 @@ NEAR = 0.1
 """Sizes of memory that differ by less are one size: 180, 186 and 192 GB are written of one device."""
 
 _WHAT_IT_IS = ("gpu", "gpus", "accelerator", "accelerators", "ai", "tensor", "core", "apu", "edition", "generation")
-_HOW_IT_IS_SOLD = ("oam", "module", "board", "card", "dlc", "cooled", "liquid", "air", "nps1", "spx", "pod")
+_HOW_IT_IS_SOLD = ("oam", "module", "board", "card", "dlc", "cooled", "liquid", "air", "nps1", "spx", "pod", "cts")
 _ARCHITECTURES = ("volta", "turing", "ampere", "lovelace", "hopper", "blackwell", "cdna", "cdna2", "cdna3", "cdna4")
 _NOT_TELLING = frozenset((*_WHAT_IT_IS, *_HOW_IT_IS_SOLD, *_ARCHITECTURES))
 _MARKS = re.compile(r"\((?:r|tm|c)\)|[®™©]|blackwell ultra", re.IGNORECASE)

@@ -36,6 +36,8 @@ def meant(name: str) -> set[str]:
         ("NVIDIA H800 SXM5", "NVIDIA H800 SXM"),
         ("NVIDIA H20 96GB HBM3", "NVIDIA H20"),
         ("NVIDIA GH200 Grace Hopper Superchip 96GB", "NVIDIA GH200"),
+        ("NVIDIA GH200-GraceHopper-Superchip", "NVIDIA GH200"),
+        ("NVIDIA H200-SXM-141GB-CTS", "NVIDIA H200 SXM"),
         ("NVIDIA Blackwell GPU (GB200)", "NVIDIA GB200"),
         ("NVIDIA GB200 NVL72", "NVIDIA GB200"),
         ("NVIDIA Blackwell Ultra GPU (GB300)", "NVIDIA GB300"),
