@@ -226,11 +226,13 @@ WHATEVER_THE_VERDICT = (
 )
 SPAN = {
     "low": "Busy seconds at the dense 16-bit peak, times the lowest share of it that training is taken to reach. ",
-    "likely": "Busy seconds at the dense 16-bit peak, times the share of it that is commonly assumed. ",
+    "likely": "Busy seconds at the dense 16-bit peak, a little more where narrower formats may be in use, times the "
+    "share of it that is commonly assumed. ",
     "high": "Busy seconds, seconds that nobody could read, and shared GPUs whole for each of their holders, at the "
     "densest format's peak, times the highest share. Never add it over tenants: a shared GPU would count twice. ",
 }
 NOT_IN_IT = (
+    "By busy time alone; the engine's own goes by tensor pipes, multiprocessors and power where they are told. "
     "Left out: accelerators without a known peak, hours in which no collector was heard, and a holder's time before "
     "its second scrape. The engine's ledger has their seconds."
 )

@@ -1,7 +1,9 @@
 """
 The recording rules that the boards need: peaks and utilisation from the facts, estimates per tenant as rates.
 
-The arithmetic is that of ``policy/judgement/estimate.py``; a test holds the two together on a real Prometheus.
+The arithmetic is that of ``policy/judgement/estimate.py`` for the method ``busy``; a test holds the two together on a
+real Prometheus. What better counters tell, and a declared format, is for the engine: its interval is never wider at the
+top.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,17 +24,15 @@ ESTIMATED = "flopwatch:tenant_estimated_flop_per_second"
 UNESTIMATED = "flopwatch:tenant_unestimated_gpu_seconds_per_second"
 TENANT = "tenant_id, provenance"  # simulated and measured compute never add up
 
-BOUNDS: Mapping[str, tuple[str, str]] = {
-    "low": (BUSY, "training"),
-    "likely": (BUSY, "training"),
-    "high": (POSSIBLY_ACTIVE, "densest"),
-}
-"""Each end of the interval: which seconds count, and at which peak. As policy/judgement/estimate.py has it."""
+TRAINING, DENSEST = (f'{PEAK}{{format="{each}"}}' for each in ("training", "densest"))
+BOUNDS: Mapping[str, str] = {"low": BUSY, "likely": BUSY, "high": POSSIBLY_ACTIVE}
+"""Each bound of the interval: which seconds count. As policy/judgement/full_rate.py has it of busy time."""
 
 HEADER = """\
 # Written by dashboards/boards.py from the facts; change those and run it again.
 #
-# The estimates are those of policy/judgement/estimate.py as rates. Not in them: hours in which nobody watched a node
+# The estimates are those of policy/judgement/estimate.py by busy time, as rates; what tensor pipes, multiprocessors and
+# power tell is in the engine's only. Not in them: hours in which nobody watched a node
 # whose collector kept no counters, which Prometheus cannot tell, and a holder's time before its second scrape. An
 # accelerator without a known peak has no estimate; its time is recorded as
 # flopwatch:tenant_unestimated_gpu_seconds_per_second. Where nobody claimed a workload there is no tenant_id. The board
@@ -63,7 +63,13 @@ HOLDING = f"({_recent(holder_metrics.HELD)} + {_recent_if_any(holder_metrics.SHA
 
 def rules(facts: Facts) -> list[dict[str, Any]]:
     """Every recording rule, in the order in which they need each other."""
-    return [*_peaks(facts), *_utilisation(facts), *_seconds(), *map(_estimated, BOUNDS), _unestimated()]
+    return [
+        *_peaks(facts),
+        *_utilisation(facts),
+        *_seconds(),
+        *(_estimated(bound, facts) for bound in BOUNDS),
+        _unestimated(),
+    ]
 
 
 def _rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
@@ -91,14 +97,20 @@ def _seconds() -> Iterator[dict[str, Any]]:
     yield _rule(BUSY, f"{of_tenant} (\n  {_recent(holder_metrics.BUSY)}\n  and (\n{counted}\n  )\n)")
 
 
-def _estimated(bound: str) -> dict[str, Any]:
-    seconds, peak_format = BOUNDS[bound]
+def _estimated(bound: str, facts: Facts) -> dict[str, Any]:
+    peak = {"low": TRAINING, "likely": _likely_peak(facts), "high": DENSEST}[bound]
     expr = f"""\
 sum by ({TENANT}) (
-  {seconds} * on (accelerator) group_left () {PEAK}{{format="{peak_format}"}}
+  {BOUNDS[bound]} * on (accelerator) group_left () {peak}
 )
 * on () group_left () {UTILISATION}{{bound="{bound}"}}"""
     return _rule(ESTIMATED, expr, bound=bound)
+
+
+def _likely_peak(facts: Facts) -> str:
+    """The 16-bit peak, and more by the facts' gain where a denser format may be in use."""
+    gain = facts.estimation.likely_gain.value
+    return f"(({TRAINING} * {gain} and on (accelerator) ({DENSEST} > ignoring (format) {TRAINING})) or {TRAINING})"
 
 
 def _unestimated() -> dict[str, Any]:

@@ -15,7 +15,8 @@ from support.prometheus import Prometheus, demo_collectors, needed, prometheus
 from collector.contract import BY_NAME, HOLDER_LABELS
 from collector.contract.holder_metrics import HOLDER_COUNTERS, HOLDER_OCCASIONS
 from policy.facts.facts import load_facts
-from policy.judgement.estimate import estimate_compute
+from policy.judgement.estimate import estimate_compute, rate_windows
+from policy.judgement.pod_days import fold_days
 from policy.usage.window import COUNTED, WINDOWS, Metering
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
@@ -291,8 +292,12 @@ def windows_at(fleet: Prometheus, at: float) -> pl.DataFrame:
 
 
 def estimated_by_python(windows: pl.DataFrame) -> dict[tuple[str, str], float]:
-    """The engine's own estimate of these windows, by tenant and bound."""
-    estimates = estimate_compute(windows, FACTS.peaks(windows["accelerator"]), FACTS.estimation)
+    """The engine's own estimate of these windows by busy time, by tenant and bound."""
+    peaks = FACTS.peaks(windows["accelerator"])
+    by_busy_time = windows.with_columns(energy_joules=pl.lit(0.0), energy_observed_seconds=pl.lit(0.0))
+    days = fold_days(rate_windows(by_busy_time.lazy(), peaks, FACTS.estimation))
+    undeclared = days.with_columns(declared_number_format=pl.lit(None, pl.String))
+    estimates = estimate_compute(undeclared, peaks, FACTS.estimation)
     known = estimates.filter(pl.col("no_estimate_reason").is_null()).with_columns(pl.col("tenant_id").fill_null(""))
     sums = known.group_by("tenant_id").agg(pl.sum("low_flop", "likely_flop", "high_flop"))
     return {
@@ -314,7 +319,7 @@ def estimated_by_rules(fleet: Prometheus) -> tuple[float, dict[tuple[str, str], 
 
 
 def test_the_rules_estimate_what_the_engine_estimates(fleet: Prometheus) -> None:
-    """From the same counters the recording rules give each tenant the estimate's low, likely and high, within 1 %."""
+    """From the same counters the recording rules give each tenant the estimate by busy time, within 1 %."""
     differing: dict[str, Any] = {}
 
     def agreed() -> pl.DataFrame | None:
