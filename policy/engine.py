@@ -9,12 +9,13 @@ completes the work and arrives at the same ledger and the same tickets.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from policy.facts.facts import Facts
+from policy.facts.reviewing import stale_documents
 from policy.frames import empty
 from policy.judge import Judgement, judge
 from policy.judgement.crossings import CROSSINGS, crossings_of, newly_reached
@@ -128,12 +129,14 @@ class Engine(LedgerJudge):
     queue: Queue
     observe: Observer = lambda _: None
     _states: dict[str, TargetState] = field(default_factory=dict)
+    _stale: tuple[str, ...] = ()
 
     def cycle(self, at: datetime) -> Judgement:
         """Hear every node, keep what it said, judge, and hand the findings over. The caller holds the ledger's lock."""
         self._recover()
         self.observe("recovered")
         self._measure(at)
+        self._tell_stale(at.date())
         judgement = self.judge(at)
         self.observe("judged")
         self.queue.submit(judgement.findings, at)
@@ -169,6 +172,14 @@ class Engine(LedgerJudge):
             )
         level = logging.INFO if at == newest else logging.WARNING
         log.log(level, "measured.already at=%s newest=%s", at.isoformat(), newest.isoformat())
+
+    def _tell_stale(self, today: date) -> None:
+        """One line when what the facts rest on passes its day: they stay in force, and somebody has to read anew."""
+        stale = tuple(each.document.id for each in stale_documents(self.facts, today) if each.matters(today))
+        if stale != self._stale:
+            ids = ",".join(stale) or "-"
+            log.warning("facts.stale documents=%s, 'flopwatch facts check' tells what rests on them", ids)
+        self._stale = stale
 
     def _tell_crossings(self, now: pl.DataFrame) -> None:
         """One line when a tier is newly reached; who is killed between the line and the note has it told twice."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.engines import an_engine
 from support.judgement import START, a_window, windows_frame
 from support.kyc import a_tenant, customers_of
 from support.usage import a_moment
@@ -17,11 +18,9 @@ from collector.contract import Provenance
 from policy.engine import KNOWN, Engine, Horizon
 from policy.facts.facts import load_facts
 from policy.judgement.crossings import CROSSINGS
-from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger, LedgerError
 
 FACTS = load_facts().with_tiers({"review": 1e20}, basis="a test")
-PACK = load_pack()
 CUSTOMERS = customers_of(
     a_tenant(
         tenant_id="t-1",
@@ -35,22 +34,13 @@ CUSTOMERS = customers_of(
 DAY = timedelta(days=1)
 
 
-class NoQueue:
-    """A queue that takes findings and does nothing."""
-
-    def submit(self, findings: object, at: object) -> None:
-        """Take them."""
-
-
-def an_engine(folder: Path) -> Engine:
+def engine_over(folder: Path) -> Engine:
     """An engine over no nodes, and a ledger that has windows already."""
-    return Engine(
-        source=lambda _: [],
-        ledger=Ledger.open(folder / "ledger", Provenance.SIMULATED),
+    return an_engine(
+        folder,
+        provenance=Provenance.SIMULATED,
         customers=lambda: CUSTOMERS,
         facts=FACTS,
-        pack=PACK,
-        queue=NoQueue(),
         horizon=Horizon(look_back=timedelta(days=100), stale_after=timedelta(minutes=15)),
     )
 
@@ -76,7 +66,7 @@ def of(events: Sequence[dict[str, str]], scope: str) -> list[tuple[str, str, str
 
 def test_a_tier_is_told_when_it_is_reached(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The cycle that finds a tier reached tells it for the run, its tenant and its group; the next one says nothing."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     put(engine, 0, a_window(hours=24, devices=16))
     events = told(engine, 24, caplog)
     assert sorted({each["scope"] for each in events}) == ["group", "run", "tenant"]
@@ -86,16 +76,16 @@ def test_a_tier_is_told_when_it_is_reached(tmp_path: Path, caplog: pytest.LogCap
 
 def test_a_restart_repeats_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An engine that begins anew over the same ledger tells only what is new since the cycle before."""
-    put(an_engine(tmp_path), 0, a_window(hours=24))
-    assert told(an_engine(tmp_path), 24, caplog) != []
-    put(an_engine(tmp_path), 1, a_window(hours=24, tenant_id="t-2", window_start=START + DAY))
-    events = told(an_engine(tmp_path), 48, caplog)
+    put(engine_over(tmp_path), 0, a_window(hours=24))
+    assert told(engine_over(tmp_path), 24, caplog) != []
+    put(engine_over(tmp_path), 1, a_window(hours=24, tenant_id="t-2", window_start=START + DAY))
+    events = told(engine_over(tmp_path), 48, caplog)
     assert [(each["scope"], each["id"]) for each in events if each["scope"] == "tenant"] == [("tenant", "t-2")]
 
 
 def test_what_may_have_been_is_told_again_when_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A tier that may have been reached is told once more when it certainly is."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     put(engine, 0, a_window(hours=24))
     first = of(told(engine, 24, caplog), "tenant")
     put(engine, 1, a_window(hours=24, window_start=START + DAY))
@@ -107,7 +97,7 @@ def test_what_may_have_been_is_told_again_when_it_is(tmp_path: Path, caplog: pyt
 
 def test_no_name_and_no_register_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Neither a party's name nor the id of a parent in a public register is in the event, or in the note."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     put(engine, 0, a_window(hours=24))
     told(engine, 24, caplog)
     said = caplog.text + str(engine.ledger.kept(KNOWN, CROSSINGS).to_dicts())
@@ -117,7 +107,7 @@ def test_no_name_and_no_register_is_in_the_log(tmp_path: Path, caplog: pytest.Lo
 
 def test_a_note_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A damaged note stops no cycle: it is said which file, all is told once more, and the note is good again."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     put(engine, 0, a_window(hours=24))
     before = told(engine, 24, caplog)
     (tmp_path / "ledger" / "kept" / f"{KNOWN}.parquet").write_bytes(b"PAR1")
@@ -130,7 +120,7 @@ def test_who_dies_before_the_note_tells_it_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full when the note is written fails the cycle, and the next one tells it."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     put(engine, 0, a_window(hours=24))
 
     def full(*_: object) -> None:
@@ -147,7 +137,7 @@ def test_who_dies_before_the_note_tells_it_again(
 @pytest.mark.parametrize("bad", [0, 1], ids=["the first file", "a later one"])
 def test_windows_that_cannot_be_read_are_named(tmp_path: Path, bad: int) -> None:
     """An unreadable file of windows is named when they are judged, and is not read around."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     for number in range(2):
         put(engine, number, a_window(hours=24, window_start=START + number * DAY))
     file = sorted((tmp_path / "ledger" / "windows").rglob("*.parquet"))[bad]
@@ -159,7 +149,7 @@ def test_windows_that_cannot_be_read_are_named(tmp_path: Path, bad: int) -> None
 @pytest.mark.parametrize("windows", [0, 1])
 def test_a_fault_of_judging_is_not_the_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: int) -> None:
     """What goes wrong while all files can be read stays what it is, also where there is no file at all."""
-    engine = an_engine(tmp_path)
+    engine = engine_over(tmp_path)
     for number in range(windows):
         put(engine, number, a_window(hours=24))
 

@@ -1,32 +1,19 @@
 """Accelerators as subjects, from the counters of nodes to findings, through the engine and its ledger."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.engines import FACTS, PACK, an_engine
 from support.kyc import customers_of
 from support.usage import ANode, a_holder, a_moment
 
-from collector.contract import Provenance
-from policy.engine import Engine, Horizon
-from policy.facts.facts import load_facts
 from policy.replay import replay
 from policy.rules.finding import Finding, Strength, SubjectKind
-from policy.rules.pack import load_pack
-from policy.usage.ledger import Ledger
 from policy.usage.sources.target import Heard, TargetState
 
 ASCEND = "Huawei device d802"
 PRESUMED, DEVELOPER_UNKNOWN = "accelerator-presumed-subject-to-ear", "accelerator-developer-unknown"
-FACTS, PACK = load_facts(), load_pack()
-
-
-class NoQueue:
-    """A queue that takes findings and does nothing."""
-
-    def submit(self, findings: object, at: object) -> None:
-        """Take them."""
 
 
 class AFleet:
@@ -34,15 +21,7 @@ class AFleet:
 
     def __init__(self, folder: Path) -> None:
         self.nodes: list[ANode] = []
-        self.engine = Engine(
-            source=lambda _: self._heard(),
-            ledger=Ledger.open(folder, Provenance.MEASURED),
-            customers=customers_of,
-            facts=FACTS,
-            pack=PACK,
-            queue=NoQueue(),
-            horizon=Horizon(look_back=timedelta(days=10), stale_after=timedelta(minutes=15)),
-        )
+        self.engine = an_engine(folder, source=lambda _: self._heard())
 
     def _heard(self) -> Sequence[Heard]:
         return [

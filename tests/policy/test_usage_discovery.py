@@ -2,6 +2,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -9,18 +10,15 @@ from threading import Thread
 
 import polars as pl
 import pytest
-from support.kyc import customers_of
+from support.engines import an_engine
 from support.pods_api import FORBIDDEN, NAMESPACE, TLS, TOKEN, PodsApi, a_pod, a_pods_api, a_status, says
 from support.usage import OPENMETRICS, ANode, Handler, a_holder, a_moment
 
 from collector.contract import Provenance
 from policy.commands.status import latest_targets
 from policy.engine import Engine, Horizon
-from policy.facts.facts import load_facts
-from policy.rules.pack import load_pack
 from policy.settings import UnusableSettings
 from policy.usage.counters import RETIRED, targets_in_force
-from policy.usage.ledger import Ledger
 from policy.usage.sources import apiserver
 from policy.usage.sources.apiserver import Access, asking
 from policy.usage.sources.discovery import WITHOUT_POD, Discovery
@@ -388,32 +386,15 @@ def pages(listening: Pages) -> Pages:
     return listening
 
 
-class NoQueue:
-    """A queue that takes findings and does nothing."""
-
-    def submit(self, findings: object, at: object) -> None:
-        """Take them."""
-
-
-FACTS, PACK = load_facts(), load_pack(None)
-
-
-def an_engine(folder: Path, find: Find) -> Engine:
-    """An engine, as wiring puts it together."""
+def finding_engine(folder: Path, find: Find) -> Engine:
+    """An engine that asks whom it finds, as wiring puts it together."""
 
     def source(known: object) -> list[Heard]:
         found = find(known)  # type: ignore[arg-type]
         return [*found.unheard, *scrape(found.targets, Provenance.MEASURED, Limits(timeout_seconds=2.0))]
 
-    return Engine(
-        source=source,
-        ledger=Ledger.open(folder / "ledger", Provenance.MEASURED),
-        customers=customers_of,
-        facts=FACTS,
-        pack=PACK,
-        queue=NoQueue(),
-        horizon=Horizon(look_back=a_moment(86400) - a_moment(0), stale_after=a_moment(600) - a_moment(0)),
-    )
+    horizon = Horizon(look_back=timedelta(days=1), stale_after=timedelta(minutes=10))
+    return an_engine(folder, source=source, horizon=horizon)
 
 
 def live(engine: Engine, *nodes: ANode, at: float | None = None) -> dict[str, str]:
@@ -437,7 +418,7 @@ def test_a_pod_under_another_address_is_the_same_node(
     node = ANode("a")
     for cycle, address in enumerate(("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1")):
         api.pods = [pages.pod(node, address)]
-        engine = an_engine(tmp_path, finder(api, account) if cycle == 2 else find)
+        engine = finding_engine(tmp_path, finder(api, account) if cycle == 2 else find)
         assert live(engine, node) == {LIST: "ok", "node/a": "ok"}
     windows = engine.ledger.read("windows")
     assert (windows["held_seconds"].sum(), windows["unwatched_seconds"].sum()) == (4 * CYCLE_SECONDS, 0)
@@ -451,7 +432,7 @@ def test_a_node_without_a_pod_stays_unwatched_until_it_leaves(
     """Without a collector its holders may hold its devices still; once the cluster has it no longer, they do not."""
     node, other = ANode("a"), ANode("b")
     api.pods, api.nodes = [pages.pod(node, "127.0.0.1"), pages.pod(other, "127.0.0.2")], {"a", "b"}
-    engine = an_engine(tmp_path, find)
+    engine = finding_engine(tmp_path, find)
     assert live(engine, node, other) == {LIST: "ok", "node/a": "ok", "node/b": "ok"}
     del api.pods[0]
     assert live(engine, other) == {LIST: "ok", "node/a": "no_collector", "node/b": "ok"}
@@ -479,10 +460,10 @@ def test_an_api_server_that_is_away_retires_nobody(
     """Known addresses are asked on; an engine that begins in such a time knows none and waits. Said once each way."""
     node = ANode("a")
     api.pods = [pages.pod(node, "127.0.0.1")]
-    engine = an_engine(tmp_path, finder(api, account))
+    engine = finding_engine(tmp_path, finder(api, account))
     live(engine, node)
     api.fault = FORBIDDEN
-    engine = an_engine(tmp_path, finder(api, account)) if begins_anew else engine
+    engine = finding_engine(tmp_path, finder(api, account)) if begins_anew else engine
     for _ in range(3):
         heard = live(engine, node)
         assert heard == {LIST: "undiscovered", "node/a": "undiscovered" if begins_anew else "ok"}
@@ -504,7 +485,7 @@ def test_an_address_of_another_node_brings_nothing(api: PodsApi, find: Discovery
     """When an old address has come to another node's pod, that page is not taken under this node's name."""
     node, newcomer = ANode("a"), ANode("b")
     api.pods = [pages.pod(node, "127.0.0.1")]
-    engine = an_engine(tmp_path, find)
+    engine = finding_engine(tmp_path, find)
     live(engine, node)
     api.fault = FORBIDDEN
     pages.pages["127.0.0.1"] = newcomer
@@ -523,7 +504,7 @@ def test_from_a_list_to_the_cluster_and_back(api: PodsApi, find: Discovery, page
     api.pods = [pages.pod(node, "127.0.0.1")]
     by_list = find_targets(f"http://127.0.0.1:{pages.port}/metrics")
     for way in (by_list, find, by_list):
-        engine = an_engine(tmp_path, way)
+        engine = finding_engine(tmp_path, way)
         assert "ok" in live(engine, node).values()
         assert retired(engine) == set()
     windows = engine.ledger.read("windows")

@@ -3,24 +3,20 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from threading import Thread
 
 import polars as pl
 import pytest
-from support.kyc import customers_of
+from support.engines import an_engine
 from support.usage import OPENMETRICS, ANode, Cycles, Handler, a_holder, a_moment, serving
 
 from collector import contract
 from collector.contract import Metric, Provenance, Sample, holder_metrics, rhythm_metrics
 from collector.exposition import render
 from collector.readings import FIELD_NAMES
-from policy.engine import Engine, Horizon, Source
-from policy.facts.facts import load_facts
 from policy.rules.finding import Finding
-from policy.rules.pack import load_pack
-from policy.usage.ledger import Ledger, LedgerError
+from policy.usage.ledger import LedgerError
 from policy.usage.sources.page import parse_page
 from policy.usage.sources.scrape import Limits, scrape
 from policy.usage.sources.target import WHAT_NEXT, Heard, Target, TargetState, Unusable, one_for_each_node
@@ -364,33 +360,11 @@ def test_a_node_may_move_to_another_address(targets: Targets) -> None:
 # Good, bad, good: through the engine, into the ledger
 
 
-class NoQueue:
-    """A queue that takes findings and does nothing."""
-
-    def submit(self, findings: object, at: datetime) -> None:
-        """Take them."""
-
-
-@pytest.fixture(scope="module")
-def judging() -> dict[str, object]:
-    """What every engine of these tests judges by."""
-    return {"facts": load_facts(), "pack": load_pack(None), "customers": customers_of, "queue": NoQueue()}
-
-
-def an_engine(folder: Path, source: Source, judging: dict[str, object]) -> Engine:
-    """An engine with a ledger in the folder."""
-    ledger = Ledger.open(folder, Provenance.MEASURED)
-    horizon = Horizon(look_back=a_moment(86400) - a_moment(0), stale_after=a_moment(900) - a_moment(0))
-    return Engine(source=source, ledger=ledger, horizon=horizon, **judging)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("name", [*BAD, "blind"])
-def test_nothing_is_lost_or_doubled_over_a_bad_answer(
-    targets: Targets, tmp_path: Path, judging: dict[str, object], name: str
-) -> None:
+def test_nothing_is_lost_or_doubled_over_a_bad_answer(targets: Targets, tmp_path: Path, name: str) -> None:
     """Good, bad, bad, good: the ledger holds exactly what the node used, and a row for every scrape."""
     node = ANode().run(60, [POD])
-    engine = an_engine(tmp_path, lambda _: targets.hear("node"), judging)
+    engine = an_engine(tmp_path, source=lambda _: targets.hear("node"))
     for cycle, good in enumerate([True, False, False, True]):
         node.blind = "no_driver" if name == "blind" and not good else ""
         ours = serves(node.page().encode())
@@ -404,10 +378,10 @@ def test_nothing_is_lost_or_doubled_over_a_bad_answer(
     assert rows["state"].to_list() == ["ok", bad, bad, "ok"]
 
 
-def test_a_namesake_never_doubles_the_ledger(targets: Targets, tmp_path: Path, judging: dict[str, object]) -> None:
+def test_a_namesake_never_doubles_the_ledger(targets: Targets, tmp_path: Path) -> None:
     """Two collectors under one name, answering in turns, leave the seconds of one of them in the ledger."""
     ours, namesake = ANode().run(60, [POD]), ANode(began=7.0, now=7.0).run(5000, [a_holder("other")])
-    engine = an_engine(tmp_path, lambda _: targets.hear("ours", "namesake"), judging)
+    engine = an_engine(tmp_path, source=lambda _: targets.hear("ours", "namesake"))
     for up in (True, False, True, False, True):
         targets.answers["ours"] = serves(ours.page().encode(), status=200 if up else 503)
         targets.answers["namesake"] = serves(namesake.page().encode())
@@ -417,9 +391,9 @@ def test_a_namesake_never_doubles_the_ledger(targets: Targets, tmp_path: Path, j
     assert dict(windows.group_by("workload_pod").agg(pl.col("held_seconds").sum()).iter_rows()) == {"pod-a": 300}
 
 
-def test_an_engine_without_answers_still_cycles(tmp_path: Path, judging: dict[str, object]) -> None:
+def test_an_engine_without_answers_still_cycles(tmp_path: Path) -> None:
     """No target at all is an empty ledger, not an error."""
-    findings: list[Finding] = list(an_engine(tmp_path, lambda _: [], judging).cycle(a_moment(0)).findings)
+    findings: list[Finding] = list(an_engine(tmp_path).cycle(a_moment(0)).findings)
     assert findings == []
 
 
@@ -442,11 +416,11 @@ def test_snapshots_of_pages_make_the_same_windows_as_snapshots_of_counters() -> 
 
 @pytest.mark.parametrize(("off", "words"), [(-86_400, "behind the engine"), (7200, "ahead of the engine")])
 def test_a_node_with_a_wrong_clock_waits_and_loses_nothing(
-    targets: Targets, tmp_path: Path, judging: dict[str, object], off: float, words: str
+    targets: Targets, tmp_path: Path, off: float, words: str
 ) -> None:
     """A page whose clock is far off is said to be so and kept out; when the clock is right it brings the whole sum."""
     node = ANode().run(60, [POD])
-    engine = an_engine(tmp_path, lambda _: targets.hear("node"), judging)
+    engine = an_engine(tmp_path, source=lambda _: targets.hear("node"))
     for error in (0.0, off, 0.0):
         node.now += error
         targets.answers["node"] = serves(node.page().encode())
@@ -460,9 +434,9 @@ def test_a_node_with_a_wrong_clock_waits_and_loses_nothing(
     assert (windows["held_seconds"].sum(), windows["unwatched_seconds"].sum()) == (180, 0)
 
 
-def test_an_engine_whose_clock_was_ahead_says_so(tmp_path: Path, judging: dict[str, object]) -> None:
+def test_an_engine_whose_clock_was_ahead_says_so(tmp_path: Path) -> None:
     """Snapshots from the future stop the engine with a sentence that names them, instead of measuring nothing."""
-    engine = an_engine(tmp_path, lambda _: [], judging)
+    engine = an_engine(tmp_path)
     engine.cycle(a_moment(10_000))
     engine.cycle(a_moment(9_900))
     with pytest.raises(LedgerError, match=r"newest snapshot is of 2026-06-01T02:46:40\+00:00, after now"):
