@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from policy.facts.facts import Facts
+from policy.facts.put_away import put_away
 from policy.facts.reviewing import stale_documents
 from policy.frames import empty
 from policy.judge import Judgement, judge
@@ -25,6 +26,7 @@ from policy.kyc.registers.allocations import allocation_windows
 from policy.kyc.registers.covered import covered_by, covered_until, spoken_in
 from policy.ports import BLANK_BOOK, Observer, Queue, Source, StitchBook
 from policy.rules.pack import Pack
+from policy.usage.cited import Cited
 from policy.usage.counters import (
     COUNTERS,
     balance_between,
@@ -44,8 +46,8 @@ log = logging.getLogger("flopwatch.engine")
 KNOWN = "crossings"
 """Under this name the ledger keeps which tiers were reached, so that an engine tells it once and not at each start."""
 STEPS = (
-    "recovered", "scraped", "targets_written", "counters_written", "windows_written", "balance_written", "judged",
-    "submitted",
+    "recovered", "scraped", "targets_written", "counters_written", "windows_written", "balance_written", "cited",
+    "judged", "submitted",
 )  # fmt: skip
 
 
@@ -137,6 +139,8 @@ class Engine(LedgerJudge):
         self.observe("recovered")
         self._measure(at)
         self._tell_stale(at.date())
+        self._keep_cited(at)
+        self.observe("cited")
         judgement = self.judge(at)
         self.observe("judged")
         self.queue.submit(judgement.findings, at)
@@ -172,6 +176,12 @@ class Engine(LedgerJudge):
             )
         level = logging.INFO if at == newest else logging.WARNING
         log.log(level, "measured.already at=%s newest=%s", at.isoformat(), newest.isoformat())
+
+    def _keep_cited(self, at: datetime) -> None:
+        """Before anybody is told of a digest: put down the facts and the rules that it is of."""
+        cited = Cited(self.ledger)
+        cited.keep("facts", self.facts.digest, put_away(self.facts), at)
+        cited.keep("rules", self.pack.digest, {"file": self.pack.file, "text": self.pack.text}, at)
 
     def _tell_stale(self, today: date) -> None:
         """One line when what the facts rest on passes its day: they stay in force, and somebody has to read anew."""

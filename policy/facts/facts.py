@@ -78,7 +78,7 @@ class Facts:
     """
     Everything believed about law and hardware.
 
-    ``layers``: what lies over the shipped facts. ``files_digest``: over the files and the overlays.
+    ``overlays``: what lies over the shipped facts. ``texts``: the shipped files, by name. ``files_digest``: over both.
     """
 
     documents: Mapping[str, Document]
@@ -94,8 +94,14 @@ class Facts:
     estimation: Estimation
     training_signals: TrainingSignals
     stitching: Stitching
-    layers: tuple[Layer, ...]
+    texts: Mapping[str, str]
+    overlays: tuple[Overlay, ...]
     files_digest: str
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers over the shipped facts, the later ones above the earlier."""
+        return tuple(overlay.layer for overlay in self.overlays)
 
     @property
     def digest(self) -> str:
@@ -185,13 +191,26 @@ def read_facts(texts: Mapping[str, str], overlays: Sequence[Overlay] = ()) -> Fa
     content = lay_over(base, overlays, KEYS)
     known = documents.read_documents(content[DOCUMENTS])
     countries.read_names(parsed[countries.FILE])
-    return _facts(content, Reader(documents=known), overlays, parsed[countries.FILE])
+    digest = _digest(
+        {
+            "facts": content,
+            "names": parsed[countries.FILE],
+            "layers": [
+                (layer.kind, layer.name, layer.reason, layer.decided_on) for layer in (o.layer for o in overlays)
+            ],
+        }
+    )
+    facts = _facts(content, Reader(documents=known), texts, tuple(overlays), digest)
+    _check_switches(facts.control, facts.switches)
+    return facts
 
 
-def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names: Written) -> Facts:
+def _facts(
+    content: Written, reader: Reader, texts: Mapping[str, str], overlays: tuple[Overlay, ...], files_digest: str
+) -> Facts:
     catalogue = accelerators.read_accelerators(reader, content["accelerators"])
     check_product_names(catalogue)
-    facts = Facts(
+    return Facts(
         documents=reader.documents,
         jurisdictions=jurisdictions.read_jurisdictions(reader, content["jurisdictions"]),
         accelerators=catalogue,
@@ -205,19 +224,10 @@ def _facts(content: Written, reader: Reader, overlays: Sequence[Overlay], names:
         estimation=estimation.read_estimation(reader, content["estimation"]),
         training_signals=training_signals.read_training_signals(reader, content["training_signals"]),
         stitching=stitching.read_stitching(reader, content["stitching"]),
-        layers=tuple(overlay.layer for overlay in overlays),
-        files_digest=_digest(
-            {
-                "facts": content,
-                "names": names,
-                "layers": [
-                    (layer.kind, layer.name, layer.reason, layer.decided_on) for layer in (o.layer for o in overlays)
-                ],
-            }
-        ),
+        texts=texts,
+        overlays=overlays,
+        files_digest=files_digest,
     )
-    _check_switches(facts.control, facts.switches)
-    return facts
 
 
 def _check_switches(rules: Control, known: Switches) -> None:

@@ -46,10 +46,11 @@ Keys = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """One file, not yet held against the facts that it is laid over."""
+    """One file, not yet held against the facts that it is laid over; ``text`` is what stands in it."""
 
     layer: Layer
     content: Written
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def read_overlay(text: str, file: str) -> Overlay:
         )
     layer = Layer(file=file, kind=read.kind, name=read.name, reason=read.reason, decided_on=read.decided_on)
     content = {key: value for key, value in parse(text, layer).items() if key != HEADER}
-    return Overlay(layer=layer, content=Written(content, layer))
+    return Overlay(layer=layer, content=Written(content, layer), text=text)
 
 
 def read_overrides(folder: Path) -> tuple[Overlay, ...]:

@@ -127,9 +127,10 @@ class _Written(_Part):
 
 
 class Pack(_Written):
-    """Rules in force together. ``digest`` names exactly this text; ``file`` is where it was, for errors."""
+    """Rules in force together. ``digest`` names exactly this ``text``; ``file`` is where it was, for errors."""
 
     digest: str
+    text: str
     file: str
 
     @property
@@ -163,7 +164,7 @@ def parse_pack(text: str, name: str) -> Pack:
         raise PackError(f"{name}: {_problems(content, error)}") from error
     _check_ids(written, name)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Pack(pack=written.pack, rules=written.rules, digest=digest, file=name)
+    return Pack(pack=written.pack, rules=written.rules, digest=digest, text=text, file=name)
 
 
 def _check_ids(written: _Written, name: str) -> None:

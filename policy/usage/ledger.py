@@ -7,6 +7,7 @@ The ledger: every usage window ever measured, as Hive-partitioned Parquet in a f
     balance/date=2026-06-01/<moment>.parquet    where every physical GPU-second went
     targets/date=2026-06-01/<moment>.parquet    what became of every scrape
     kept/<name>.parquet                         what an engine knew at its last cycle, and can do without
+    cited/<kind>/<digest>.json                  what findings cite by a digest, see :mod:`policy.usage.cited`
 
 One writer, kept by a lock on ``ledger.lock``. A file appears whole or not at all (written aside, flushed, renamed), and
 windows follow from the two snapshots alone: writing them again gives the same bytes. So a writer killed anywhere
@@ -134,6 +135,11 @@ class Ledger:
         path = self._kept_path(name)
         with _as_ledger_error():
             return read_rows([path] if path.exists() else [], declared)
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Put down a file of text in the ledger's folder, whole or not at all. Raises LedgerError."""
+        make_folder(path.parent)
+        _write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
     def has(self, table: str, at: datetime) -> bool:
         """Whether the rows of that moment have been written."""

@@ -154,6 +154,7 @@ def test_the_undisturbed_run_is_worth_comparing(undisturbed: Left) -> None:
         "counters": 1,
         "windows": CYCLES,
         "balance": CYCLES,
+        "cited": 2,
         "targets": CYCLES,
         "kept": 1,
     }
