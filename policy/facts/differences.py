@@ -5,7 +5,7 @@ Every question has one key and one answer in words, so that two sets of answers 
 A question that only one side has, as about a flag that began in between, is answered ``not there`` by the other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -59,7 +59,8 @@ _MISSING = _Answer(text=NOT_THERE, sources=())
 
 def differences(before: AsOf, after: AsOf) -> tuple[Difference, ...]:
     """Everything that is answered differently, topic by topic."""
-    old, new = _answers(before), _answers(after)
+    codes = {*countries_named(before.facts.jurisdictions), *countries_named(after.facts.jurisdictions)}
+    old, new = _answers(before, codes), _answers(after, codes)
     keys = [*new, *(key for key in old if key not in new)]
     topics = list(dict.fromkeys(topic for topic, _, _ in keys))
     changed = [key for key in keys if old.get(key, _MISSING).text != new.get(key, _MISSING).text]
@@ -83,12 +84,13 @@ def _difference(key: Key, old: _Answer, new: _Answer) -> Difference:
     )
 
 
-def _answers(asked: AsOf) -> Mapping[Key, _Answer]:
+def _answers(asked: AsOf, codes: Collection[str]) -> Mapping[Key, _Answer]:
+    """``codes``: the countries that are asked about, the same on both sides."""
     facts, day = asked.facts, asked.day
-    return dict(
+    answers = dict(_jurisdictions(facts, day, codes))
+    answers |= dict(
         answer
         for part in (
-            _jurisdictions,
             _switches,
             _party_lists,
             _thresholds,
@@ -100,6 +102,7 @@ def _answers(asked: AsOf) -> Mapping[Key, _Answer]:
         )
         for answer in part(facts, day)
     )
+    return answers
 
 
 def countries_named(jurisdictions: Jurisdictions) -> tuple[str, ...]:
@@ -108,8 +111,8 @@ def countries_named(jurisdictions: Jurisdictions) -> tuple[str, ...]:
     return tuple(sorted(standing | {row.country for row in (*jurisdictions.membership, *jurisdictions.beside)}))
 
 
-def _jurisdictions(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
-    for code in countries_named(facts.jurisdictions):
+def _jurisdictions(facts: Facts, day: date, codes: Collection[str]) -> Iterator[tuple[Key, _Answer]]:
+    for code in sorted(codes):
         subject = f"{code} {country_name(code)}"
         scope = facts.jurisdictions.in_scope(code, day)
         yield (

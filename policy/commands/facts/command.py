@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from policy.commands.facts.cited import EXAMPLES as CITED
+from policy.commands.facts.cited import add_digest, cited_facts, cited_sheet
 from policy.commands.facts.countries import show_country, show_jurisdictions
 from policy.commands.facts.devices import show_accelerators, show_name
 from policy.commands.facts.law import (
@@ -39,7 +41,7 @@ from policy.facts.tables import FactsError
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import PackError, load_pack
 from policy.settings import UnusableSettings
-from policy.wiring import facts_of, read_overlays
+from policy.wiring import facts_of
 
 STALE = 3
 SHOW = """  flopwatch facts show jurisdictions --at 2025-12-01
@@ -58,6 +60,7 @@ the last day to rely on it
 """
 DIFF = """  flopwatch facts diff 2025-11-01 2026-03-01
   flopwatch facts diff 2026-11-29 --scenario ethiopia.toml       what the scenario changes on that day
+  flopwatch facts diff 2026-03-01 --ledger LEDGER --digest cfecfdf310e5      what is answered otherwise today
 
 exit codes: 0 done, 2 a file or a flag cannot be used
 """
@@ -88,13 +91,22 @@ def add(parsers: Parsers, summary: str) -> None:
     show.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
     show.add_argument("--country", metavar="NAME", help="with jurisdictions: all about one country, by any name")
     show.add_argument("--name", metavar="NAME", help="with accelerators: all about one, by any name")
+    add_digest(show)
     check = _part(parts, "check", "whether the facts are sound, and what has to be read again", CHECK, run_check)
     add_settings(check, ("rules",))
     check.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
     check.add_argument("--ledger", type=Path, dest="of_ledger", metavar="DIR", help="look at its accelerators too")
     diff = _part(parts, "diff", "what is answered differently on two days", DIFF, run_diff)
     diff.add_argument("before", type=read_day, metavar="DATE1", help="the first day")
-    diff.add_argument("after", type=read_day, nargs="?", metavar="DATE2", help="the second; left out for a scenario")
+    diff.add_argument(
+        "after", type=read_day, nargs="?", metavar="DATE2", help="the second; left out for a scenario or a digest"
+    )
+    add_digest(diff)
+    cited = add_parser(parts, "cited", "the facts and the rules that findings cite by a digest", CITED)
+    add_digest(cited)
+    cited.add_argument("--out", type=Path, metavar="DIR", help="write the files of --digest into this new folder")
+    cited.add_argument("--format", choices=("table", "json"), default="table", help="[table]")
+    cited.set_defaults(run=run_cited)
 
 
 def _part(
@@ -120,14 +132,13 @@ def run_show(arguments: argparse.Namespace) -> int:
     """Print one topic."""
     _refuse_stray(arguments)
     at = _day_of(arguments)
-    settings, scenarios = settings_of(arguments), read_scenarios(arguments.scenario)
-    facts = facts_of(settings, scenarios)
+    facts = _facts_of(arguments)
     if arguments.country is not None:
         sheet = _country(facts, at, arguments.country)
     elif arguments.name is not None:
         sheet = show_name(facts, at, arguments.name)
     elif arguments.topic == LAYERS:
-        sheet = show_layers(facts, (*read_overlays(settings), *scenarios))
+        sheet = show_layers(facts)
     else:
         sheet = TOPICS[arguments.topic](facts, at)
     print_sheet(_headed(sheet, facts, {"topic": arguments.topic, "at": at.isoformat()}), arguments.format)
@@ -175,18 +186,33 @@ def _invalid(error: FactsError, form: str) -> int:
 
 def run_diff(arguments: argparse.Namespace) -> int:
     """Print what differs."""
-    settings, scenarios = settings_of(arguments), read_scenarios(arguments.scenario)
-    facts, day = facts_of(settings, scenarios), arguments.before
+    settings, facts, day = settings_of(arguments), _facts_of(arguments), arguments.before
     if arguments.after is not None:
         before, after = AsOf(facts=facts, day=day), AsOf(facts=facts, day=arguments.after)
         title = f"From {day.isoformat()} to {after.day.isoformat()}"
-    elif scenarios:
+    elif arguments.digest is not None:
+        before, after = AsOf(facts=facts, day=day), AsOf(facts=facts_of(settings), day=day)
+        title = f"On {day.isoformat()}, by the facts that were cited and by those of today"
+    elif facts.scenarios:
         before, after = AsOf(facts=facts_of(settings), day=day), AsOf(facts=facts, day=day)
         title = f"On {day.isoformat()}, by what is supposed"
     else:
-        raise UnusableSettings("give DATE2, or a --scenario to hold one day against itself")
+        raise UnusableSettings("give DATE2, or a --scenario or a --digest to hold one day against itself")
     print_sheet(_headed(diff_sheet(before, after, title), facts, {}), arguments.format)
     return OK
+
+
+def run_cited(arguments: argparse.Namespace) -> int:
+    """Print what has been cited, or write one of them out."""
+    print_sheet(cited_sheet(arguments), arguments.format)
+    return OK
+
+
+def _facts_of(arguments: argparse.Namespace) -> Facts:
+    """Those of today with what lies over them, or those that a finding cites."""
+    if arguments.digest is not None:
+        return cited_facts(arguments)
+    return facts_of(settings_of(arguments), read_scenarios(arguments.scenario))
 
 
 def _day_of(arguments: argparse.Namespace) -> date:

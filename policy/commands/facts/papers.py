@@ -1,6 +1,6 @@
 """``flopwatch facts show``: the numbers that we chose, the documents, and what lies over the shipped facts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
@@ -82,9 +82,9 @@ def _document(each: Document, at: date, stale: str) -> tuple[str, ...]:
     return each.id, citation, each.evidence, each.read_on.isoformat(), past_words(each, at), stale
 
 
-def show_layers(facts: Facts, overlays: Sequence[Overlay]) -> Sheet:
+def show_layers(facts: Facts) -> Sheet:
     """What lies over the shipped facts, which rows it brings and takes away, and the scenarios that ship."""
-    laid = [(each.layer, _brought(facts, each.layer), _removed(each)) for each in overlays]
+    laid = [(each.layer, _brought(facts, each.layer), _removed(each)) for each in facts.overlays]
     grid = Grid(
         title="Layers over the shipped facts, the later ones above the earlier",
         columns=("layer", "kind", "why", "decided on", "file", "rows that it brings", "rows that it takes away"),
