@@ -2,13 +2,19 @@
 Countries: ISO 3166-1 alpha-2 codes in capitals, and the names under which people write them.
 
 A code is what everything else works with. A name is resolved only where the caller asks for that, and never where it
-could mean two countries: which country a party belongs to decides too much for a guess. The one door to the
-``iso3166`` package. Names are no law, and no overlay reaches them.
+could mean two countries: which country a party belongs to decides too much for a guess. A name is compared as the set
+of its words in Latin letters without marks, so that neither order nor punctuation tells: ``Korea, Republic of`` and
+``Republic of Korea`` are one name, ``People’s`` and ``Peoples`` one word. Left out on purpose: the three digits of ISO
+3166-1, since some are also the dialling code of another country (218, 850), codes that ISO took back (SU, YU, ZR), and
+cities. The one door to the ``iso3166`` package. Names are no law, and no overlay reaches them.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import filterfalse
 
 from iso3166 import countries_by_alpha2, countries_by_alpha3, countries_by_name
 
@@ -16,6 +22,9 @@ from policy.facts.evidence import Layer
 from policy.facts.tables import Reader, Written, parse
 
 FILE = "countries.toml"
+SAYS_NOTHING = frozenset(("the", "of", "and"))
+"""Words by which no two names of countries differ."""
+SHORT_FOR = {"st": "saint", "rep": "republic", "dem": "democratic"}
 
 
 class CountryError(ValueError):
@@ -44,7 +53,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambiguous:
-    """A text that could mean each of these countries."""
+    """A text that could mean each of these countries, or none at all."""
 
     text: str
     candidates: tuple[str, ...]
@@ -73,7 +82,7 @@ def resolve_country(text: str) -> str:
     if is_code(text):
         return text
     meant = _meant(text)
-    if len(meant) != 1:
+    if len(meant) != 1 or _folded(text) in _never_guessed():
         raise CountryError(text, meant)
     return meant[0]
 
@@ -122,8 +131,10 @@ def _check_code(code: str, written: Written, table: str, name: str) -> None:
 
 
 def _folded(text: str) -> str:
-    """Without case, dots, commas and the spaces around: ``P.R.C.`` is ``prc``."""
-    return " ".join(text.casefold().replace(".", "").replace(",", " ").replace("&", " and ").split())
+    """Give a name's words in one order, without case, marks and what says nothing: ``P.R. of China``: ``china pr``."""
+    unmarked = unicodedata.normalize("NFKD", re.sub(r"[.'’‘ʼ`´]", "", text))
+    words = re.findall(r"[^\W_]+", "".join(filterfalse(unicodedata.combining, unmarked)).casefold())
+    return " ".join(sorted(SHORT_FOR.get(word, word) for word in words if word not in SAYS_NOTHING))
 
 
 @cache
@@ -137,6 +148,11 @@ def _by_code() -> dict[str, Country]:
 
 
 @cache
+def _never_guessed() -> frozenset[str]:
+    return frozenset(_folded(row.text) for row in Reader().row(_Names, "whole file", _shipped()).ambiguous)
+
+
+@cache
 def _by_name() -> dict[str, tuple[str, ...]]:
     iso = {_folded(name): (country.alpha2,) for name, country in countries_by_name.items()}
     return iso | read_names(_shipped())
@@ -147,6 +163,6 @@ def _meant(text: str) -> tuple[str, ...]:
     folded = _folded(text)
     if folded in _by_name():
         return _by_name()[folded]
-    key = folded.upper()
+    key = unicodedata.normalize("NFKC", text).strip(" .,;").upper()
     country = countries_by_alpha2.get(key) or countries_by_alpha3.get(key)
     return (country.alpha2,) if country else ()
