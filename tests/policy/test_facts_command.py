@@ -139,12 +139,21 @@ def test_jurisdictions(facts: Facts) -> None:
 
 def test_jurisdictions_follow_the_day(facts: Facts) -> None:
     """Cambodia was a member once; before the records begin nobody is cleared."""
-    before = facts.json("show", "jurisdictions", "--at", "2024-06-01")
-    assert "KH" in {each["code"] for each in before["in_scope"]}
+    before = facts.json("show", "jurisdictions", "--at", "2024-05-01")
+    since = {each["code"]: each["since"] for each in before["in_scope"]}
+    assert (since["KH"], since["CY"]) == ("2021-12-09", "before 2018-08-03")
     unknown = facts.json("show", "jurisdictions", "--at", "2010-01-01")
     assert unknown["in_scope"] == []
     assert "CN" in {each["code"] for each in unknown["unknown"]}
     assert "the records begin on 2018-08-03" in facts("show", "jurisdictions", "--at", "2010-01-01").flat
+
+
+@pytest.mark.parametrize("what", ANSWERS.values(), ids=ANSWERS)
+def test_a_day_that_is_not_known_is_no_day(facts: Facts, what: tuple[str, ...]) -> None:
+    """Neither end of the calendar is shown for a day that no source names, such as that of Cyprus's joining."""
+    for form in ("table", "json"):
+        said = facts("show", *what, "--at", "2020-01-01", "--format", form).out
+        assert not re.search("0001-01-01|9999-12-31", said)
 
 
 def test_one_country(facts: Facts) -> None:

@@ -64,13 +64,19 @@ def _row(law: Jurisdictions, code: str, scope: Scope, at: date) -> tuple[str, ..
 
 def _since(law: Jurisdictions, code: str, at: date) -> str:
     """From when on the answer is what it is, by both lists where they differ."""
+    beginning = f"before {law.groups[D5].begins.isoformat()}"
     if code in law.groups[D5].members:
-        return f"before {law.groups[D5].begins.isoformat()}"
+        return beginning
     beside = next((row for row in those_of(law.beside, at) if row.country == code), None)
     if beside is not None:
         return day_words(beside.valid_from, "before the records")
     member = next((row for row in those_of(law.membership, at) if (row.group, row.country) == (D5, code)), None)
-    return "-" if member is None else member.both_days("from")
+    return "-" if member is None else _joined(member, beginning)
+
+
+def _joined(row: Membership, otherwise: str = "before the records") -> str:
+    """The day of joining, by both lists where they differ, or ``otherwise`` where the row names none."""
+    return row.both_days("from") if day_words(row.valid_from) else otherwise
 
 
 def _watch_grid(law: Jurisdictions, at: date, codes: list[str], answers: dict[str, Scope]) -> Grid:
@@ -84,15 +90,11 @@ def _watch_grid(law: Jurisdictions, at: date, codes: list[str], answers: dict[st
 
 def _left_grid(left: list[Membership]) -> Grid:
     rows = tuple(
-        (row.country, country_name(row.country), _from(row), row.both_days("to"), row.note, *_ending(row.source))
+        (row.country, country_name(row.country), _joined(row), row.both_days("to"), row.note, *_ending(row.source))
         for row in left
     )
     columns = ("code", "country", "joined", "left", "note", "evidence", "sources")
     return Grid(title=f"Left {D5} before or on that day", columns=columns, rows=rows)
-
-
-def _from(row: Membership) -> str:
-    return "before the records" if day_words(row.valid_from) == "" else row.both_days("from")
 
 
 def _groups_grid(law: Jurisdictions, at: date) -> Grid:
