@@ -71,8 +71,9 @@ def _rows(topic: str, table: str, around: str, row: Any) -> Iterator[FactRow]:
 
 
 def _called(row: Any) -> str:
-    together = [str(getattr(row, key)) for key in NAMED_TOGETHER if hasattr(row, key)]
-    alone = [_word(getattr(row, key)) for key in NAMING if hasattr(row, key)][:1]
+    written = {each.name for each in fields(row)}
+    together = [str(getattr(row, key)) for key in NAMED_TOGETHER if key in written]
+    alone = [_word(getattr(row, key)) for key in NAMING if key in written][:1]
     return " ".join(together or alone)
 
 

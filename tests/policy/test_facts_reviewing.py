@@ -29,9 +29,10 @@ def test_the_walk_finds_every_source_once() -> None:
     rows = rows_of(FACTS)
     assert sorted(row.source.line for row in rows) == sorted(source.line for source in FACTS.sources)
     assert all(row.title.startswith(f"[{row.table}]") for row in rows)
-    assert {"[membership] D:5 KH", "[switch.state] affiliates_rule 2025-11-10", "[utilisation_low]"} <= {
-        row.title for row in rows
-    }
+    titles = {row.title for row in rows}
+    assert {"[membership] D:5 KH", "[switch.state] affiliates_rule 2025-11-10", "[utilisation_low]"} <= titles
+    assert {"[parameters] the first", "[parameters] 2022-10-07", "[parameters] 2023-11-17"} <= titles
+    assert max(map(len, titles)) < 100
 
 
 def test_a_provider_s_tier_is_no_row() -> None:
