@@ -181,6 +181,10 @@ def _control(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
         ("control", "ECCN 3A090", "paragraphs"),
         _Answer(text=criteria, sources=(parameters.source,), reason=parameters.note),
     )
+    for note in those_of(facts.control.note, day):
+        since = "" if note.valid_from == BEFORE_RECORDS else f" since {note.valid_from.isoformat()}"
+        answer = _Answer(text="stands", sources=(note.source,), reason=note.text)
+        yield ("control", f"{note.paragraph}{since}", "note"), answer
     for letter in those_of(facts.control.letter, day):
         answer = _Answer(text="in force", sources=(letter.source,), reason=letter.words)
         yield ("control", f"letter {letter.id}", "state"), answer

@@ -11,6 +11,7 @@ from policy.facts.differences import NOT_THERE, AsOf, Difference, differences
 from policy.facts.evidence import Evidence
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import read_overrides, read_scenario
+from policy.facts.period import BEFORE_RECORDS
 from policy.facts.reviewing import Doubt, Why, doubtful_accelerators, stale_documents, unverified_rows
 from policy.facts.rows import rows_of
 
@@ -76,6 +77,16 @@ def test_accelerators_in_doubt() -> None:
     assert found["NVIDIA A10"].doubts == (Doubt.UNVERIFIED,)
     assert found["NVIDIA A100"].doubts == (Doubt.ONE_OF_SEVERAL,)
     assert found["NVIDIA H100 80GB HBM3 MIG 9g.40gb"].doubts == (Doubt.WITHOUT_PEAK,)
+
+
+def test_whatever_begins_is_a_difference() -> None:
+    """Each row with a first day is cited by a difference from the day before, unless it says the same once more."""
+    beginning = [row for row in rows_of(FACTS) if getattr(row.row, "valid_from", BEFORE_RECORDS) != BEFORE_RECORDS]
+    of_day = {day: between(day - timedelta(days=1), day) for day in {row.row.valid_from for row in beginning}}
+    cited = {day: {source for each in found.values() for source in each.sources} for day, found in of_day.items()}
+    unseen = {row.title for row in beginning if row.source not in cited[row.row.valid_from]}
+    assert unseen == {"[switch.state] ai_diffusion 2025-05-13"}
+    assert ("3A090.c since 2024-12-02", "note") in of_day[date(2024, 12, 2)]
 
 
 @pytest.mark.parametrize("day", [date(2015, 1, 1), date(2021, 12, 9), TODAY])
