@@ -8,7 +8,7 @@ from policy.facts.facts import load_facts
 from policy.facts.red_flags import FlagList, SeenFrom
 from policy.facts.switches import State
 from policy.facts.tables import FactsError
-from policy.facts.tiers import LegalState, SetByProvider, TierError, UnknownTierError
+from policy.facts.tiers import LegalState, SetByProvider, ThresholdUnit, TierError, UnknownTierError
 
 FACTS = load_facts()
 NOW = date(2026, 11, 29)
@@ -73,6 +73,12 @@ def test_bad_overrides(flop_by_name: dict[str, float], basis: str) -> None:
         ("bis_2024_nprm_model", 1e26, NOW, LegalState.PROPOSED),
         ("eo14110_model", 1e26, date(2024, 6, 1), LegalState.IN_FORCE),
         ("eo14110_model", 1e26, date(2025, 1, 20), LegalState.REVOKED),
+        ("eo14110_bio", 1e23, date(2025, 1, 19), LegalState.IN_FORCE),
+        ("eo14110_cluster", 1e20, NOW, LegalState.REVOKED),
+        ("bis_2024_nprm_cluster", 1e20, NOW, LegalState.PROPOSED),
+        ("ear_4E091_derivative", 2.5e25, NOW, LegalState.PRINTED_NOT_ENFORCED),
+        ("eu_gpai_modifier", "none", NOW, LegalState.GUIDANCE),
+        ("remote_access_security_act", "none", NOW, LegalState.PROPOSED),
     ],
 )
 def test_legal_thresholds(threshold: str, value: float | str, at: date, state: LegalState) -> None:
@@ -83,6 +89,19 @@ def test_legal_thresholds(threshold: str, value: float | str, at: date, state: L
     assert found.value == value
     assert of_day is not None
     assert of_day.state is state
+
+
+def test_rates_are_told_from_amounts() -> None:
+    """A figure for a cluster is a rate, and no text's amount of training is one."""
+    rates = {each.id for each in FACTS.tiers.legal.values() if each.unit is ThresholdUnit.FLOP_PER_SECOND}
+    assert rates == {"bis_2024_nprm_cluster", "eo14110_cluster"}
+
+
+def test_what_is_quoted_is_no_memory() -> None:
+    """The figures of the revoked order stand in public quotations of it, and are known as well as these."""
+    assert {FACTS.tiers.legal[f"eo14110_{each}"].source.evidence for each in ("model", "bio", "cluster")} == {
+        "secondary"
+    }
 
 
 def test_a_law_begins_somewhere() -> None:
