@@ -62,7 +62,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A paragraph that no accelerator of the catalogue is held against, and why."""
+    """What stands beside the figures: a paragraph that no accelerator is held against, a scope, a duty of others."""
 
     paragraph: str
     text: str

@@ -104,6 +104,18 @@ def test_what_is_quoted_is_no_memory() -> None:
     }
 
 
+def test_what_stands_beside_3a090_has_its_days() -> None:
+    """Memory, scope, the duty of foundries and the import duty stand from their own days on; one names its last day."""
+    notes = [(each.paragraph, each.valid_from) for each in FACTS.control.note]
+    assert notes == [
+        ("3A090.c", date(2024, 12, 2)),
+        ("3A090.a", date(2025, 1, 13)),
+        ("3A090.a", date(2025, 1, 16)),
+        ("Proclamation 11002", date(2026, 1, 15)),
+    ]
+    assert FACTS.documents["fr_91_17851"].term_ends == date(2026, 12, 31)
+
+
 def test_a_law_begins_somewhere() -> None:
     """Before a text was proposed it has no state."""
     assert FACTS.tiers.legal["eu_gpai_systemic"].at(date(2019, 1, 1)) is None
