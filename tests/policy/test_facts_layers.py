@@ -154,10 +154,14 @@ def test_shipped_scenarios(name: str) -> None:
 
 
 def test_what_the_scenarios_suppose() -> None:
-    """Each says what it changes: Ethiopia's membership, the stay, and the parameters of a bill."""
+    """Each says what it changes: Ethiopia's membership, Cyprus's either way, the stay, and the parameters of a bill."""
     ethiopia = load_facts([read_scenario("ethiopia-in-d5")]).jurisdictions.in_scope("ET", NOW)
     assert ethiopia.answer is Answer.YES
     assert "scenario ethiopia-in-d5" in ethiopia.sources[0].line
+    for name, first in (("cyprus-in-d5", Answer.YES), ("cyprus-suspension-renewed", Answer.NO)):
+        cyprus = load_facts([read_scenario(name)]).jurisdictions
+        answers = [cyprus.in_scope("CY", day).answer for day in (date(2024, 5, 29), date(2026, 9, 30), NOW)]
+        assert answers == [Answer.YES, Answer.NO, first]
     stay = load_facts([read_scenario("affiliates-rule-stay-extended")]).switches.by_id["affiliates_rule"].at(NOW)
     assert stay is not None
     assert stay.state is State.STAYED
