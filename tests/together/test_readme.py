@@ -3,8 +3,11 @@ import re
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
+from policy.__main__ import main
 from policy.facts.facts import load_facts
 from policy.facts.layers import read_overrides
 from policy.judgement.stitch import StitchWord
@@ -83,6 +86,25 @@ def test_the_makefile_has_the_commands_that_the_readme_says_to_type() -> None:
     """Every `make` target that the README names exists."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"^    make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize(
+    ("command", "first"),
+    [
+        (("show", "accelerators"), "                                                       by numbers"),
+        (("check",), "    Documents past their day"),
+    ],
+    ids=str,
+)
+def test_the_facts_are_shown_as_they_are(
+    command: tuple[str, ...], first: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What README shows of ``flopwatch facts`` is said in these lines, at the width and on the day that it names."""
+    monkeypatch.setenv("COLUMNS", "126")
+    main(["facts", *command, "--at", "2026-11-29"])
+    said = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    block = README.partition(f"\n{first}\n")[2].partition("\n\n")[0]
+    assert {line.removeprefix("    ") for line in (first, *block.splitlines())} <= set(said)
 
 
 def test_the_overlay_is_one(tmp_path: Path) -> None:
