@@ -22,8 +22,13 @@ from policy.facts.written_names import Model, models_of, without_memory, written
 SUGGESTIONS = 3
 
 _SIGNS = re.compile(r"[^a-z0-9.]+")
-_INSTANCE = re.compile(r"[ -]MIG[ -]((\d+c\.)?\d+g\.\d+gb(\+\w+)*)$", re.IGNORECASE)
-"""As NVML names a MIG instance, ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``, and a node's label with hyphens."""
+_INSTANCE = re.compile(r"[ -]MIG[ -]((\d+c\.)?\d+g\.\d+gb([+.-](?:me|gfx|all))*)$", re.IGNORECASE)
+"""
+As NVML names a MIG instance, ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``, and a node's label with hyphens.
+
+What it has of the media engines stands behind a plus, or a hyphen if none: ``1g.24gb+me.all``, ``1g.24gb-me``. A label,
+which may hold no plus, has a point for it.
+"""
 _SHARED = re.compile(r"-SHARED$")
 """What GPU feature discovery adds to the label of a GPU that is shared in time."""
 _VGPU = re.compile(r"(.+?)-((?:\d+-)?\d+[ABCQ](?:ME)?)$")

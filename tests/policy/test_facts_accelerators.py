@@ -25,6 +25,7 @@ CATALOGUE = {row["device"]: row for row in csv.DictReader(GOLDEN.read_text(encod
 CLASSIFIER = FACTS.classifier
 NAMES = [name for name, _, _ in FACTS.product_names.known]
 PARAMETERS = FACTS.control.parameters_of(NOW)
+SERVER_EDITION = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
 
 
 def known(name: str) -> Peak:
@@ -204,6 +205,11 @@ def test_unclassified(name: str) -> None:
         ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "NVIDIA H100 SXM", "MIG 1c.3g.40gb"),
         ("NVIDIA A100-SXM4-40GB MIG 1g.5gb+me", "NVIDIA A100 SXM 40GB", "MIG 1g.5gb+me"),
         ("NVIDIA-H100-80GB-HBM3-MIG-3g.40gb", "NVIDIA H100 SXM", "MIG 3g.40gb"),
+        ("NVIDIA-H100-80GB-HBM3-MIG-1g.10gb.me", "NVIDIA H100 SXM", "MIG 1g.10gb.me"),
+        ("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb-SHARED", "NVIDIA A100 SXM 40GB", "MIG 1g.5gb"),
+        (f"{SERVER_EDITION} MIG 1g.24gb-me", SERVER_EDITION, "MIG 1g.24gb-me"),
+        (f"{SERVER_EDITION} MIG 1g.24gb+me.all", SERVER_EDITION, "MIG 1g.24gb+me.all"),
+        (f"{SERVER_EDITION} MIG 4g.96gb+gfx", SERVER_EDITION, "MIG 4g.96gb+gfx"),
         ("GRID A100-40C", "NVIDIA A100 PCIe", "vGPU 40C"),
         ("NVIDIA H100XM-80C", "NVIDIA H100 SXM", "vGPU 80C"),
         ("NVIDIA-H100-80GB-HBM3-SHARED", "NVIDIA H100 SXM", ""),
