@@ -17,11 +17,11 @@ from functools import cached_property
 from policy.facts.accelerators import Accelerators, Device, Family, Vendor
 from policy.facts.evidence import Evidence, weakest
 from policy.facts.tables import wrong_in
-from policy.facts.written_names import Model, models_of, without_memory, written
+from policy.facts.written_names import Model, joined, models_of, without_memory, written
 
 SUGGESTIONS = 3
 
-_SIGNS = re.compile(r"[^a-z0-9.]+")
+_A_WORD = re.compile(r"[a-z0-9.]+")
 _INSTANCE = re.compile(r"[ -]MIG[ -]((\d+c\.)?\d+g\.\d+gb([+.-](?:me|gfx|all))*)$", re.IGNORECASE)
 """
 As NVML names a MIG instance, ``NVIDIA H100 80GB HBM3 MIG 3g.40gb``, and a node's label with hyphens.
@@ -202,10 +202,10 @@ class ProductNames:
         return vendor, None
 
     def key(self, name: str) -> str:
-        """The name without case, punctuation, spaces and words of vendors."""
+        """The name without case, punctuation, spaces and words of vendors; two numbers stay apart."""
         folded = name.casefold()
-        without = _SIGNS.sub("", self._a_vendor_word.sub(" ", folded))
-        return without or _SIGNS.sub("", folded)
+        without = _A_WORD.findall(self._a_vendor_word.sub(" ", folded))
+        return joined(without or _A_WORD.findall(folded))
 
 
 def check_product_names(accelerators: Accelerators) -> None:

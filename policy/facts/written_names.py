@@ -33,6 +33,7 @@ _SYSTEMS = {"hgx": "sxm", "dgx": "sxm"}
 """Systems whose boards have one form."""
 _A_VERSION = re.compile(r"v?\d{1,2}[a-z]*|\d+")
 _A_WORD = re.compile(r"[a-z0-9.+]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d) (?=\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,16 @@ def written(name: str, words_of_vendors: AbstractSet[str]) -> Written:
     words = _A_WORD.findall(_FORM.sub(_apart, _MEMORY.sub(" ", text)))
     forms = {_SYSTEMS.get(word, word) for word in words if word in _FORMS or word in _SYSTEMS}
     model = [word for word, after in pairwise([*words, ""]) if _is_of_model(word, after, words_of_vendors)]
-    return Written(model="".join(model), forms=frozenset(forms), memory_gb=memory)
+    return Written(model=joined(model), forms=frozenset(forms), memory_gb=memory)
+
+
+def joined(words: Iterable[str]) -> str:
+    """
+    The words as one; where two digits would meet a hyphen stays between them.
+
+    An ``H20`` that somebody has given the number 0 is no ``H200``, nor is the first of the ``L4`` an ``L40``.
+    """
+    return _BETWEEN_DIGITS.sub("-", " ".join(words)).replace(" ", "")
 
 
 def without_memory(name: str) -> Iterator[str]:

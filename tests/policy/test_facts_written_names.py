@@ -82,11 +82,12 @@ def test_one_device(name: str, device: str) -> None:
         "NVIDIA H100-SXM5-64GB", "NVIDIA A100 SXM4 64GB", "NVIDIA A800 PCIe 40 GB", "NVIDIA H200 94GB",
         "NVIDIA B200 PCIe", "NVIDIA GB200 SXM", "NVIDIA GB200 Superchip", "NVIDIA B200 Ultra",
         "NVIDIA Quadro RTX 6000", "NVIDIA RTX 6000 Blackwell", "NVIDIA RTX PRO 6000 Ada", "NVIDIA H2000",
+        "NVIDIA H20 0", "nvidia-h20-0", "NVIDIA L4-0", "NVIDIA B20 0", "NVIDIA A10 0", "NVIDIA A10-0 PCIe 80GB",
         "AMD Instinct MI300X CPX", "NVIDIA A100,NVIDIA H100", "8x NVIDIA H100", "Intel Gaudi", "TPU v8", "v4",
     ],
 )  # fmt: skip
 def test_no_device(name: str) -> None:
-    """Another vendor's word, memory or a form that no such device has, or a word too many, is no device at all."""
+    """Another vendor's word, memory or a form that no such device has, a word or a number too many, is no device."""
     assert meant(name) == set()
 
 
