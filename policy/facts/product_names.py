@@ -193,13 +193,14 @@ class ProductNames:
         return Unclassified(name=name, vendor=vendor, family=family, suggestions=similar)
 
     def _vendor_and_family(self, name: str) -> tuple[Vendor | None, Family | None]:
-        folded = name.casefold()
-        of_number = next((each for each in self.accelerators.vendor if each.pci and f"{each.pci}:" in folded), None)
-        vendor = next(iter(self._vendors_in(name)), of_number)
-        for family in self.accelerators.family:
-            if vendor in (None, self.accelerators.vendors[family.vendor]) and _begins(folded, family.words):
-                return self.accelerators.vendors[family.vendor], family
-        return vendor, None
+        """Nobody where words or numbers of several vendors stand in the name: who of them developed it is not known."""
+        folded = _BY_NUMBER.sub("", name.casefold())
+        families = [each for each in self.accelerators.family if _begins(folded, each.words)]
+        of_numbers = [each for each in self.accelerators.vendor if each.pci and f"{each.pci}:" in folded]
+        told = {each.id for each in (*self._vendors_in(name), *of_numbers)} | {each.vendor for each in families}
+        if len(told) != 1:
+            return None, None
+        return self.accelerators.vendors[told.pop()], next(iter(families), None)
 
     def key(self, name: str) -> str:
         """The name without case, punctuation, spaces and words of vendors; two numbers stay apart."""

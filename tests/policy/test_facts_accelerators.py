@@ -184,6 +184,15 @@ def test_presumption(name: str, presumed: Presumed) -> None:
     assert CLASSIFIER.classify(name, NOW).presumed is presumed
 
 
+@pytest.mark.parametrize(
+    "name", ["AMD 910B1", "NVIDIA compatible MXC500", "PPU-ZW810E (NVIDIA A100)", "Intel MTT S4000", "10de:2330 Ascend"]
+)
+def test_words_of_two_vendors_clear_nothing(name: str) -> None:
+    """Where the name tells two vendors nobody knows who developed the device, whichever of them is named first."""
+    found = CLASSIFIER.classify(name, NOW)
+    assert (found.vendor, found.presumed) == ("", Presumed.UNKNOWN)
+
+
 def test_no_presumption_before_the_guidance() -> None:
     """Before the guidance nothing was presumed."""
     assert CLASSIFIER.classify("Huawei Ascend 910B1", date(2025, 5, 12)).presumed is Presumed.NO
