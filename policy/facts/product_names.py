@@ -33,7 +33,7 @@ _SHARED = re.compile(r"-SHARED$")
 """What GPU feature discovery adds to the label of a GPU that is shared in time."""
 _VGPU = re.compile(r"(.+?)-((?:\d+-)?\d+[ABCQ](?:ME)?)$")
 """NVIDIA's vGPU types: the board, memory in GB, the series; with a number of slices before for a MIG-backed one."""
-_BY_NUMBER = re.compile(r"device ([0-9a-f]{4})$", re.IGNORECASE)
+_BY_NUMBER = re.compile(r"device[ -]([0-9a-f]{4})$", re.IGNORECASE)
 """How the collector names what it knows by its PCI number only, after the vendor."""
 
 

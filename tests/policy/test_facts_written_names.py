@@ -79,7 +79,7 @@ def test_one_device(name: str, device: str) -> None:
     [
         "", "2", "910", "NVIDIA", "NVIDIA Hopper", "NVIDIA Blackwell GPU", "80GB HBM3",
         "AMD H100 SXM", "NVIDIA MI300X", "Intel Instinct MI300X",
-        "NVIDIA H100-SXM5-64GB", "NVIDIA A100 SXM4 64GB", "NVIDIA A800 PCIe 40 GB", "NVIDIA H200 94GB",
+        "NVIDIA H100-SXM5-48GB", "NVIDIA A100 SXM4 64GB", "NVIDIA A800 PCIe 64 GB", "NVIDIA H200 94GB",
         "NVIDIA B200 PCIe", "NVIDIA GB200 SXM", "NVIDIA GB200 Superchip", "NVIDIA B200 Ultra",
         "NVIDIA Quadro RTX 6000", "NVIDIA RTX 6000 Blackwell", "NVIDIA RTX PRO 6000 Ada", "NVIDIA H2000",
         "NVIDIA H20 0", "nvidia-h20-0", "NVIDIA L4-0", "NVIDIA B20 0", "NVIDIA A10 0", "NVIDIA A10-0 PCIe 80GB",
@@ -99,6 +99,8 @@ def test_no_device(name: str) -> None:
         ("NVIDIA A100 80GB", {"NVIDIA A100 SXM 80GB", "NVIDIA A100 PCIe"}, 1.0),
         ("NVIDIA H100", {"NVIDIA H100 SXM", "NVIDIA H100 PCIe", "NVIDIA H100 NVL"}, 756.5 / 989.5),
         ("NVIDIA H100-80GB", {"NVIDIA H100 SXM", "NVIDIA H100 PCIe"}, 756.5 / 989.5),
+        ("NVIDIA H100 96GB HBM3", {"NVIDIA H100 SXM", "NVIDIA H100 NVL"}, 835.5 / 989.5),
+        ("NVIDIA A800 PCIe 40 GB", {"NVIDIA A800", "NVIDIA A800 40GB Active"}, 1.0),
         ("NVIDIA V100", {"NVIDIA V100 SXM2", "NVIDIA V100 PCIe", "NVIDIA V100 DGXS"}, 112 / 125),
         ("TPU v5", {"Google TPU v5e", "Google TPU v5p"}, 197 / 459),
     ],
