@@ -123,6 +123,11 @@ class Device:
     written_names: tuple[str, ...] = ()  # as people write it; several devices may share one
     variants: tuple[str, ...] = ()  # devices of the catalogue, one of which this is where a number tells no more
     pci: tuple[str, ...] = ()
+    dies: int = (
+        1  # of how many dies, each of which systems may show as a device of its own, with these names and numbers
+    )
+    die_names: tuple[str, ...] = ()  # several devices may share one
+    die_pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)
     dense_teraop_per_second: Mapping[WholeNumberFormat, float] = field(default_factory=dict)
     trained_in: tuple[WholeNumberFormat, ...] = ()  # training in them is published of it
@@ -218,8 +223,9 @@ def _check_words(accelerators: Accelerators) -> None:
         for word in family.words:
             _check_form(family, _table(family), "words", word, _A_WORD)
     for device in accelerators.accelerator:
-        for number in device.pci:
-            _check_form(device, _table(device), "pci", number, _A_NUMBER)
+        numbers = [("pci", number) for number in device.pci] + [("die_pci", number) for number in device.die_pci]
+        for field_name, number in numbers:
+            _check_form(device, _table(device), field_name, number, _A_NUMBER)
 
 
 def _check_form(row: Vendor | Family | Device, table: str, name: str, text: str, form: re.Pattern[str]) -> None:
@@ -238,6 +244,9 @@ def _check_amounts(device: Device) -> None:
         if each not in device.dense_teraop_per_second:
             problem = f"there is no rate of {each}"
             raise wrong_in(device.source.layer, _table(device), "trained_in", problem, "give the rate, or leave it out")
+    if device.dies < 1 or (device.dies == 1 and (device.die_names or device.die_pci)):
+        problem = f"{device.dies} are not shown one by one"
+        raise wrong_in(device.source.layer, _table(device), "dies", problem, "give how many dies the device has")
     for name, amount in _amounts(device):
         if amount <= 0:
             problem = f"{amount:g} is not above 0"

@@ -152,15 +152,20 @@ class Facts:
         """
         The peaks of every name that a driver or the bus may give a device of one known speed, in PEAKS.
 
-        In no certain format, and without names that stand for an interval: a reader of one peak would take its top.
+        In no certain format, and without names that stand for an interval: a reader of one peak would take its top. Of
+        a die, which systems show as a device, the peaks are its own.
         """
         numbers = (
             f"{device.vendor} device {number.partition(':')[2]}"
             for device in self.accelerators.accelerator
-            for number in device.pci
+            for number in (*device.pci, *device.die_pci)
         )
-        frame = self._peaks.frame([*(name for name, _, _ in self.product_names.known), *numbers])
-        return frame.filter(pl.col("number_format").is_null(), pl.col("low_part").fill_null(1) == 1)
+        dies = (name for device in self.accelerators.accelerator for name in device.die_names)
+        frame = self._peaks.frame([*(name for name, _, _ in self.product_names.known), *dies, *numbers])
+        part = pl.col("low_part")
+        known = frame.filter(pl.col("number_format").is_null(), part.eq_missing(pl.col("high_part")))
+        peaks = pl.col("training_peak_flop_per_second", "densest_peak_flop_per_second")
+        return known.with_columns(peaks * part, pl.col("low_part", "likely_part", "high_part") / part)
 
     @cached_property
     def _peaks(self) -> Peaks:

@@ -1,9 +1,9 @@
 """
-How much of a device a MIG instance or a virtual GPU has of its arithmetic: ratios to the whole.
+How much of a device a MIG instance, a virtual GPU or a die has of its arithmetic: ratios to the whole.
 
 An instance has multiprocessors of its own, counted by its slices; the memory in its name does not decide. A virtual
-GPU shares the device in time: at least nothing, at most all, likely its share of the memory. Left out: what a part has
-of memory bandwidth and links, and how busy the others are.
+GPU shares the device in time: at least nothing, at most all, likely its share of the memory. The dies of a device are
+alike. Left out: what a part has of memory bandwidth and links, and how busy the others are.
 """
 
 import re
@@ -19,6 +19,7 @@ KEYS = {"instance": ("devices",)}
 
 _INSTANCE = re.compile(r"MIG (?:(?P<compute>\d+)c\.)?(?P<slices>\d+)g\.")
 _VGPU = re.compile(r"vGPU (?:(?P<slices>\d+)-)?(?P<memory_gb>\d+)[ABCQ]")
+_DIE = re.compile(r"one of (\d+) dies")
 """What :mod:`policy.facts.product_names` calls a part; with slices before the memory a vGPU is a MIG instance."""
 
 
@@ -72,6 +73,9 @@ class Parts:
             return WHOLE
         if instance := _INSTANCE.match(part):
             return self._of_instance(device, instance["slices"], instance["compute"])
+        if die := _DIE.fullmatch(part):
+            each = 1 / int(die[1])
+            return Share(low=each, likely=each, high=each)
         virtual = _VGPU.match(part)
         if virtual and virtual["slices"]:
             return self._of_instance(device, virtual["slices"])

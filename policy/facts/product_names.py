@@ -2,10 +2,10 @@
 From the name of a product to the device, or to what can still be said of it.
 
 Names come from NVML, from the PCI bus, from labels of Kubernetes and from people, so case, hyphens and the vendor's own
-words do not count. A MIG instance or a vGPU is a part of its parent. A name as people write it
-(:mod:`policy.facts.written_names`) is taken if the catalogue has what it tells: for one device, or for one of several
-that nothing in it tells apart. Any other is ``unclassified`` and may still tell its vendor; it is never taken for a
-device that looks like it.
+words do not count. A MIG instance, a vGPU, and a die where systems show each one, is a part of its parent. A name as
+people write it (:mod:`policy.facts.written_names`) is taken if the catalogue has what it tells: for one device, or for
+one of several that nothing in it tells apart. Any other is ``unclassified`` and may still tell its vendor; it is never
+taken for a device that looks like it.
 """
 
 import re
@@ -39,7 +39,7 @@ _BY_NUMBER = re.compile(r"device[ -]([0-9a-f]{4})$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A name of a device in the catalogue. ``part``: of which it is a MIG instance or a vGPU; empty: the whole."""
+    """A name of a device in the catalogue. ``part``: of which it is an instance, a vGPU or a die; empty: the whole."""
 
     name: str
     device: Device
@@ -113,6 +113,15 @@ class ProductNames:
         return {number: device for device in self.accelerators.accelerator for number in device.pci}
 
     @cached_property
+    def _dies(self) -> dict[str, list[Device]]:
+        """By key or number, the devices one of whose dies it may be."""
+        found: dict[str, list[Device]] = {}
+        for device in self.accelerators.accelerator:
+            for key in {*map(self.key, device.die_names), *device.die_pci}:
+                found.setdefault(key, []).append(device)
+        return found
+
+    @cached_property
     def _vendor_words(self) -> dict[str, Vendor]:
         return {word: vendor for vendor in self.accelerators.vendor for word in vendor.words}
 
@@ -138,14 +147,21 @@ class ProductNames:
             return self._named(name, parent, f"vGPU {virtual[2]}")
         if numbered := self._numbers.get(self._number(plain)):
             return self._named(name, numbered)
+        if of_dies := self._of_dies(plain):
+            return self._one_of(name, of_dies, f"one of {of_dies[0].dies} dies")
         devices = self._as_written(plain)
-        if not devices:
-            return self._unclassified(name)
-        return self._named(name, devices[0]) if len(devices) == 1 else self._one_of(name, devices)
+        return self._one_of(name, devices) if devices else self._unclassified(name)
 
-    def _one_of(self, name: str, devices: list[Device]) -> OneOf:
-        evidence = weakest(*map(_evidence_of, devices))
-        return OneOf(name=name, devices=tuple(devices), vendor=self._vendor_of(devices[0]), evidence=evidence)
+    def _of_dies(self, name: str) -> list[Device]:
+        """The devices of which systems show each die so."""
+        devices = self._dies.get(self._number(name) or self.key(name), [])
+        return [each for each in devices if self._fits(name, each)]
+
+    def _one_of(self, name: str, devices: list[Device], part: str = "") -> Named | OneOf:
+        if len(devices) == 1:
+            return self._named(name, devices[0], part)
+        evidence, vendor = weakest(*map(_evidence_of, devices)), self._vendor_of(devices[0])
+        return OneOf(name=name, devices=tuple(devices), vendor=vendor, evidence=evidence, part=part)
 
     def _as_written(self, name: str) -> list[Device]:
         """The devices that a name may mean as people write it; those that a driver calls by the model alone first."""
@@ -226,6 +242,14 @@ def check_product_names(accelerators: Accelerators) -> None:
                     f"{name!r} already names {owner[key]}",
                     "keep it with one device",
                 )
+    for device in accelerators.accelerator:
+        for name, key in (
+            *(("die_names", ("names", names.key(each))) for each in device.die_names),
+            *(("die_pci", ("pci", each)) for each in device.die_pci),
+        ):
+            if key in owner:
+                problem = f"{key[1]!r} already names {owner[key]}"
+                raise wrong_in(device.source.layer, f"[accelerator] {device.device}", name, problem, "keep it with one")
 
 
 def _names_of(accelerators: Accelerators) -> Iterator[tuple[str, Evidence, Device]]:

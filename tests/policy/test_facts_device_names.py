@@ -9,9 +9,11 @@ from datetime import date
 
 import pytest
 
+from policy.facts.accelerators import Format
 from policy.facts.classification import Presumed
 from policy.facts.eccn import NONE
 from policy.facts.facts import load_facts
+from policy.facts.peaks import Peak
 from policy.facts.product_names import Named, Unclassified
 
 FACTS = load_facts()
@@ -84,7 +86,6 @@ DEVICES: Mapping[str, tuple[str, ...]] = {
     "Huawei Ascend 910B3": ("Ascend910B3",),
     "Huawei Ascend 910B4": ("910B4", "Ascend910B4-1"),
     "Huawei Ascend 910C": ("Ascend910C", "Huawei Ascend 910C"),
-    "Huawei Ascend 910C, one of two chips": ("Ascend910_9362", "Ascend910_9382", "Ascend910_9391", "Ascend910_9392"),
     "Huawei Ascend 910D": ("Ascend910D",),
 }
 VIRTUAL: Mapping[str, tuple[str, ...]] = {
@@ -108,6 +109,18 @@ VIRTUAL: Mapping[str, tuple[str, ...]] = {
     "NVIDIA H200 SXM": ("NVIDIA H200X-141C",),
     "NVIDIA H200 NVL": ("NVIDIA H200-141C", "NVIDIA H200-2-35C"),
     "NVIDIA H20": ("NVIDIA H20-96C", "NVIDIA H20X-141C"),
+}
+DIES: Mapping[str, tuple[str, ...]] = {
+    "AMD MI250X": ("AMD device 7408", "1002:7408"),
+    "AMD MI250": ("AMD INSTINCT MI250 (MCM) OAM AC MBA",),
+    "AMD MI250 or AMD MI250X": ("AMD Instinct MI250X / MI250", "Aldebaran/MI200 [Instinct MI250X/MI250]", "1002:740c"),
+    "Huawei Ascend 910C": (
+        "Ascend910_9362",
+        "Ascend910_9382",
+        "Ascend910_9391",
+        "Ascend910_9392",
+        "Huawei device d803",
+    ),
 }
 OF_OTHERS: Mapping[str, tuple[str, ...]] = {
     "NVIDIA": (
@@ -164,6 +177,28 @@ def test_a_virtual_gpu_is_a_part_of_its_board(name: str, device: str) -> None:
     found = FACTS.product_names.identify(name)
     assert isinstance(found, Named)
     assert (found.device.device, found.part[:4]) == (device, "vGPU")
+
+
+@pytest.mark.parametrize(("name", "device"), pairs(DIES))
+def test_a_die_that_the_bus_shows_has_its_half(name: str, device: str) -> None:
+    """Two devices on the bus are one part: each has half its peak, while the paragraph is that of the whole."""
+    found = FACTS.product_names.identify(name)
+    assert not isinstance(found, Unclassified)
+    assert (found.words, found.part) == (device, "one of 2 dies")
+    peak = FACTS.peak(name)
+    assert isinstance(peak, Peak)
+    slowest = min(each.dense_tflop_per_second[Format.FP16_BF16] for each in found.devices) / 2
+    assert peak.training_peak_flop_per_second * peak.part.low == pytest.approx(slowest * 1e12)
+    assert peak.part.high == 0.5
+    assert FACTS.classifier.classify(name, NOW).paragraph == "3A090.a.1"
+
+
+@pytest.mark.parametrize(("number", "tera"), [("AMD device 7408", 191.5), ("Huawei device d803", 400)])
+def test_the_known_peak_of_a_die_is_its_own(number: str, tera: float) -> None:
+    """Who reads one peak by what the bus shows finds that of the die, as a whole."""
+    (row,) = FACTS.known_peaks.filter(accelerator=number).iter_rows(named=True)
+    assert row["training_peak_flop_per_second"] == row["densest_peak_flop_per_second"] == pytest.approx(tera * 1e12)
+    assert (row["low_part"], row["likely_part"], row["high_part"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("name", "vendor"), pairs(OF_OTHERS))

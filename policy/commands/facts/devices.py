@@ -265,6 +265,8 @@ def _figures(device: Device) -> Iterator[tuple[str, str]]:
     yield "written as", ", ".join(device.written_names) or "-"
     yield "names from memory", ", ".join(f"{each} (unverified)" for each in device.unverified_names) or "-"
     yield "vGPU and PCI", ", ".join((*device.vgpu_names, *device.pci)) or "-"
+    if device.dies > 1:
+        yield f"each of {device.dies} dies", ", ".join((*device.die_names, *device.die_pci)) or "-"
 
 
 def _board_power(facts: Facts, device: Device) -> str:
