@@ -6,7 +6,8 @@ be rebutted. What is not known is said to be so and clears nothing.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import TypeVar
@@ -58,8 +59,9 @@ class Classification:
     """
     The answer for one name. ``device``, ``vendor``: empty where they are not known.
 
-    ``by_numbers``: the paragraph that the figures meet; ``paragraph``: the same after Note 2. Both may be ``none``,
-    ``undetermined`` or ``unclassified``. ``reason`` is for a reviewer.
+    ``by_numbers``: the paragraph that the figures meet, or the part of the entry where only that is known;
+    ``paragraph``: the same after Note 2. Both may be ``none``, ``undetermined`` or ``unclassified``. ``reason`` is for
+    a reviewer.
     """
 
     name: str
@@ -88,6 +90,8 @@ class Classifier:
     def classify(self, name: str, at: date) -> Classification:
         """Classify an accelerator by any of its names, by what was in force on that day."""
         match self.names.identify(name):
+            case Named(device=device) as named if device.variants:
+                return self._one_of_variants(named, at)
             case Named() as named:
                 return self._known(named, at)
             case OneOf() as several:
@@ -139,8 +143,8 @@ class Classifier:
             name=several.name,
             device="",
             vendor=several.vendor.id,
-            by_numbers=_agreed((each.by_numbers for each in found), UNDETERMINED),
-            paragraph=_agreed((each.paragraph for each in found), UNDETERMINED),
+            by_numbers=_agreed_paragraph({each.by_numbers for each in found}),
+            paragraph=_agreed_paragraph({each.paragraph for each in found}),
             note_2=_agreed((each.note_2 for each in found), NoteTwo.OPEN),
             margin=None,
             letter=_agreed((each.letter for each in found), Answer.UNKNOWN),
@@ -148,6 +152,22 @@ class Classifier:
             presumed=_presumed_of_each({each.presumed for each in found}),
             reason="; ".join([which, *(each.reason for each in found)]),
             sources=tuple(dict.fromkeys(source for each in found for source in each.sources)),
+        )
+
+    def _one_of_variants(self, named: Named, at: date) -> Classification:
+        """As of one of several, by the figures of the variants; what names the device itself still does."""
+        variants = tuple(self.names.accelerators.devices[each] for each in named.device.variants)
+        several = OneOf(
+            name=named.name, devices=variants, vendor=named.vendor, evidence=named.evidence, part=named.part
+        )
+        itself, each = self._known(named, at), self._one_of(several, at)
+        return replace(
+            each,
+            device=named.device.device,
+            letter=itself.letter if itself.letter is Answer.YES else each.letter,
+            letters=itself.letters or each.letters,
+            presumed=itself.presumed if itself.presumed is Presumed.NAMED else each.presumed,
+            sources=tuple(dict.fromkeys((*itself.sources, *each.sources))),
         )
 
     def _unknown(self, unknown: Unclassified, at: date) -> Classification:
@@ -215,6 +235,12 @@ def _agreed(answers: Iterable[Given], otherwise: Given) -> Given:
     """The one answer that all give."""
     given = set(answers)
     return given.pop() if len(given) == 1 else otherwise
+
+
+def _agreed_paragraph(paragraphs: AbstractSet[str]) -> str:
+    """The one that all meet; of several of one part of the entry, as ``3A090.a.1`` and ``3A090.a.2``, that part."""
+    parts = {each.rpartition(".")[0] for each in paragraphs}
+    return _agreed(paragraphs, _agreed(parts, "") or UNDETERMINED)
 
 
 def _presumed_of_each(answers: set[Presumed]) -> Presumed:

@@ -55,9 +55,19 @@ def test_catalogue(device: str) -> None:
 
 def test_beyond_the_catalogue() -> None:
     """Devices without figures are there, so that a letter or a guidance can name them; their paragraph is not known."""
-    without = {device.device for device in FACTS.accelerators.accelerator if device.tpp is None}
+    devices = FACTS.accelerators.accelerator
+    without = {device.device for device in devices if device.tpp is None and not device.variants}
     assert {"AMD MI308X", "Huawei Ascend 910D"} <= without
     assert {CLASSIFIER.classify(name, NOW).by_numbers for name in without} == {UNDETERMINED}
+
+
+@pytest.mark.parametrize("name", ["Huawei Ascend 910B", "Huawei device d802"])
+def test_variants_tell_what_all_of_them_meet(name: str) -> None:
+    """Of a device that is known by its variants that part of the entry is known that every variant meets."""
+    found = CLASSIFIER.classify(name, NOW)
+    assert (found.device, found.by_numbers, found.paragraph) == ("Huawei Ascend 910B", "3A090.a", "3A090.a")
+    assert (found.presumed, found.margin) == (Presumed.NAMED, None)
+    assert CLASSIFIER.classify(name, date(2025, 1, 1)).presumed is Presumed.NO
 
 
 @pytest.mark.parametrize(

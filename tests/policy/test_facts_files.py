@@ -22,7 +22,7 @@ OPTIONAL = {
     "reaches_interconnect_gb_per_second", "name_sources", "unverified_names", "vgpu_names", "variants", "written_names",
     "dense_teraop_per_second", "dense_tflop_per_second", "pci", "memory_gb", "memory_bandwidth_gb_per_second",
     "die_area_mm2", "interconnect_gb_per_second", "number", "compare", "ear_name", "aliases",
-    "dram_bandwidth_gb_per_second_below", "tpp_below", "history_sources", "added",
+    "dram_bandwidth_gb_per_second_below", "tpp_below", "history_sources", "added", "die_names", "die_pci", "trained_in",
 }  # fmt: skip
 """Keys that a row may go without."""
 REQUIRED = [(file, match.start()) for file in FILES for match in KEY.finditer(TEXTS[file]) if match[1] not in OPTIONAL]

@@ -130,7 +130,7 @@ def test_a_part_of_one_of_several() -> None:
     [
         ("NVIDIA H100", "3A090.a.1", NoteTwo.APPLIES_NOT, Answer.NO, Presumed.NO),
         ("NVIDIA RTX PRO 6000", "3A090.a.1", NoteTwo.OPEN, Answer.NO, Presumed.NO),
-        ("Huawei Ascend 910", UNDETERMINED, NoteTwo.APPLIES_NOT, Answer.NO, Presumed.PRESUMED),
+        ("Huawei Ascend 910", "3A090.a", NoteTwo.APPLIES_NOT, Answer.NO, Presumed.PRESUMED),
         ("AWS Trainium", UNDETERMINED, NoteTwo.APPLIES_NOT, Answer.NO, Presumed.NO),
     ],
 )
