@@ -81,7 +81,7 @@ def judge(
     parts = exposure_parts(work.stints, work.stint_verdicts, links, efforts)
     hardware = describe_hardware(runs, facts.classifier)
     activities = describe_activities(links, runs, hardware, customers.registers)
-    exposures = accumulate(parts, facts.tiers.amounts, at)
+    exposures = accumulate(parts, facts.tiers, at)
     uses = declared_uses(runs, verdicts, work.stint_verdicts, customers.dossiers)
     subjects = describe_subjects(runs, verdicts, links, hardware, activities, exposures, uses)
     accelerators = describe_fleet(inventory, facts.classifier)
@@ -103,7 +103,7 @@ def estimate_days(windows: pl.LazyFrame, facts: Facts, told: Callable[[pl.DataFr
     ``told`` adds to pod-days what people say of them: ``tenant_id`` as linked, and ``declared_number_format``.
     """
     peaks = facts.peaks(windows.select(pl.col("accelerator").unique()).collect(engine="streaming").to_series())
-    days = fold_days(rate_windows(windows, peaks, facts.estimation))
+    days = fold_days(rate_windows(windows, peaks, facts.estimation), facts.training_signals)
     return identified(estimate_compute(told(days), peaks, facts.estimation))
 
 

@@ -77,7 +77,7 @@ def _add_run(tree: Tree, row: dict[str, Any], days: pl.DataFrame, facts: Facts) 
         evidence.add(f"{piece['weight']:+.1f}  {piece['sentence']}")
     for what in row["lacking"]:
         evidence.add(f"lacking: {what}")
-    for said in observed.about(row):
+    for said in observed.about(row, facts.tiers.near_tier_ratio.value):
         branch.add(said)
     estimate = branch.add(interval_text(row["run_low_flop"], row["run_likely_flop"], row["run_high_flop"]))
     add_amounts(estimate, days, facts)

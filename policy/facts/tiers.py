@@ -12,12 +12,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from policy.facts.evidence import Source
+from policy.facts.evidence import Constant, Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_history, days_of_change, those_of
-from policy.facts.tables import Reader, Written
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "tiers.toml"
 KEYS = {"tier": ("name",), "legal_threshold": ("id",)}
+NEARNESS = {"near_tier_ratio": 1.0, "ended_seconds": 1e9}
+"""What counts as ended a little below a tier: the limits, each with the most that it may be."""
 
 
 class UnknownTierError(LookupError):
@@ -106,14 +108,22 @@ class TiersFile:
 
     tier: tuple[Tier, ...]
     legal_threshold: tuple[LegalThreshold, ...]
+    near_tier_ratio: Constant
+    ended_seconds: Constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiers:
-    """The tiers in use, by name, and the legal thresholds, by id."""
+    """
+    The tiers in use, by name, and the legal thresholds, by id.
+
+    ``near_tier_ratio``: of a tier, what counts as a little below it. ``ended_seconds``: unseen for longer has ended.
+    """
 
     by_name: Mapping[str, Tier]
     legal: Mapping[str, LegalThreshold]
+    near_tier_ratio: Constant
+    ended_seconds: Constant
 
     @property
     def changes(self) -> tuple[date, ...]:
@@ -151,7 +161,17 @@ def read_tiers(reader: Reader, written: Written) -> Tiers:
         if strangers := [each for each in tier.compare if each not in legal]:
             problem = f"there is no legal threshold {strangers[0]!r}"
             raise row.wrong(f"[tier] {tier.name}", "compare", problem, f"use one of: {', '.join(legal)}")
-    return Tiers(by_name={tier.name: tier for tier in content.tier}, legal=legal)
+    for name, most in NEARNESS.items():
+        limit: Constant = getattr(content, name)
+        if not 0 < limit.value <= most:
+            problem = f"{limit.value:g} is not above 0, or above {most:g}"
+            raise wrong_in(limit.source.layer, f"[{name}]", "value", problem, "correct it")
+    return Tiers(
+        by_name={tier.name: tier for tier in content.tier},
+        legal=legal,
+        near_tier_ratio=content.near_tier_ratio,
+        ended_seconds=content.ended_seconds,
+    )
 
 
 def _own_tier(name: str, flop: float, basis: str) -> Tier:

@@ -15,6 +15,11 @@ KEYS: dict[str, tuple[str, ...]] = {}
 
 
 RATIOS = (0.0, 1.0)
+SHARES = (
+    "loaded_ratio", "active_ratio", "least_beat_strength", "beat_windows_ratio", "same_pace_ratio", "stirs_ratio",
+    "throughout_ratio", "least_low_ratio", "p_taken_ratio", "p_cap_sm", "p_burst_ratio", "p_never_waits", "p_full_busy",
+    "p_full_even", "p_misfit_busy", "p_misfit_power",
+)  # fmt: skip
 RANGES = {
     "min_observed_seconds": (0.0, 1e9),
     "min_observed_ratio": RATIOS,
@@ -27,6 +32,7 @@ RANGES = {
     "memory_to_tensor": (1.0, 100.0),
     "modest_power_ratio": RATIOS,
     "steady_ratio": RATIOS,
+    **dict.fromkeys(SHARES, RATIOS),
 }
 FOR = (
     "w_sustained", "w_batch_kind", "w_restarted", "w_gang_8", "w_gang_16", "w_gang_64", "w_large", "w_together",
@@ -39,6 +45,7 @@ AGAINST = (
 SIDES = {**dict.fromkeys(FOR, (0.0, 100.0)), **dict.fromkeys(AGAINST, (-100.0, 0.0))}
 """On which side of 0 each weight may lie: a sign of training that speaks against it is a slip, not a choice."""
 IN_ORDER = (
+    ("idle_window_ratio", "busy_window_ratio"),
     ("duty_idle_ratio", "duty_busy_ratio"),
     ("synchrony_low_ratio", "synchrony_high_ratio"),
     ("tensor_idle_ratio", "tensor_busy_ratio"),
@@ -71,8 +78,17 @@ class TrainingSignals:
     min_observed_ratio: Constant
     min_allocated_seconds: Constant
     min_rhythm_windows: Constant
+    busy_window_ratio: Constant
+    idle_window_ratio: Constant
+    loaded_ratio: Constant
+    active_ratio: Constant
+    least_beat_strength: Constant
+    beat_windows_ratio: Constant
+    same_pace_ratio: Constant
+    stirs_ratio: Constant
     duty_busy_ratio: Constant
     duty_idle_ratio: Constant
+    throughout_ratio: Constant
     synchrony_high_ratio: Constant
     synchrony_low_ratio: Constant
     tensor_busy_ratio: Constant
@@ -82,6 +98,7 @@ class TrainingSignals:
     modest_power_ratio: Constant
     interconnect_bytes_per_second: Constant
     steady_ratio: Constant
+    least_low_ratio: Constant
     swing_ratio: Constant
     resident_bytes: Constant
     large_device_hours: Constant
@@ -110,11 +127,19 @@ class TrainingSignals:
     p_least_windows: Constant
     p_least_devices: Constant
     p_turns: Constant
+    p_taken_ratio: Constant
     p_cap_low: Constant
     p_cap_high: Constant
+    p_cap_sm: Constant
     p_even: Constant
+    p_burst_ratio: Constant
+    p_never_waits: Constant
     p_waiting: Constant
     p_full: Constant
+    p_full_busy: Constant
+    p_full_even: Constant
+    p_misfit_busy: Constant
+    p_misfit_power: Constant
     p_blind_ratio: Constant
     p_blind_times: Constant
     p_small_devices: Constant

@@ -18,16 +18,8 @@ from policy.judgement import measures as of
 from policy.judgement.sign import Sign, percent, whole
 
 GANG_SIZES = (64, 16, 8)
-"""Eight nodes of eight, two nodes, one node."""
-LEAST_LOW_RATIO = 0.2
-"""
-Training keeps 70 to 90 % of the multiprocessors at work, which is neither idle nor full, all the time: only load that
-is low for some of the time comes and goes. A guess.
-"""
-STIRS = 0.1
-"""Devices that are busy for less of the time show no movement in which they could be one: a guess."""
+"""Eight nodes of eight, two nodes, one node: the w_gang rows of the facts, the largest first."""
 kind = pl.col("workload_kind")
-_stirs = of.most_duty_ratio > STIRS
 is_seen = of.seen_seconds > 0
 
 
@@ -47,11 +39,15 @@ def together(by: TrainingSignals) -> pl.Expr:
     Ranks they are by their kind, or because all pause at one pace; otherwise they may be replicas, frames, or parts of
     a list.
     """
-    return _together(by, of.at_one_pace)
+    return _together(by, of.at_one_pace(by))
+
+
+def _stirs(by: TrainingSignals) -> pl.Expr:
+    return of.most_duty_ratio > by.stirs_ratio.value
 
 
 def _together(by: TrainingSignals, at_one_pace: pl.Expr) -> pl.Expr:
-    ranks = kind.is_in(by.gang_kinds.kinds) | (at_one_pace & _stirs)
+    ranks = kind.is_in(by.gang_kinds.kinds) | (at_one_pace & _stirs(by))
     return pl.when(ranks.fill_null(value=False)).then("peak_devices").otherwise("largest_pod_devices")
 
 
@@ -79,7 +75,7 @@ def _scheduled(by: TrainingSignals) -> Iterator[Sign]:
 
 
 def _gang(by: TrainingSignals) -> Iterator[Sign]:
-    devices, at_best = pl.col("together"), _together(by, of.maybe_at_one_pace)
+    devices, at_best = pl.col("together"), _together(by, of.maybe_at_one_pace(by))
     sentence = pl.format("{} devices held together", whole(devices))
     weights = {64: by.w_gang_64.value, 16: by.w_gang_16.value, 8: by.w_gang_8.value}
     below = {64: float("inf"), 16: 64, 8: 16}
@@ -138,9 +134,9 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
         at_best=is_idle & (of.least_memory_bytes >= resident), weight=by.w_resident_idle.value,
         sentence=pl.format("{} GB lie in the memory of each device meanwhile", whole(gigabytes)),
     )  # fmt: skip
-    steady = by.steady_ratio.value
-    comes_and_goes = (of.between_ratio >= steady) & (of.low_ratio >= LEAST_LOW_RATIO)
-    surely_comes_and_goes = (of.least_between_ratio >= steady) & (of.least_low_ratio >= LEAST_LOW_RATIO)
+    steady, low = by.steady_ratio.value, by.least_low_ratio.value
+    comes_and_goes = (of.between_ratio >= steady) & (of.low_ratio >= low)
+    surely_comes_and_goes = (of.least_between_ratio >= steady) & (of.least_low_ratio >= low)
     yield Sign(
         signal="requests", applies=comes_and_goes, value=of.between_ratio,
         at_best=surely_comes_and_goes, weight=by.w_requests.value,
@@ -150,9 +146,9 @@ def _activity(by: TrainingSignals) -> Iterator[Sign]:
 
 def _movement(by: TrainingSignals) -> Iterator[Sign]:
     told = of.correlations >= by.min_rhythm_windows.value
-    high, low = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value
+    high, low, beats = by.synchrony_high_ratio.value, by.synchrony_low_ratio.value, by.beat_windows_ratio.value
     sentence = pl.format("the devices of a container move together by {} %", percent(of.synchrony))
-    as_one, maybe_as_one = _stirs & told & (of.synchrony >= high), _maybe_as_one(by)
+    as_one, maybe_as_one = _stirs(by) & told & (of.synchrony >= high), _maybe_as_one(by)
     yield Sign(
         signal="together", applies=as_one & _more_than_busy_time, at_best=maybe_as_one, value=of.synchrony,
         weight=by.w_together.value, sentence=sentence,
@@ -162,8 +158,8 @@ def _movement(by: TrainingSignals) -> Iterator[Sign]:
         value=of.synchrony, weight=by.w_apart.value, sentence=sentence,
     )  # fmt: skip
     yield Sign(
-        signal="pauses", applies=as_one & (of.beat_ratio >= 0.5), at_best=maybe_as_one & (of.most_beat_ratio >= 0.5),
-        value=of.beat_ratio, weight=by.w_pauses.value,
+        signal="pauses", applies=as_one & (of.beat_ratio >= beats), value=of.beat_ratio, weight=by.w_pauses.value,
+        at_best=maybe_as_one & (of.most_beat_ratio >= beats),
         sentence=pl.format("they pause at even times in {} % of the windows", percent(of.beat_ratio)),
     )  # fmt: skip
     swings = (of.swing_ratio >= by.swing_ratio.value).fill_null(value=False)
@@ -178,7 +174,7 @@ def _maybe_as_one(by: TrainingSignals) -> pl.Expr:
     """Whether devices of a container move together, or may have in windows that told of no movement."""
     told = (of.correlations >= by.min_rhythm_windows.value).fill_null(value=False)
     maybe = ~told | (of.most_synchrony >= by.synchrony_high_ratio.value)
-    return maybe & _stirs & (pl.col("largest_pod_devices") > 1)
+    return maybe & _stirs(by) & (pl.col("largest_pod_devices") > 1)
 
 
 _more_than_busy_time = pl.any_horizontal(pl.col(f"{name}_observed_seconds") > 0 for name in ("tensor", "sm", "power"))
@@ -211,7 +207,8 @@ def _inside(by: TrainingSignals) -> Iterator[Sign]:
         value=of.dram_ratio, weight=by.w_memory_bound.value,
         sentence=pl.format("{} % of the memory's bandwidth in use while tensor pipes wait", percent(of.dram_ratio)),
     )  # fmt: skip
-    modest = (of.least_duty_ratio >= 0.9) & of.power_ratio.is_between(by.p_cap_low.value, by.modest_power_ratio.value)
+    throughout = of.least_duty_ratio >= by.throughout_ratio.value
+    modest = throughout & of.power_ratio.is_between(by.p_cap_low.value, by.modest_power_ratio.value)
     yield Sign(
         signal="modest_power", applies=modest & of.tensor_ratio.is_null(), at_best=pl.lit(value=False),
         value=of.power_ratio, weight=by.w_modest_power.value,

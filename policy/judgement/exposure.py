@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from policy.facts.tiers import Tiers
 from policy.frames import conform, schema
 from policy.judgement.stints import KEY
 from policy.judgement.totals import known_total, total
@@ -56,11 +57,6 @@ EXPOSURES = schema(
         "near_tier_runs": pl.Float64,  # known efforts of the group that ended a little below one and the same tier
     }
 )
-NEAR = 0.8
-"""Of a tier, by the likely value: from here on an effort that has ended counts as a little below it. A guess."""
-SILENT = timedelta(hours=1)
-"""An effort last seen longer ago than this has ended; what still runs was last seen some minutes ago. A guess."""
-
 is_training = pl.col("verdict") == Verdict.TRAINING
 may_be_training = pl.col("verdict") != Verdict.NOT_TRAINING
 possible_device_hours = (pl.col("observed_seconds") + pl.col("unobserved_seconds") + pl.col("shared_seconds")) / 3600
@@ -97,8 +93,8 @@ def exposure_parts(
     return conform(rows.select(PARTS.names()), PARTS, "parts of exposures")
 
 
-def accumulate(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) -> pl.DataFrame:
-    """The sums that each run is part of, schema EXPOSURES; one row for each run, sorted by run_id. ``tiers``: FLOP."""
+def accumulate(parts: pl.DataFrame, tiers: Tiers, at: datetime) -> pl.DataFrame:
+    """The sums that each run is part of, schema EXPOSURES; one row for each run, sorted by run_id."""
     sums = [
         add_up(name).over(key).alias(f"{scope}_{name}")
         for scope, key in SCOPES.items()
@@ -125,7 +121,7 @@ def _at_least_its_parts() -> list[pl.Expr]:
     return sums
 
 
-def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) -> pl.DataFrame:
+def _of_groups(parts: pl.DataFrame, tiers: Tiers, at: datetime) -> pl.DataFrame:
     """
     By group: how many efforts, the largest one and its share, and how many ended a little below one tier.
 
@@ -136,11 +132,12 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
         low=total("low_flop"),
         likely=known_total("likely_flop"),
         high=known_total("high_flop"),
-        ended=pl.col("last_seen").max() < at - SILENT,
+        ended=pl.col("last_seen").max() < at - timedelta(seconds=tiers.ended_seconds.value),
     )
+    least = tiers.near_tier_ratio.value
     near = [
-        (pl.col("ended") & pl.col("likely").is_between(NEAR * flop, flop, closed="left")).sum().alias(f"near {name}")
-        for name, flop in tiers.items()
+        (pl.col("ended") & pl.col("likely").is_between(least * flop, flop, closed="left")).sum().alias(f"near {name}")
+        for name, flop in tiers.amounts.items()
     ]
     counted = (
         parts.group_by("group", "effort")
@@ -157,6 +154,6 @@ def _of_groups(parts: pl.DataFrame, tiers: Mapping[str, float], at: datetime) ->
     )
     largest = pl.col("group_largest_high_flop") / pl.col("whole")
     share = pl.when(pl.col("whole") > 0).then(largest.clip(upper_bound=1.0))
-    most = pl.max_horizontal(pl.lit(0), *(f"near {name}" for name in tiers)).cast(pl.Float64)
+    most = pl.max_horizontal(pl.lit(0), *(f"near {name}" for name in tiers.amounts)).cast(pl.Float64)
     rows = counted.with_columns(group_largest_share=share, near_tier_runs=most)
-    return rows.drop("whole", *(f"near {name}" for name in tiers))
+    return rows.drop("whole", *(f"near {name}" for name in tiers.amounts))

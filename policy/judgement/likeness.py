@@ -10,8 +10,6 @@ import polars as pl
 
 from policy.facts.stitching import Stitching
 
-SAME_DUTY = 0.15  # by how much the busy share of one effort may differ between its pieces: a guess
-IN_PHASE = 0.05  # of the period: what a slot of a second and a clock's error make of a minute, a guess
 SIDES = ("earlier", "later")
 
 gap_seconds = (pl.col("later_begins") - pl.col("earlier_ends")).dt.total_microseconds() / 1e6
@@ -33,7 +31,7 @@ def _in_phase(of: Stitching) -> pl.Expr:
     """Whether both ran at the same time and paused together; of troughs hours apart nobody can tell it."""
     together = gap_seconds < -of.overlap_seconds.value
     comparable = trough_difference <= of.overlap_seconds.value + larger_period
-    return together & comparable & _same_period(of) & (phase_difference <= IN_PHASE)
+    return together & comparable & _same_period(of) & (phase_difference <= of.in_phase_ratio.value)
 
 
 def _follows(of: Stitching, within: float) -> pl.Expr:
@@ -44,7 +42,8 @@ def may_be_one(of: Stitching) -> pl.Expr:
     """Whether time fits and, where the names tell nothing, kind and activity do."""
     in_time = _follows(of, of.resume_seconds.value) | _in_phase(of).fill_null(value=False)
     same_kind = pl.col("earlier_kind") == pl.col("later_kind")
-    same_duty = ((pl.col("earlier_duty") - pl.col("later_duty")).abs() <= SAME_DUTY).fill_null(value=False)
+    duty_difference = (pl.col("earlier_duty") - pl.col("later_duty")).abs()
+    same_duty = (duty_difference <= of.same_duty_ratio.value).fill_null(value=False)
     return in_time & (same_lineage.fill_null(value=False) | (same_kind & same_duty))
 
 
@@ -66,7 +65,7 @@ def signs(of: Stitching) -> Iterable[tuple[pl.Expr, float, pl.Expr]]:
         pl.format("the later begins {} hours after the earlier ends", hours),
     )
     yield (
-        (fewest_nodes > 0) & (2 * shared_nodes >= fewest_nodes),
+        (fewest_nodes > 0) & (shared_nodes >= of.shared_nodes_ratio.value * fewest_nodes),
         of.w_nodes.value,
         pl.format("{} of {} nodes are the same", shared_nodes, fewest_nodes),
     )

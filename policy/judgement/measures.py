@@ -6,6 +6,8 @@ A ratio is null where nothing of it was observed, so that what nobody could see 
 
 import polars as pl
 
+from policy.facts.training_signals import TrainingSignals
+
 
 def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     return pl.when(whole > 0).then(part / whole)
@@ -67,10 +69,18 @@ beat_ratio = _ratio(pl.col("beat_windows"), pl.col("windows"))
 most_beat_ratio = _ratio(pl.col("beat_windows") + untold_windows, pl.col("windows"))
 mean_period = _ratio(pl.col("period_sum"), pl.col("beat_windows"))
 period_spread = (pl.col("period_square_sum") / pl.col("beat_windows") - mean_period**2).clip(lower_bound=0.0).sqrt()
-at_one_pace = (beat_ratio >= 0.5) & (period_spread <= 0.05 * mean_period)
-"""Whether containers pause, in most windows, and all with one period: guesses."""
-maybe_at_one_pace = at_one_pace.fill_null(value=False) | ((most_beat_ratio >= 0.5) & (untold_windows > 0))
-"""The same if they did in every window that told nothing."""
+
+
+def at_one_pace(by: TrainingSignals) -> pl.Expr:
+    """Whether containers pause, in most windows, and all with one period."""
+    return (beat_ratio >= by.beat_windows_ratio.value) & (period_spread <= by.same_pace_ratio.value * mean_period)
+
+
+def maybe_at_one_pace(by: TrainingSignals) -> pl.Expr:
+    """The same if they did in every window that told nothing."""
+    maybe = (most_beat_ratio >= by.beat_windows_ratio.value) & (untold_windows > 0)
+    return at_one_pace(by).fill_null(value=False) | maybe
+
 
 power_watts = _ratio(pl.col("energy_joules"), pl.col("energy_observed_seconds"))
 boards_known = pl.col("board_seconds") >= (1 - 1e-9) * pl.col("energy_observed_seconds")

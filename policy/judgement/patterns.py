@@ -68,7 +68,7 @@ def _told(by: TrainingSignals) -> dict[str, tuple[pl.Expr, pl.Expr, pl.Expr]]:
         "bursts_in_step": _bursts_in_step(by),
         "steady_service": _steady_service(by),
         "gaps_under_load": _gaps_under_load(by),
-        "energy_misfit": _energy_misfit(),
+        "energy_misfit": _energy_misfit(by),
         "power_burner": _power_burner(by),
         "waiting_while_busy": _waiting_while_busy(by),
     }
@@ -79,21 +79,18 @@ def _has_shape(by: TrainingSignals) -> pl.Expr:
 
 
 def _duty_cycling(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    known = pl.col("known_windows")
-    both = (pl.col("busy_windows") >= 0.2 * known) & (pl.col("idle_windows") >= 0.2 * known)
+    least = by.p_taken_ratio.value * pl.col("known_windows")
+    both = (pl.col("busy_windows") >= least) & (pl.col("idle_windows") >= least)
     turns = pl.col("turns")
     applies = _has_shape(by) & both & (turns >= by.p_turns.value)
     return applies, turns, pl.format("a pod turns {} times between busy and idle hours in a day", whole(turns))
 
 
-def _is_even(by: TrainingSignals) -> pl.Expr:
-    return of.swing_ratio <= by.p_even.value
-
-
 def _power_capped(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     low, high = by.p_cap_low.value, by.p_cap_high.value
-    works = (of.busy_ratio >= 0.9) & ((of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= 0.8))
-    applies = works & _is_even(by) & of.power_ratio.is_between(low, high)
+    used = (of.tensor_ratio >= by.tensor_busy_ratio.value) | (of.sm_ratio >= by.p_cap_sm.value)
+    works = (of.busy_ratio >= by.throughout_ratio.value) & used
+    applies = works & (of.swing_ratio <= by.p_even.value) & of.power_ratio.is_between(low, high)
     sentence = pl.format("busy throughout at an even {} % of the boards' power", percent(of.power_ratio))
     return applies, of.power_ratio, sentence
 
@@ -110,7 +107,7 @@ def _fragmented(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
 
 
 def _bursts_in_step(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    partly = of.duty_ratio.is_between(0.1, by.duty_busy_ratio.value)
+    partly = of.duty_ratio.is_between(by.p_burst_ratio.value, by.duty_busy_ratio.value)
     told = of.correlations >= by.min_rhythm_windows.value
     multiplies = (of.tensor_of_busy_ratio >= by.tensor_busy_ratio.value) & ~is_memory_bound(by)
     draws = of.tensor_ratio.is_null() & (of.power_ratio >= by.p_cap_low.value)
@@ -126,8 +123,9 @@ def _bursts_in_step(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
 
 def _steady_service(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     service = pl.col("workload_kind").is_in(by.service_kinds.kinds)
-    never_waits = (pl.col("busy_windows") >= 0.95 * pl.col("known_windows")) & (pl.col("idle_windows") == 0)
-    applies = service & _has_shape(by) & never_waits & (of.duty_ratio >= 0.9)
+    most = by.p_never_waits.value * pl.col("known_windows")
+    never_waits = (pl.col("busy_windows") >= most) & (pl.col("idle_windows") == 0)
+    applies = service & _has_shape(by) & never_waits & (of.duty_ratio >= by.throughout_ratio.value)
     sentence = pl.format("a service that is busy for {} % of the time and never idle", percent(of.duty_ratio))
     return applies, of.duty_ratio, sentence
 
@@ -143,8 +141,8 @@ def _gaps_under_load(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     return applies, of.blind_loaded_ratio, sentence
 
 
-def _energy_misfit() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    draws_idle = (of.busy_ratio <= 0.1) & (of.power_ratio >= 0.5)
+def _energy_misfit(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    draws_idle = (of.busy_ratio <= by.p_misfit_busy.value) & (of.power_ratio >= by.p_misfit_power.value)
     applies = (pl.col("misfit_seconds") > 0) | draws_idle
     sentence = pl.format(
         "busy for {} % of the time, at {} % of the boards' power", percent(of.busy_ratio), percent(of.power_ratio)
@@ -153,7 +151,8 @@ def _energy_misfit() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
 
 
 def _power_burner(by: TrainingSignals) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    applies = (of.power_ratio >= by.p_full.value) & (of.busy_ratio >= 0.95) & (of.swing_ratio <= by.p_even.value / 2)
+    pauseless = (of.busy_ratio >= by.p_full_busy.value) & (of.swing_ratio <= by.p_full_even.value)
+    applies = (of.power_ratio >= by.p_full.value) & pauseless
     sentence = pl.format("an even {} % of the boards' power without a pause", percent(of.power_ratio))
     return applies, of.power_ratio, sentence
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from policy.facts.training_signals import TrainingSignals
 from policy.frames import DataType, conform, schema
 from policy.judgement.full_rate import PARTS, energy, energy_known, held, maybe_held
 from policy.usage.window import COUNTED, UTC_TIME, unobserved_seconds
@@ -24,8 +25,8 @@ KEY = (
 MARKS: Mapping[str, DataType] = {
     "windows": pl.UInt32,
     "known_windows": pl.UInt32,  # with any observed time
-    "busy_windows": pl.UInt32,  # of those, busy for BUSY or more of the observed time
-    "idle_windows": pl.UInt32,  # of those, busy for IDLE or less
+    "busy_windows": pl.UInt32,  # of those, busy for busy_window_ratio or more of the observed time
+    "idle_windows": pl.UInt32,  # of those, busy for idle_window_ratio or less
     "busy_hours": pl.UInt32,  # a bit for every hour of the day in which a busy window begins
     "idle_hours": pl.UInt32,  # the same of idle ones
     "loaded_seconds": pl.Float64,  # held, or perhaps, in windows whose power or observed part tells of load
@@ -55,19 +56,10 @@ POD_DAYS = schema(
     }
 )
 
-BUSY, IDLE, LOADED = 0.6, 0.1, 0.5
-"""Guesses: what is busy, idle or loaded without doubt, as shares of observed time, and of board power."""
-ACTIVE = 0.05  # of the held time: what a driver's housekeeping does not reach, a guess
-LEAST_STRENGTH = 0.5  # of a period: half of the activity comes back one period later, a guess
-
 observed = pl.col("observed_seconds")
 is_known = observed > 0
 busy = pl.col("busy_seconds")
-power_tells_load = (energy_known > 0) & (energy >= LOADED * energy_known * pl.col("board_power_watts"))
-is_loaded = (is_known & (busy >= LOADED * observed)) | power_tells_load.fill_null(value=False)
 tells = is_known | (energy_known > 0)
-is_active = busy + pl.col("shared_busy_seconds") > ACTIVE * (held + pl.col("shared_seconds"))
-has_beat = (pl.col("period_strength_ratio") >= LEAST_STRENGTH).fill_null(value=False)
 tells_rhythm = pl.any_horizontal(pl.col("rhythm_signal", "period_seconds", "synchrony_ratio").is_not_null())
 microseconds = pl.col("window_start").to_physical()
 """Of UTC, since 1970: its day and hour need no calendar."""
@@ -84,14 +76,30 @@ def turns() -> pl.Expr:
     return (both + changes).cast(pl.Float64)
 
 
-def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
+def _is_loaded(by: TrainingSignals) -> pl.Expr:
+    """Whether the observed time tells of load, or the power."""
+    share = by.loaded_ratio.value
+    by_power = (energy_known > 0) & (energy >= share * energy_known * pl.col("board_power_watts"))
+    return (is_known & (busy >= share * observed)) | by_power.fill_null(value=False)
+
+
+def _is_active(by: TrainingSignals) -> pl.Expr:
+    return busy + pl.col("shared_busy_seconds") > by.active_ratio.value * (held + pl.col("shared_seconds"))
+
+
+def _has_beat(by: TrainingSignals) -> pl.Expr:
+    return (pl.col("period_strength_ratio") >= by.least_beat_strength.value).fill_null(value=False)
+
+
+def fold_days(rated: pl.LazyFrame, by: TrainingSignals) -> pl.DataFrame:
     """All pod-days of the windows, schema POD_DAYS, sorted by its key. Reads the windows in one streaming pass."""
+    is_loaded = _is_loaded(by)
     told = rated.with_columns(
         day=(microseconds // MICROSECONDS_OF_DAY).cast(pl.Int32).cast(pl.Date),
         unobserved_seconds=unobserved_seconds,
         is_loaded=is_loaded,
         is_calm=tells & ~is_loaded,
-        has_beat=has_beat,
+        has_beat=_has_beat(by),
     )
     unseen = pl.col("unobserved_seconds").fill_null(0.0)
     prepared = told.with_columns(
@@ -99,9 +107,9 @@ def fold_days(rated: pl.LazyFrame) -> pl.DataFrame:
         calm_seconds=pl.when("is_calm").then(maybe_held).otherwise(0.0),
         blind_loaded_seconds=pl.when("is_loaded").then(unseen).otherwise(0.0),
         blind_calm_seconds=pl.when("is_calm").then(unseen).otherwise(0.0),
-        active_from=pl.when(is_active).then("window_start"),
-        is_busy=is_known & (busy >= BUSY * observed),
-        is_idle=is_known & (busy <= IDLE * observed),
+        active_from=pl.when(_is_active(by)).then("window_start"),
+        is_busy=is_known & (busy >= by.busy_window_ratio.value * observed),
+        is_idle=is_known & (busy <= by.idle_window_ratio.value * observed),
         hour_bit=pl.lit(2, pl.UInt32).pow(microseconds // MICROSECONDS_OF_HOUR % 24),
         period=pl.when("has_beat").then("period_seconds"),
         trough=pl.when("has_beat").then("trough_unix_seconds"),

@@ -66,7 +66,6 @@ STITCHES = schema(
     }
 )
 RUN_OF_PIECE = schema({"piece_id": pl.String, "run_id": pl.String})
-LEAST_BEATS = 0.3  # of the windows have to have a period for there to be one: a guess
 IDS = ("earlier_id", "later_id")
 
 mean_period = pl.col("period_sum") / pl.col("beat_windows")
@@ -140,7 +139,8 @@ def _described(rows: pl.DataFrame, of: Stitching) -> pl.DataFrame:
     names = rows.select("workload_name").unique().drop_nulls()
     lineages = names.with_columns(lineage=pl.col("workload_name").map_elements(lineage_of, return_dtype=pl.String))
     steady = period_deviation <= of.same_period_ratio.value * mean_period
-    beats = (pl.col("beat_windows") >= LEAST_BEATS * pl.col("windows")) & (pl.col("beat_windows") > 0) & steady
+    often = pl.col("beat_windows") >= of.least_beats_ratio.value * pl.col("windows")
+    beats = often & (pl.col("beat_windows") > 0) & steady
     return (
         rows.join(lineages, on="workload_name", how="left")
         .filter(pl.col("accelerators").list.len() > 0)

@@ -152,6 +152,7 @@ def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
             first,
             compared,
             _basis_of(tier) if tier else "",
+            near_tier_ratio=facts.tiers.near_tier_ratio.value,
             unknown_fields=_unknown(rule, first),
             further_runs=rows[1:],
         ),

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.facts.evidence import Answer
-from policy.judgement.exposure import NEAR
 
 Row = Mapping[str, Any]
 
@@ -45,9 +44,10 @@ LOOKS_CONTRADICTED = (
 WHAT_A_PATTERN_IS = "a pattern has no weight in the verdict"
 
 
-def about(row: Row) -> tuple[str, ...]:
+def about(row: Row, near_tier_ratio: float) -> tuple[str, ...]:
     """Of which pieces the run is, its start-up, its patterns, what the tenant has declared, and its group's efforts."""
-    return (*_pieces(row), *_start_up(row), *_patterns(row), *_declared_use(row), *_of_the_group(row))
+    of_the_group = _of_the_group(row, near_tier_ratio)
+    return (*_pieces(row), *_start_up(row), *_patterns(row), *_declared_use(row), *of_the_group)
 
 
 def measured(row: Row) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _declared(row: Row) -> str:
     return DECLARED.get(row["declared_workload"], "nothing")
 
 
-def _of_the_group(row: Row) -> Iterator[str]:
+def _of_the_group(row: Row, near_tier_ratio: float) -> Iterator[str]:
     """How many efforts the group's sum is made of, and how many of them ended near one tier."""
     if (row["group_runs"] or 0) > 1:
         share = row["group_largest_share"]
@@ -130,7 +130,8 @@ def _of_the_group(row: Row) -> Iterator[str]:
         )
         yield f"The high end of the group is that of {row['group_runs']:g} efforts; {largest}."
     if row["near_tier_runs"]:
+        from_here = _percent(near_tier_ratio)
         yield (
-            f"Efforts of the group that have ended with a likely value from {_percent(NEAR)} of one and the same tier "
+            f"Efforts of the group that have ended with a likely value from {from_here} of one and the same tier "
             f"up to it: {row['near_tier_runs']:g}. The likely value is less exact than that distance."
         )

@@ -116,6 +116,7 @@ def reasons(
     compared: Comparison | None,
     tier_basis: str,
     *,
+    near_tier_ratio: float,
     unknown_fields: tuple[str, ...] = (),
     further_runs: Sequence[Row] = (),
 ) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def reasons(
         f"Hardware: {row['hardware_reason'] or NOT_KNOWN + '.'}",
         f"Verdict on {row['run_id']}, from its day {row['day'].isoformat()}: "
         f"{_verdict(row)}, score {row['score']:.1f}: {_evidence(row)}.",
-        *observed.about(row),
+        *observed.about(row, near_tier_ratio),
         *_further(row, further_runs),
         *((NO_AMOUNT,) if compared is None else _amount(row, compared, tier_basis)),
         *_undecided(unknown_fields),

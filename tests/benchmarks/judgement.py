@@ -100,7 +100,9 @@ def judge(paths: Sequence[Path], watch: Watch) -> None:
     facts, windows = load_facts(), scan_rows(paths, WINDOWS)
     names = windows.select(pl.col("accelerator").unique())
     peaks = watch("peaks", lambda: facts.peaks(names.collect(engine="streaming").to_series()))
-    days = watch("rate and fold", lambda: fold_days(rate_windows(windows, peaks, facts.estimation)))
+    days = watch(
+        "rate and fold", lambda: fold_days(rate_windows(windows, peaks, facts.estimation), facts.training_signals)
+    )
     linked = watch("link", lambda: link_windows(days, ()))
     told = linked.with_columns(declared_number_format=pl.lit(None, pl.String))
     estimated = watch("estimate", lambda: identified(estimate_compute(told, peaks, facts.estimation)))
@@ -116,7 +118,7 @@ def judge(paths: Sequence[Path], watch: Watch) -> None:
     firsts = runs.sort("first_seen", "run_id")["run_id"]
     efforts = watch("efforts", lambda: joined(firsts, suspicions, NO_WORDS))
     parts = watch("parts of exposures", lambda: exposure_parts(stints, judged, groups, efforts))
-    watch("exposures", lambda: accumulate(parts, facts.tiers.amounts, START + timedelta(days=days.height)))
+    watch("exposures", lambda: accumulate(parts, facts.tiers, START + timedelta(days=days.height)))
 
 
 WORK: dict[str, Callable[[Sequence[Path], Watch], None]] = {"scan": scan, "judge": judge}

@@ -273,7 +273,7 @@ def test_a_format_that_is_little_denser() -> None:
     window = windows_frame(of_busy_hour(**POWER, **(TENSOR | {"tensor_active_seconds": 3600.0})))
     densest = 1.1 * pl.col("training_peak_flop_per_second")
     peaks = FACTS.peaks(window["accelerator"]).with_columns(densest_peak_flop_per_second=densest)
-    days = fold_days(rate_windows(window.lazy(), peaks, FACTS.estimation))
+    days = fold_days(rate_windows(window.lazy(), peaks, FACTS.estimation), FACTS.training_signals)
     undeclared = days.with_columns(declared_number_format=pl.lit(None, pl.String))
     (row,) = estimate_compute(undeclared, peaks, FACTS.estimation).to_dicts()
     assert 0 < row["low_flop"] <= row["likely_flop"] <= row["high_flop"]

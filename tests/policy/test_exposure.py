@@ -57,7 +57,7 @@ def exposures_of(
 ) -> pl.DataFrame:
     """Add up, by the tiers of the facts, a year later."""
     parts = exposure_parts(stints, verdicts, links, efforts)
-    return accumulate(parts, FACTS.tiers.amounts, START + timedelta(days=365))
+    return accumulate(parts, FACTS.tiers, START + timedelta(days=365))
 
 
 def flop_run(run_id: str, amount: float | None, **different: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def sums(rows: list[dict[str, Any]]) -> dict[str, float]:
     """The group's sums of these parts."""
     if not rows:
         return dict.fromkeys(BOUNDS, 0.0)
-    exposures = accumulate(parts_of(rows), FACTS.tiers.amounts, AT)
+    exposures = accumulate(parts_of(rows), FACTS.tiers, AT)
     return {bound: exposures[f"group_{bound}"][0] for bound in BOUNDS}
 
 
@@ -82,7 +82,7 @@ def test_monotone(rows: list[dict[str, Any]], another: dict[str, Any]) -> None:
 @given(st.lists(part, min_size=1, max_size=8))
 def test_in_order(rows: list[dict[str, Any]]) -> None:
     """Low is no more than likely and likely no more than high, in every scope."""
-    exposures = accumulate(parts_of(rows), FACTS.tiers.amounts, AT)
+    exposures = accumulate(parts_of(rows), FACTS.tiers, AT)
     for scope in SCOPES:
         low, likely, high = (exposures[f"{scope}_{bound}"] for bound in BOUNDS)
         assert (low <= likely).all()

@@ -15,7 +15,9 @@ from policy.usage.window import COUNTED
 def folded(*rows: dict[str, Any]) -> pl.DataFrame:
     """Fold windows by the shipped facts."""
     windows = windows_frame(*rows)
-    return fold_days(rate_windows(windows.lazy(), FACTS.peaks(windows["accelerator"]), FACTS.estimation))
+    return fold_days(
+        rate_windows(windows.lazy(), FACTS.peaks(windows["accelerator"]), FACTS.estimation), FACTS.training_signals
+    )
 
 
 def of_day(*rows: dict[str, Any]) -> dict[str, Any]:

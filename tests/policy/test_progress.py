@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exposures import a_held_day, a_part, held_frame, parts_frame
-from support.judgement import START, unhurried
+from support.judgement import FACTS, START, unhurried
 
+from policy.facts.tiers import Tiers
 from policy.judgement.crossings import CROSSINGS, crossings_of, newly_reached
 from policy.judgement.exposure import accumulate
 from policy.judgement.progress import BOUNDS, PROGRESS, progress_of
@@ -16,6 +18,11 @@ from policy.judgement.progress import BOUNDS, PROGRESS, progress_of
 AT = START + timedelta(days=10)  # the midnight after ten whole days
 TIERS = {"small": 1e21, "review": 1e22}
 AMOUNTS = ("low_flop", "likely_flop", "high_flop", "device_hours")
+
+
+def tiers_of(amounts: dict[str, float]) -> Tiers:
+    """These tiers alone, in FLOP, with the other limits as shipped."""
+    return replace(FACTS.tiers, by_name={}).with_overrides(amounts, basis="of a test")
 
 
 def totals(
@@ -131,7 +138,7 @@ def test_order_changes_nothing(parts: list[dict[str, Any]], chance: Any) -> None
 def test_totals_are_those_that_rules_compare(parts: list[dict[str, Any]]) -> None:
     """A group's total is the largest of those that rules compare for its runs, and a tenant's and a run's the same."""
     frame = parts_frame(*parts)
-    rows, exposures = totals(*parts), accumulate(frame, TIERS, AT)
+    rows, exposures = totals(*parts), accumulate(frame, tiers_of(TIERS), AT)
     by_run = frame.select("run_id", "tenant", "effort").unique(subset="run_id").join(exposures, on="run_id")
     for row in by_run.to_dicts():
         assert rows["tenant", row["tenant"]]["low_flop"] == row["tenant_low_flop"]
@@ -227,7 +234,7 @@ def test_a_sum_that_is_just_the_tier() -> None:
     """Ten tenths are the whole: what exposures call reached is reached here, whatever the last bits say."""
     parts = [a_part(number, 1e22) for number in range(10)]  # one by one they are 9.999999999999997e22
     tiers = {"exact": 1e23}
-    assert accumulate(parts_frame(*parts), tiers, AT)["tenant_low_flop"].item() >= 1e23
+    assert accumulate(parts_frame(*parts), tiers_of(tiers), AT)["tenant_low_flop"].item() >= 1e23
     assert reached(*parts, tiers=tiers)["tenant", "t-1", "exact"] == ("crossed", day(9))
 
 
@@ -236,7 +243,7 @@ def test_a_sum_that_is_just_the_tier() -> None:
 def test_days_of_endless_digits(pieces: int, tier: float) -> None:
     """A tier in equal days crosses on the last of them, also where no day's amount has an end in decimals."""
     parts = [a_part(number, tier / pieces) for number in range(pieces)]
-    assert accumulate(parts_frame(*parts), {"exact": tier}, AT)["run_low_flop"].item() >= tier
+    assert accumulate(parts_frame(*parts), tiers_of({"exact": tier}), AT)["run_low_flop"].item() >= tier
     assert reached(*parts, tiers={"exact": tier})["run", "r-1", "exact"] == ("crossed", day(pieces - 1))
 
 
@@ -323,7 +330,7 @@ def test_efforts_of_a_group() -> None:
         a_part(0, 3e20, run_id="r-2", tenant="t-2", group="p", verdict="undetermined"),
         a_part(0, 0.0, run_id="r-3", group="p", verdict="not_training"),
     ]
-    rows = accumulate(parts_frame(*parts), TIERS, AT).to_dicts()
+    rows = accumulate(parts_frame(*parts), tiers_of(TIERS), AT).to_dicts()
     assert {(row["group_runs"], row["group_largest_share"]) for row in rows} == {(2.0, 0.75)}
 
 
@@ -334,7 +341,7 @@ def test_an_effort_of_two_groups_is_whole_in_each() -> None:
         a_part(1, 6e20, run_id="r-2", effort="r-1", tenant="t-2", group="p-2"),
         a_part(1, 5e20, run_id="r-3", tenant="t-1", group="p-1"),
     ]
-    rows = accumulate(parts_frame(*parts), {"above its parts": 2.6e21}, AT).to_dicts()
+    rows = accumulate(parts_frame(*parts), tiers_of({"above its parts": 2.6e21}), AT).to_dicts()
     assert {row["group_largest_low_flop"] for row in rows} == {1.2e21}
     assert {row["group_largest_high_flop"] for row in rows} == {1.2e21 * 14}
     assert {row["group_largest_share"] for row in rows} == {1.0}
@@ -343,14 +350,14 @@ def test_an_effort_of_two_groups_is_whole_in_each() -> None:
 
 def test_the_largest_share_is_not_known() -> None:
     """With an effort of unknown compute nobody knows which is the largest, nor where there is no compute at all."""
-    unknown = accumulate(parts_frame(a_part(0), a_part(0, None, run_id="r-2")), TIERS, AT)
+    unknown = accumulate(parts_frame(a_part(0), a_part(0, None, run_id="r-2")), tiers_of(TIERS), AT)
     assert unknown["group_largest_share"].to_list() == [None, None]
-    assert accumulate(parts_frame(a_part(0, 0.0)), TIERS, AT)["group_largest_share"].to_list() == [None]
+    assert accumulate(parts_frame(a_part(0, 0.0)), tiers_of(TIERS), AT)["group_largest_share"].to_list() == [None]
 
 
 def near(*parts: dict[str, Any]) -> float:
     """How many efforts ended a little below one tier."""
-    return float(accumulate(parts_frame(*parts), TIERS, AT)["near_tier_runs"].max())  # type: ignore[arg-type]
+    return float(accumulate(parts_frame(*parts), tiers_of(TIERS), AT)["near_tier_runs"].max())  # type: ignore[arg-type]
 
 
 def test_ended_a_little_below_a_tier() -> None:
@@ -378,12 +385,12 @@ def test_order_changes_no_exposure(parts: list[dict[str, Any]], chance: Any) -> 
     """The same parts in another order have the same sums, shares and counts, to the last bit."""
     shuffled = list(parts)
     chance.shuffle(shuffled)
-    first = accumulate(parts_frame(*parts), TIERS, AT)
-    assert first.equals(accumulate(parts_frame(*shuffled), TIERS, AT))
+    first = accumulate(parts_frame(*parts), tiers_of(TIERS), AT)
+    assert first.equals(accumulate(parts_frame(*shuffled), tiers_of(TIERS), AT))
 
 
 def test_no_share_is_above_the_whole() -> None:
     """The one effort of a group is all of it and no more, however it was added up."""
     parts = [a_part(number, 1e20 / 7) for number in range(9)]
-    frame: pl.DataFrame = accumulate(parts_frame(*parts), TIERS, AT)
+    frame: pl.DataFrame = accumulate(parts_frame(*parts), tiers_of(TIERS), AT)
     assert frame["group_largest_share"].to_list() == [1.0]

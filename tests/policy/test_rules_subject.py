@@ -34,7 +34,7 @@ def a_part(run_id: str, flop: float | None, **different: Any) -> dict[str, Any]:
 
 def largest_of(*parts: dict[str, Any]) -> tuple[float | None, ...]:
     """What the first row of the exposures says of the group's largest effort: low, high, share."""
-    row = accumulate(pl.DataFrame(list(parts), schema=PARTS), FACTS.tiers.amounts, AT).row(0, named=True)
+    row = accumulate(pl.DataFrame(list(parts), schema=PARTS), FACTS.tiers, AT).row(0, named=True)
     return tuple(row[f"group_largest_{name}"] for name in ("low_flop", "high_flop", "share"))
 
 

@@ -75,7 +75,7 @@ def days_of(*rows: dict[str, Any], facts: Facts = FACTS, formats: Mapping[str, s
     """Fold windows into pod-days and estimate them, each piece a run. ``formats``: declared, by tenant."""
     windows = windows_frame(*rows)
     peaks = facts.peaks(windows["accelerator"])
-    folded = fold_days(rate_windows(windows.lazy(), peaks, facts.estimation))
+    folded = fold_days(rate_windows(windows.lazy(), peaks, facts.estimation), facts.training_signals)
     declared = pl.col("tenant_id").replace_strict(formats or {}, default=None, return_dtype=pl.String)
     named = identified(estimate_compute(folded.with_columns(declared_number_format=declared), peaks, facts.estimation))
     return named.with_columns(run_id="piece_id")

@@ -295,7 +295,7 @@ def estimated_by_python(windows: pl.DataFrame) -> dict[tuple[str, str], float]:
     """The engine's own estimate of these windows by busy time, by tenant and bound."""
     peaks = FACTS.peaks(windows["accelerator"])
     by_busy_time = windows.with_columns(energy_joules=pl.lit(0.0), energy_observed_seconds=pl.lit(0.0))
-    days = fold_days(rate_windows(by_busy_time.lazy(), peaks, FACTS.estimation))
+    days = fold_days(rate_windows(by_busy_time.lazy(), peaks, FACTS.estimation), FACTS.training_signals)
     undeclared = days.with_columns(declared_number_format=pl.lit(None, pl.String))
     estimates = estimate_compute(undeclared, peaks, FACTS.estimation)
     known = estimates.filter(pl.col("no_estimate_reason").is_null()).with_columns(pl.col("tenant_id").fill_null(""))

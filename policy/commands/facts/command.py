@@ -18,7 +18,14 @@ from policy.commands.facts.law import (
     show_thresholds,
     show_tiers,
 )
-from policy.commands.facts.papers import show_estimation, show_layers, show_parts, show_signals, show_sources
+from policy.commands.facts.papers import (
+    show_estimation,
+    show_layers,
+    show_parts,
+    show_signals,
+    show_sources,
+    show_stitching,
+)
 from policy.commands.facts.review import check_sheet, diff_sheet
 from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
 from policy.commands.options import (
@@ -77,6 +84,7 @@ TOPICS: Mapping[str, Callable[[Facts, date], Sheet]] = {
     "lists": show_lists,
     "estimation": show_estimation,
     "signals": show_signals,
+    "stitching": show_stitching,
     "sources": show_sources,
 }
 LAYERS = "layers"

@@ -12,7 +12,7 @@ from policy.facts.party_lists import PartyList
 from policy.facts.period import holds, those_of
 from policy.facts.red_flags import LIMITS, AfterDay, Countries, RedFlag
 from policy.facts.switches import Switch
-from policy.facts.tiers import LegalThreshold, SetByProvider, Tier
+from policy.facts.tiers import NEARNESS, LegalThreshold, SetByProvider, Tier
 from policy.facts.wording import amount_words, criterion_words
 
 STATEMENT = "bis_policy_statement_2025"
@@ -133,9 +133,17 @@ def show_tiers(facts: Facts, at: date) -> Sheet:
             for tier in rows
         ),
     )
-    content = {"tiers": [{**plain(tier), "set_by_provider": isinstance(tier.source, SetByProvider)} for tier in rows]}
+    limits = {name: getattr(facts.tiers, name) for name in NEARNESS}
+    near = Grid(
+        title="When efforts count as ended a little below a tier",
+        columns=LIMIT,
+        rows=tuple(_limit(name, limit) for name, limit in limits.items()),
+    )
+    said = [{**plain(tier), "set_by_provider": isinstance(tier.source, SetByProvider)} for tier in rows]
     sources = [tier.source for tier in rows if isinstance(tier.source, Source)]
-    return Sheet(blocks=(statement_line(facts, at), grid, cited(sources, at)), content=content)
+    cites = cited((*sources, *(limit.source for limit in limits.values())), at)
+    content = {"tiers": said, "limits": plain(limits)}
+    return Sheet(blocks=(statement_line(facts, at), grid, near, cites), content=content)
 
 
 def _set_by(tier: Tier) -> str:

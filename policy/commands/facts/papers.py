@@ -47,6 +47,11 @@ def show_signals(facts: Facts, at: date) -> Sheet:
     return _numbers(facts, at, "training_signals", "Signs of training and their weights", [])
 
 
+def show_stitching(facts: Facts, at: date) -> Sheet:
+    """What speaks for two pieces of work being one effort, and how much."""
+    return _numbers(facts, at, "stitching", "What makes two pieces of work one effort: limits and weights", [])
+
+
 def _numbers(facts: Facts, at: date, topic: str, title: str, lines: list[str]) -> Sheet:
     rows = [row for row in rows_of(facts) if row.topic == topic]
     grid = Grid(title=title, columns=NUMBERS, rows=tuple(_number_rows(rows)))
