@@ -18,7 +18,8 @@ from policy.facts.estimation import Estimation
 from policy.facts.evidence import Answer, Document, Source
 from policy.facts.facts import Facts
 from policy.facts.peaks import Peak
-from policy.facts.tiers import Tier
+from policy.facts.stitching import Stitching
+from policy.facts.tiers import NEARNESS, Tier
 from policy.facts.training_signals import TrainingSignals
 from policy.judgement.totals import TOTAL_DIGITS
 from policy.kyc.dossier import HEADQUARTERS, LISTS, QUESTIONS
@@ -257,8 +258,16 @@ def _line(document: Document) -> str:
 
 
 def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[str, Source]]:
-    """What the verdict rests on, and where an amount decides the tier and the compute: peaks, utilisation."""
+    """
+    What the verdict rests on, what joined pieces into one effort, and what is a little below a tier.
+
+    Where an amount decides, the tier and the compute besides: peaks, utilisation.
+    """
     weights = [("weights of the verdict", source) for source in _all_of(facts.training_signals)]
+    if any(row["piece_count"] > 1 or row["effort_id"] != row["run_id"] for row in rows):
+        weights += [("weights of stitches", source) for source in _all_of(facts.stitching)]
+    if "near_tier_runs" in rule.when.fields:
+        weights += [("a little below a tier", getattr(facts.tiers, name).source) for name in NEARNESS]
     if rule.reaches is None:
         return weights
     tier = facts.tiers.by_name[rule.reaches.tier].source
@@ -269,7 +278,7 @@ def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[
     return [*amounts, *peaks, *(("utilisation", source) for source in _all_of(facts.estimation)), *weights]
 
 
-def _all_of(topic: Estimation | TrainingSignals) -> list[Source]:
+def _all_of(topic: Estimation | Stitching | TrainingSignals) -> list[Source]:
     """The sources of all rows of a topic."""
     return [getattr(topic, each.name).source for each in fields(topic)]
 

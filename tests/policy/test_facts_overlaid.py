@@ -172,16 +172,19 @@ CONSTANT = "value = VALUE\nunit = 'ratio'\nwhy = 'measured'\nbasis = 'measured'\
     [
         "[estimation.utilisation_low]\n" + CONSTANT.replace("VALUE", "0.01"),
         "[training_signals.w_gang_64]\n" + CONSTANT.replace("VALUE", "3.0"),
+        "[stitching.w_nodes]\n" + CONSTANT.replace("VALUE", "0.4"),
+        "[tiers.near_tier_ratio]\n" + CONSTANT.replace("VALUE", "0.7"),
         "[[tiers.tier]]\nname = 'review'\nflop = 1e23\nbasis = 'as it was'\nnote = 'x'\nsources = ['own_choice']\n",
     ],
-    ids=["utilisation", "weight", "tier"],
+    ids=["utilisation", "weight", "stitch", "near", "tier"],
 )
 def test_a_number_that_decides_is_told(rows: str) -> None:
-    """A finding whose tier, utilisation or weights are not as they ship names the overlay among its sources."""
+    """A finding whose tier, utilisation, weights or limits are not as they ship names the overlay among its sources."""
     facts = overlaid(rows)
-    subject = subjects_frame(a_subject(hq_in_scope="yes", hq_own="yes"))
-    (finding,) = evaluate(load_pack(), subject, accelerators_frame(), facts, START)
-    assert any(SAYS in line for line in finding.sources)
+    subject = subjects_frame(a_subject(hq_in_scope="yes", hq_own="yes", piece_count=2.0, near_tier_runs=3.0))
+    found = evaluate(load_pack(), subject, accelerators_frame(), facts, START)
+    assert {finding.rule_id for finding in found} == {"training-in-scope-headquarters", "repeated-totals-below-a-tier"}
+    assert any(SAYS in line for finding in found for line in finding.sources)
 
 
 def test_a_document_is_told() -> None:
