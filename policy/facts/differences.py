@@ -162,6 +162,9 @@ def _party_lists(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
         answers = {"owners count": each.owners, "stakes are added": each.added, "blocks property": each.blocking}
         for asked, text in answers.items():
             yield ("party_lists", each.code, asked), _Answer(text=text, sources=(each.source,), reason=each.note)
+    spared, any_use = facts.party_lists.not_reached, facts.party_lists.any_use
+    for name, codes, row in (("not_reached", spared.countries, spared), ("any_use", any_use.groups, any_use)):
+        yield ("party_lists", name, "value"), _Answer(text=", ".join(codes), sources=(row.source,), reason=row.why)
 
 
 def _thresholds(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
@@ -214,9 +217,11 @@ def _red_flags(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
     for flag in facts.red_flags.at(day):
         yield ("red_flags", flag.id, "flag"), _Answer(text="stands", sources=(flag.source,), reason=flag.text)
     start, elsewhere = facts.red_flags.recent_start, facts.red_flags.headquarters_elsewhere
+    outside = facts.red_flags.sits_outside
     for limit, name, text in (
         (start, "recent_start", start.after.isoformat()),
         (elsewhere, "headquarters_elsewhere", ", ".join(elsewhere.countries)),
+        (outside, "sits_outside", ", ".join(outside.groups)),
     ):
         yield ("red_flags", name, "value"), _Answer(text=text, sources=(limit.source,), reason=limit.why)
 

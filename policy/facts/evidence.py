@@ -150,3 +150,23 @@ class Constant:
     why: str
     basis: str
     source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countries:
+    """Countries that a question is about, alpha-2."""
+
+    countries: tuple[str, ...]
+    why: str
+    basis: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """Country groups that a question is about, by their ids."""
+
+    groups: tuple[str, ...]
+    why: str
+    basis: str
+    source: Source

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from policy.facts.evidence import Removed, Source
+from policy.facts.countries import is_code
+from policy.facts.evidence import Countries, Groups, Removed, Source
 from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "party_lists.toml"
@@ -67,9 +68,16 @@ class PartyList:
 
 @dataclass(frozen=True, kw_only=True)
 class PartyLists:
-    """The rows of the file."""
+    """
+    The rows of the file.
+
+    ``not_reached``: who is registered there the Affiliates Rule does not reach. ``any_use``: the groups in which a
+    headquarters is a question at any use.
+    """
 
     list: tuple[PartyList, ...]
+    not_reached: Countries
+    any_use: Groups
     removed: tuple[Removed, ...] = ()
 
     @cached_property
@@ -108,4 +116,7 @@ def read_party_lists(reader: Reader, written: Written) -> PartyLists:
             raise wrong_in(layer, table, "rank", f"is also that of {ranks[each.rank]}", "give it its own")
         if titles.setdefault(each.title, each.code) != each.code:
             raise wrong_in(layer, table, "title", f"is also that of {titles[each.title]}", "give it its own")
+    if strangers := [each for each in lists.not_reached.countries if not is_code(each)]:
+        layer, problem = lists.not_reached.source.layer, f"{strangers[0]!r} is no alpha-2 code"
+        raise wrong_in(layer, "[not_reached]", "countries", problem, "use two capital letters")
     return lists

@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 
 from policy.facts.countries import is_code
-from policy.facts.evidence import Constant, Source
+from policy.facts.evidence import Constant, Countries, Groups, Source
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_order, those_of
 from policy.facts.tables import Reader, Written, wrong_in
 
@@ -67,22 +67,13 @@ class AfterDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Countries:
-    """Countries that a flag is about, alpha-2."""
-
-    countries: tuple[str, ...]
-    why: str
-    basis: str
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RedFlags:
     """The rows of the file: the flags, and the limits by which some are told from the know-your-customer file."""
 
     flag: tuple[RedFlag, ...]
     recent_start: AfterDay
     headquarters_elsewhere: Countries
+    sits_outside: Groups
     demand_devices: Constant
     demand_device_hours: Constant
     payer_days: Constant

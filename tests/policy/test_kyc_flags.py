@@ -754,10 +754,15 @@ def test_a_limit_of_another_kind_is_a_difference() -> None:
     moved = (
         "[red_flags.recent_start]\nafter = 2023-10-17\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
         "[red_flags.headquarters_elsewhere]\ncountries = ['CN']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+        "[red_flags.sits_outside]\ngroups = ['D:5']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
     )
     before, after = (AsOf(facts=facts, day=AT) for facts in (FACTS, load_facts([an_overlay(moved)])))
     told = {(each.subject, each.before, each.after) for each in differences(before, after)}
-    assert told == {("recent_start", "2022-10-07", "2023-10-17"), ("headquarters_elsewhere", "CN, HK, MO", "CN")}
+    assert told == {
+        ("recent_start", "2022-10-07", "2023-10-17"),
+        ("headquarters_elsewhere", "CN, HK, MO", "CN"),
+        ("sits_outside", "D:1, D:4, D:5", "D:5"),
+    }
 
 
 # Any file

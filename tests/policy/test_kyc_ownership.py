@@ -456,3 +456,19 @@ def test_a_natural_person_above_is_asked_about_lists_alone() -> None:
         "p-9 screened no_match",
     )
     assert restricted(view).answer is Answer.NO
+
+
+def test_countries_and_groups_are_the_facts() -> None:
+    """Where the rule does not reach, and whose headquarters are a question at any use, an overlay may say otherwise."""
+    view = view_of(
+        "p-1 registered_country CA", "p-1 headquarters_country CN", "p-1 ultimate_parent self",
+        "p-1 owned_by p-2 60", "p-1 owned_by dispersed 40", "p-2 listed_on EL", "p-2 owned_by dispersed 100",
+    )  # fmt: skip
+    assert (asked(view).rule_on.answer, restricted(view).answer) == (Answer.YES, Answer.UNKNOWN)
+    rows = (
+        "[party_lists.not_reached]\ncountries = ['CA', 'US']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+        "[party_lists.any_use]\ngroups = ['D:5']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+    )
+    facts = load_facts([an_overlay(rows)])
+    assert (asked(view, facts=facts).rule_on.answer, restricted(view, facts=facts).answer) == (Answer.NO, Answer.YES)
+    assert "registered where the Affiliates Rule does not reach (CA)" in asked(view, facts=facts).rule_on.reason

@@ -1,6 +1,7 @@
-"""Numbers that decide something about a tenant are facts, with reason, basis and source, and not in code."""
+"""Numbers and countries that decide something about a tenant are facts, with reason and source, and not in code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import policy
+from policy.facts.countries import is_code
 from policy.facts.estimation import TRIPLES, Estimation
 from policy.facts.evidence import Constant
 from policy.facts.stitching import Stitching
@@ -15,6 +17,7 @@ from policy.facts.tiers import Tiers
 from policy.facts.training_signals import TrainingSignals
 
 ROOT = Path(policy.__file__).parent
+GROUP = re.compile(r"[A-E]:[0-9]")
 JUDGEMENT = sorted((ROOT / "judgement").glob("*.py"))
 FRACTIONS = {
     1e-9: "of a sum of readings, what rounding may leave",
@@ -63,6 +66,24 @@ def number_constants(module: Path) -> Iterator[str]:
         if isinstance(each, ast.Assign) and is_number(each.value):
             names = (part for target in each.targets for part in ast.walk(target))
             yield from (part.id for part in names if isinstance(part, ast.Name))
+
+
+CODE = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT / "facts")
+NO_COUNTRIES = {"values.py": "which parts of countries ISO 3166-1 has as well", "devices.py": "gigabytes"}
+"""Modules with codes of countries, or what looks so, in which these decide nothing, each with what they are."""
+
+
+def codes_in(module: Path) -> list[str]:
+    """The texts of a module that are a country or a country group."""
+    written = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    texts = [each.value for each in written if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return [each for each in texts if is_code(each) or GROUP.fullmatch(each)]
+
+
+def test_no_country_is_named_in_code() -> None:
+    """Countries and country groups stand in the facts and nowhere else."""
+    found = {str(module.relative_to(ROOT)): codes_in(module) for module in CODE if module.name not in NO_COUNTRIES}
+    assert {name: codes for name, codes in found.items() if codes} == {}
 
 
 @pytest.mark.parametrize("module", JUDGEMENT, ids=lambda module: module.stem)

@@ -6,11 +6,11 @@ from datetime import date
 from policy.commands.facts.devices import law_lines, law_sources
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, plain
 from policy.facts.eccn import Parameters
-from policy.facts.evidence import Constant, LayerKind, Source
+from policy.facts.evidence import Constant, Countries, Groups, LayerKind, Source
 from policy.facts.facts import Facts
 from policy.facts.party_lists import PartyList
 from policy.facts.period import holds, those_of
-from policy.facts.red_flags import LIMITS, AfterDay, Countries, RedFlag
+from policy.facts.red_flags import LIMITS, AfterDay, RedFlag
 from policy.facts.switches import Switch
 from policy.facts.tiers import NEARNESS, LegalThreshold, SetByProvider, Tier
 from policy.facts.wording import amount_words, criterion_words
@@ -161,7 +161,8 @@ def show_red_flags(facts: Facts, at: date) -> Sheet:
         rows=tuple(("[ ]", *_flag(flag)) for flag in flags),
         empty="no flag stood on that day, as far as these facts go",
     )
-    limits = {name: getattr(facts.red_flags, name) for name in (*LIMITS, "recent_start", "headquarters_elsewhere")}
+    names = (*LIMITS, "recent_start", "headquarters_elsewhere", "sits_outside")
+    limits = {name: getattr(facts.red_flags, name) for name in names}
     rows = tuple(_limit(name, limit) for name, limit in limits.items())
     told = Grid(title="Limits by which flags are told from the know-your-customer file", columns=LIMIT, rows=rows)
     sources = [each.source for each in (*flags, *limits.values())]
@@ -172,11 +173,11 @@ def show_red_flags(facts: Facts, at: date) -> Sheet:
 LIMIT = ("limit", "value", "why", "basis", "evidence", "sources")
 
 
-def _limit(name: str, limit: Constant | AfterDay | Countries) -> tuple[str, ...]:
+def _limit(name: str, limit: Constant | AfterDay | Countries | Groups) -> tuple[str, ...]:
     return name, _limit_words(limit), limit.why, limit.basis, limit.source.evidence, ids(limit.source)
 
 
-def _limit_words(limit: Constant | AfterDay | Countries) -> str:
+def _limit_words(limit: Constant | AfterDay | Countries | Groups) -> str:
     match limit:
         case Constant():
             return f"{limit.value:g} {limit.unit}"
@@ -184,6 +185,8 @@ def _limit_words(limit: Constant | AfterDay | Countries) -> str:
             return f"after {limit.after.isoformat()}"
         case Countries():
             return ", ".join(limit.countries)
+        case Groups():
+            return ", ".join(limit.groups)
 
 
 def _flag(flag: RedFlag) -> tuple[str, ...]:
@@ -239,8 +242,15 @@ def show_lists(facts: Facts, at: date) -> Sheet:
     switch = facts.switches.by_id.get("affiliates_rule")
     state = switch.at(at) if switch else None
     line = f"The switch affiliates_rule on {at.isoformat()}: {state.state if state else 'not known'}."
-    sources = [each.source for each in lists] + ([state.source] if state else [])
-    return Sheet(blocks=(grid, line, cited(sources, at)), content={"lists": plain(lists)})
+    about = {name: getattr(facts.party_lists, name) for name in ("not_reached", "any_use")}
+    beside = Grid(
+        title="Registered where the Affiliates Rule does not reach, and headquartered where any use is asked about",
+        columns=LIMIT,
+        rows=tuple(_limit(name, limit) for name, limit in about.items()),
+    )
+    sources = [each.source for each in (*lists, *about.values())] + ([state.source] if state else [])
+    content = {"lists": plain(lists), "beside": plain(about)}
+    return Sheet(blocks=(grid, line, beside, cited(sources, at)), content=content)
 
 
 def _party_list(row: PartyList) -> tuple[str, ...]:

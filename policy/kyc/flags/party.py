@@ -17,8 +17,6 @@ from policy.kyc.reply import Reply, any_of
 from policy.kyc.statements import Statement
 from policy.kyc.vocabulary import OF_SEAT, AddressType
 
-SITS_OUTSIDE = ("D:1", "D:4", "D:5")
-"""The country groups that a customer sits outside of where the flag about its headquarters is raised."""
 WITHOUT_BUSINESS = {
     AddressType.VIRTUAL_OFFICE: "a virtual office",
     AddressType.MAIL_BOX: "a mail box",
@@ -129,7 +127,7 @@ def _presence(look: Look, party: str) -> Reply:
 
 
 def headquarters_elsewhere(look: Look) -> Reply:
-    """The customer sits outside D:1, D:4 and D:5, and it or who stands above it is headquartered in China."""
+    """The customer sits outside some country groups, and it or who stands above it is headquartered in China."""
     return look.of_parties(_elsewhere)
 
 
@@ -158,7 +156,7 @@ def _sits_outside(look: Look, party: str) -> Reply:
 
 
 def _is_outside(look: Look, country: str) -> Answer:
-    groups = [group for group in SITS_OUTSIDE if group in look.facts.jurisdictions.groups]
+    groups = [group for group in look.limits.sits_outside.groups if group in look.facts.jurisdictions.groups]
     inside = any_of(*(look.facts.jurisdictions.in_group(country, group, look.at).answer for group in groups))
     return {Answer.YES: Answer.NO, Answer.NO: Answer.YES}.get(inside, Answer.UNKNOWN)
 

@@ -27,8 +27,6 @@ from policy.kyc.owners.words import because
 from policy.kyc.reply import Reply, strongest
 from policy.kyc.view import View
 
-NOT_REACHED = {"US"}  # countries of registration that the Affiliates Rule spares
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
@@ -72,11 +70,12 @@ def ask_ownership(view: View, party_ids: Sequence[str], at: date, lists: PartyLi
 
 def _of_one(view: View, party_id: str, law: Law) -> Ownership:
     owners = owners_above(view, party_id, law.at, law.lists)
-    spared = _is_spared(view, party_id, law.at)
+    spared = _spared(view, party_id, law)
     off = count_owners(owners, law, rule_on=False)
     on = off if spared else count_owners(owners, law, rule_on=True)
     sure, widest = law.ends(off, on)
-    notes = [f"{party_id} is registered in the United States, which the Affiliates Rule does not reach"] * spared
+    where = ", ".join(sorted(spared))
+    notes = [f"{party_id} is registered where the Affiliates Rule does not reach ({where})"] if spared else []
     in_force = _in_force(sure, widest, law, notes)
     reaching = sure if in_force.answer is Answer.YES else None
     return Ownership(
@@ -92,10 +91,11 @@ def _of_one(view: View, party_id: str, law: Law) -> Ownership:
     )
 
 
-def _is_spared(view: View, party_id: str, at: date) -> bool:
-    """Whether every source has it registered in the United States; a branch is where its head office is."""
-    registered = set(view.values(party_id, "registered_country", at))
-    return registered == NOT_REACHED and not view.of(party_id, "branch_of", at)
+def _spared(view: View, party_id: str, law: Law) -> set[str]:
+    """Where it is registered, if the rule reaches none of what sources say; a branch is where its head office is."""
+    registered = set(view.values(party_id, "registered_country", law.at))
+    is_spared = registered <= set(law.lists.not_reached.countries) and not view.of(party_id, "branch_of", law.at)
+    return registered if is_spared else set()
 
 
 def _in_force(sure: Count, widest: Count, law: Law, notes: Sequence[str]) -> Reply:

@@ -28,10 +28,8 @@ from policy.kyc.reply import Reply, any_of, strongest
 from policy.kyc.view import View
 from policy.kyc.vocabulary import OF_SEAT, PartyKind
 
-EMBARGOED = ("E:1", "E:2")
-ONE_OF_SEVERAL = "what is said disagrees, and at least one source names a country of Country Group E:1 or E:2"
-
-OF_A_BRANCH = "a branch, and of the branch itself a source names a country of Country Group E:1 or E:2"
+ONE_OF_SEVERAL = "what is said disagrees, and at least one source names a country of Country Group {groups}"
+OF_A_BRANCH = "a branch, and of the branch itself a source names a country of Country Group {groups}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +117,12 @@ def _blocked(asked: _Asked, who: str) -> _Told:
 
 
 def _embargoed(asked: _Asked, who: str) -> Iterator[_Told]:
-    """Whether a party is headquartered in E:1 or E:2. Of a natural person nobody asks; a branch is its head office."""
+    """Whether a party is headquartered so. Of a natural person nobody asks; a branch is its head office."""
     said = [each for predicate in OF_SEAT for each in asked.view.of(who, predicate, asked.at)]
     is_branch = bool(asked.view.of(who, "branch_of", asked.at))
     if asked.view.values(who, "kind", asked.at) == (PartyKind.NATURAL_PERSON,):
         return
-    scopes = {each.value: _in_embargoed(each.value, asked.at, asked.jurisdictions) for each in said}
+    scopes = {each.value: _in_embargoed(asked, each.value) for each in said}
     answers = {each.answer for each in scopes.values()}
     if is_branch and Answer.YES not in answers:
         return
@@ -133,17 +131,19 @@ def _embargoed(asked: _Asked, who: str) -> Iterator[_Told]:
     words = list(dict.fromkeys(f"{OF_SEAT[each.predicate]} {scopes[each.value].reason}" for each in said))
     words = words or ["not known, which does not clear it"]
     if is_told and answer is Answer.UNKNOWN:
-        words.insert(0, OF_A_BRANCH if is_branch else ONE_OF_SEVERAL)
+        groups = " or ".join(asked.lists.any_use.groups)
+        words.insert(0, (OF_A_BRANCH if is_branch else ONE_OF_SEVERAL).format(groups=groups))
     lines = (*(each.line for each in said), *(line for each in scopes.values() for line in each.sources))
     reply = Reply(answer=answer, reason=f"headquarters of {who}: {'; '.join(words)}", path=(who,), sources=lines)
     yield _Told(reply=reply, by_some=is_told)
 
 
-def _in_embargoed(country: str, at: date, jurisdictions: Jurisdictions) -> Reply:
+def _in_embargoed(asked: _Asked, country: str) -> Reply:
     """By the groups that the facts have; an overlay may have taken one away, and then nobody knows."""
-    known = [each for each in EMBARGOED if each in jurisdictions.groups]
-    scopes = [jurisdictions.in_group(country, each, at) for each in known]
-    answers = [each.answer for each in scopes] + [Answer.UNKNOWN] * (len(EMBARGOED) - len(known))
+    groups = asked.lists.any_use.groups
+    known = [each for each in groups if each in asked.jurisdictions.groups]
+    scopes = [asked.jurisdictions.in_group(country, each, asked.at) for each in known]
+    answers = [each.answer for each in scopes] + [Answer.UNKNOWN] * (len(groups) - len(known))
     answer = any_of(*answers)
     said = [each for each in scopes if each.answer is answer] or scopes
     return Reply(
