@@ -47,7 +47,7 @@ from policy.facts.red_flags import RedFlags
 from policy.facts.rows import rows_of
 from policy.facts.stitching import Stitching
 from policy.facts.switches import Switches
-from policy.facts.tables import Reader, Written, parse, wrong_in
+from policy.facts.tables import FactsError, Reader, Written, parse, wrong_in
 from policy.facts.tiers import Tiers
 from policy.facts.training_signals import TrainingSignals
 
@@ -187,7 +187,41 @@ def load_facts(overlays: Sequence[Overlay] = ()) -> Facts:
 
 
 def read_facts(texts: Mapping[str, str], overlays: Sequence[Overlay] = ()) -> Facts:
-    """Build the facts from the files' texts, by file name, and overlays. Raises FactsError; nothing is half loaded."""
+    """
+    Build the facts from the files' texts, by file name, and overlays. Raises FactsError; nothing is half loaded.
+
+    An error that only an overlay brings about names the overlay's file, also where what it contradicts is shipped.
+    """
+    try:
+        return _read(texts, overlays)
+    except FactsError as error:
+        raise _of_its_overlay(error, texts, overlays) from error
+
+
+def _of_its_overlay(error: FactsError, texts: Mapping[str, str], overlays: Sequence[Overlay]) -> FactsError:
+    """The same error under the file of the first overlay that brings it about, where it names a shipped one."""
+    if error.file in {each.layer.file for each in overlays}:
+        return error
+    for number in range(len(overlays)):
+        if str(_refusal(texts, overlays[:number])) == str(error):
+            return error if number == 0 else _under(overlays[number - 1], error)
+    return _under(overlays[-1], error) if overlays else error
+
+
+def _refusal(texts: Mapping[str, str], overlays: Sequence[Overlay]) -> FactsError | None:
+    try:
+        _read(texts, overlays)
+    except FactsError as error:
+        return error
+    return None
+
+
+def _under(overlay: Overlay, error: FactsError) -> FactsError:
+    problem = f"{error.problem}, in {error.file} with this overlay over it"
+    return wrong_in(overlay.layer, error.table, error.field, problem, error.remedy)
+
+
+def _read(texts: Mapping[str, str], overlays: Sequence[Overlay]) -> Facts:
     parsed = {name: parse(texts[name], Layer(file=name)) for name in FILES}
     topics = {topic: parsed[module.FILE] for topic, module in TOPICS.items()}
     for topic, keys in KEYS.items():
