@@ -22,6 +22,7 @@ from policy.facts.evidence import Layer
 from policy.facts.tables import Reader, Written, parse
 
 FILE = "countries.toml"
+KEYS = {"country": ("code",)}
 SAYS_NOTHING = frozenset(("the", "of", "and"))
 """Words by which no two names of countries differ."""
 SHORT_FOR = {"st": "saint", "rep": "republic", "dem": "democratic"}
@@ -117,6 +118,10 @@ def read_names(written: Written) -> dict[str, tuple[str, ...]]:
                     table, "aliases", f"{name!r} already names another", "make it ambiguous, or drop it"
                 )
     for each in names.ambiguous:
+        if len(each.candidates) < 2:
+            raise written.wrong(
+                f"[ambiguous] {each.text}", "candidates", "fewer than two", "make it an alias, or add one"
+            )
         for code in each.candidates:
             _check_code(code, written, f"[ambiguous] {each.text}", "candidates")
         if _folded(each.text) in meant:

@@ -4,6 +4,7 @@ Where a fact comes from, how well it is known, and when somebody has to look aga
 A fact is as good as its weakest part: an exact figure with a date from memory is unverified.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -125,7 +126,7 @@ class Removed:
     """
 
     table: str
-    key: tuple[str, ...]
+    key: Sequence[str]
     reason: str
     done: str
     layer: Layer

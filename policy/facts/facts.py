@@ -38,7 +38,7 @@ from policy.facts.control import Control
 from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
-from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over
+from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over, rows_in
 from policy.facts.parts import Parts
 from policy.facts.party_lists import PartyLists
 from policy.facts.peaks import NoPeak, Peak, Peaks
@@ -226,6 +226,7 @@ def _read(texts: Mapping[str, str], overlays: Sequence[Overlay]) -> Facts:
     topics = {topic: parsed[module.FILE] for topic, module in TOPICS.items()}
     for topic, keys in KEYS.items():
         _check_keys(topics[topic], keys)
+    _check_keys(parsed[countries.FILE], countries.KEYS)
     base = Written({DOCUMENTS: parsed[documents.FILE], **topics}, Layer(file="facts"))
     content = lay_over(base, overlays, KEYS)
     known = documents.read_documents(content[DOCUMENTS])
@@ -283,11 +284,9 @@ def _check_switches(rules: Control, known: Switches) -> None:
 
 
 def _check_keys(tables: Written, keys: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise FactsError for two rows that cannot be told from each other."""
+    """Raise FactsError for rows that are no list of tables, and for two that cannot be told from each other."""
     for table, key in keys.items():
-        rows = tables.get(table, [])
-        if isinstance(rows, list):  # what is none is said by the row's own class
-            check_told_apart((row for row in rows if isinstance(row, Written)), key, table)
+        check_told_apart(rows_in(tables, table, f"[[{table}]]"), key, table)
 
 
 def _digest(content: object) -> str:

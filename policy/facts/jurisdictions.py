@@ -201,11 +201,6 @@ def _check_code(row: Row, table: str, field: str, code: str) -> None:
 
 
 def _check_groups(jurisdictions: Jurisdictions) -> None:
-    for group in jurisdictions.group:
-        if len(set(group.members)) < len(group.members):
-            raise wrong_in(
-                group.source.layer, f"[group] {group.id}", "members", "names a country twice", "name it once"
-            )
     for row in jurisdictions.membership:
         table = f"[membership] {row.group} {row.country}"
         if row.group not in jurisdictions.groups:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class _Header:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Removal:
     table: str
-    key: tuple[str, ...]
+    key: Sequence[str]
     reason: str
 
 
@@ -152,9 +153,9 @@ def _fates(
 ) -> Iterator[Written]:
     """What became of a table's shipped rows that are gone, or other than they ship."""
     key = keys[topic][table]
-    now = {key_of(row, key): row for row in merged[topic].get(table, []) if isinstance(row, Written)}
+    now = {key_of(row, key): row for row in merged[topic].get(table, [])}
     for row in base[topic].get(table, []):
-        other = now.get(key_of(row, key)) if isinstance(row, Written) else row
+        other = now.get(key_of(row, key))
         if other is row:
             continue
         layer, reason = _who(f"{topic}.{table}", key_of(row, key), overlays) if other is None else _whose(other)
@@ -218,7 +219,10 @@ def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
             if key is None and topic != DOCUMENTS and table not in base[topic]:
                 known = ", ".join({**base[topic], **keys.get(topic, {})})
                 raise tables.wrong(f"[{topic}]", table, "no such table", f"use one of: {known}")
-            changed[topic][table] = _merged(base[topic].get(table, []), value, key, tables, table) if key else value
+            if key:
+                added = rows_in(tables, table, f"[[{topic}.{table}]]")
+                value = _merged(base[topic].get(table, []), added, key, table)
+            changed[topic][table] = value
     return _put_together(base, changed)
 
 
@@ -229,9 +233,15 @@ def _check_documents(old: Written, new: Written) -> None:
         check_newer(known[key], documents[key], new[key])
 
 
-def _merged(rows: list[Written], added: Any, key: tuple[str, ...], at: Written, table: str) -> list[Written]:
-    if not isinstance(added, list) or not all(isinstance(row, Written) for row in added):
-        raise at.wrong(f"[{table}]", "rows", "is no list of tables", f"write [[{table}]] with the topic in front")
+def rows_in(tables: Written, table: str, written_as: str) -> list[Written]:
+    """The rows of a table, none where it is not there. Raises :class:`FactsError` where it is no list of tables."""
+    rows = tables.get(table, [])
+    if not isinstance(rows, list) or not all(isinstance(row, Written) for row in rows):
+        raise tables.wrong(f"[{table}]", "rows", "is no list of tables", f"write {written_as}")
+    return rows
+
+
+def _merged(rows: list[Written], added: list[Written], key: tuple[str, ...], table: str) -> list[Written]:
     check_told_apart(added, key, table)
     by_key = {key_of(row, key): row for row in rows}
     by_key |= {key_of(row, key): row for row in added}
@@ -239,10 +249,13 @@ def _merged(rows: list[Written], added: Any, key: tuple[str, ...], at: Written, 
 
 
 def check_told_apart(rows: Iterable[Written], key: tuple[str, ...], table: str) -> None:
-    """Raise :class:`FactsError` for two rows that cannot be told from each other."""
+    """Raise :class:`FactsError` for two rows that cannot be told from each other, by a machine or by the eye."""
     seen: set[str] = set()
     for row in rows:
         own = key_of(row, key)
+        if not own.isascii():
+            problem = f"{ascii(own)[1:-1]} has letters beyond ASCII, which may look like others"
+            raise row.wrong(f"[{table}]", ", ".join(key), problem, "write it in plain letters")
         if own in seen:
             raise row.wrong(f"[{table}]", key[0], f"two rows have the same {', '.join(key)}: {own}", "keep one")
         seen.add(own)
@@ -254,9 +267,7 @@ def key_of(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
 
 
 def _without(base: Written, overlay: Overlay, keys: Keys) -> Written:
-    removals = overlay.content.get(REMOVE, [])
-    if not isinstance(removals, list) or not all(isinstance(each, Written) for each in removals):
-        raise overlay.content.wrong(f"[{REMOVE}]", "rows", "is no list of tables", f"write [[{REMOVE}]]")
+    removals = rows_in(overlay.content, REMOVE, f"[[{REMOVE}]]")
     changed = {topic: dict(tables) for topic, tables in base.items()}
     for written in removals:
         removal = Reader().row(_Removal, f"[{REMOVE}]", written)
@@ -265,14 +276,20 @@ def _without(base: Written, overlay: Overlay, keys: Keys) -> Written:
         if key is None:
             tables = ", ".join(f"{topic}.{table}" for topic, of_topic in keys.items() for table in of_topic)
             raise written.wrong(f"[{REMOVE}]", "table", f"no rows in {removal.table!r}", f"use one of: {tables}")
-        kept = [row for row in changed[topic].get(table, []) if key_of(row, key) != repr(list(removal.key))]
-        if len(kept) == len(changed[topic].get(table, [])):
+        rows = changed[topic].get(table, [])
+        kept = [row for row in rows if key_of(row, key) != repr(list(removal.key))]
+        if len(kept) == len(rows):
             problem = f"{removal.table} has no row {list(removal.key)}"
-            raise written.wrong(
-                f"[{REMOVE}]", "key", problem, f"give the values of {', '.join(key)}; - where there is none"
-            )
+            remedy = f"give the values of {', '.join(key)}; - where there is none{_nearest(removal.key, rows, key)}"
+            raise written.wrong(f"[{REMOVE}]", "key", problem, remedy)
         changed[topic][table] = kept
     return _put_together(base, changed)
+
+
+def _nearest(asked: Sequence[str], rows: Iterable[Written], key: tuple[str, ...]) -> str:
+    """The keys that look most like what was asked for, as they would have to be written."""
+    found = get_close_matches(repr(list(asked)), [key_of(row, key) for row in rows], n=3)
+    return f"; the nearest: {' or '.join(found)}" if found else ""
 
 
 def _put_together(base: Written, changed: Mapping[str, Mapping[str, Any]]) -> Written:

@@ -4,11 +4,12 @@ TOML into frozen dataclasses, strictly: the fields of the class are the keys of 
 A field without a default is a required key; a key without a field is an error. A field ``source`` stands for
 ``sources``, the ids of one document or more, and ``evidence``, which may be left out and only ever lowers what the
 documents are; so does ``name_source`` for ``name_sources`` and ``name_evidence``. Types are never converted, except
-that a whole number may stand for a float.
+that a whole number may stand for a float. A list says nothing twice,
+unless its field is a ``Sequence``.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -131,9 +132,8 @@ class Reader:
     def _value(self, hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
         """Check one value against the type of its field; tables and lists are gone into."""
         origin, inner = get_origin(hint), get_args(hint)
-        if origin is tuple and isinstance(value, list):
-            numbered = enumerate(value, start=1)
-            return tuple(self._value(inner[0], at, table, f"{name}[{number}]", item) for number, item in numbered)
+        if origin in (tuple, Sequence) and isinstance(value, list):
+            return self._list(inner[0], at, table, name, value, once=origin is tuple)
         if origin is Mapping and isinstance(value, dict):
             return self._mapping(inner, at, table, name, value)
         if origin in (Union, UnionType):
@@ -142,6 +142,16 @@ class Reader:
         if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Written):
             return self.row(hint, _name(name, value), value)
         return _scalar(hint, at, table, name, value)
+
+    def _list(self, hint: Any, at: Written, table: str, name: str, items: list[Any], *, once: bool) -> tuple[Any, ...]:
+        read: list[Any] = []
+        for number, item in enumerate(items, start=1):
+            value = self._value(hint, at, table, f"{name}[{number}]", item)
+            if once and value in read:
+                problem = f"says one thing twice, as number {read.index(value) + 1} and {number}"
+                raise at.wrong(table, name, problem, "keep one")
+            read.append(value)
+        return tuple(read)
 
     def _mapping(
         self, inner: tuple[Any, ...], at: Written, table: str, name: str, content: dict[str, Any]
@@ -192,7 +202,7 @@ def _scalar(hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
         return hint(value)
     if hint is date and isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if hint is str and isinstance(value, str) and value.strip() and value.isprintable():
+    if hint is str and isinstance(value, str) and value and value == value.strip() and value.isprintable():
         return value
     raise at.wrong(table, name, f"{value!r} will not do", f"give {_expected(hint)}")
 
@@ -205,7 +215,7 @@ def _expected(hint: Any) -> str:
     if _is_word_list(hint):
         return f"one of: {', '.join(hint)}"
     names = {
-        str: "a text that is not empty and has no line breaks",
+        str: "a text that is not empty, has no line breaks and no space at its ends",
         int: "a whole number",
         float: "a finite number",
         date: "a date as in 2026-07-23",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.facts import TEXTS, assert_clear, facts_with, refusal_of
 
 from policy.facts.evidence import Evidence
-from policy.facts.facts import FILES, load_facts, read_facts
+from policy.facts.facts import FILES, KEYS, TOPICS, load_facts, read_facts
 from policy.facts.tables import FactsError
 
 FACTS = load_facts()
@@ -26,6 +26,7 @@ OPTIONAL = {
 }  # fmt: skip
 """Keys that a row may go without."""
 REQUIRED = [(file, match.start()) for file in FILES for match in KEY.finditer(TEXTS[file]) if match[1] not in OPTIONAL]
+TABLE = re.compile(r"^(?=\[)", re.MULTILINE)
 VALUE = re.compile(r"^\w+ = (.+)$", re.MULTILINE)
 VALUES = [(file, match.span(1)) for file in FILES for match in VALUE.finditer(TEXTS[file])]
 JUNK = [
@@ -44,6 +45,9 @@ JUNK = [
     "{ a = 1 }",
     '["x"]',
     r'"\u001b[31m\n x"',
+    '" x"',
+    '"x "',
+    '["x", "x"]',
 ]
 LINES = [(file, number) for file in FILES for number in range(len(TEXTS[file].splitlines()))]
 some = settings(deadline=None, max_examples=40)
@@ -165,6 +169,48 @@ def test_lines_in_disorder(where: tuple[str, int], what: str) -> None:
 def test_any_text(file: str, text: str) -> None:
     """Any text at all is whole facts or one clear error."""
     one_clear_error({**TEXTS, file: text})
+
+
+KEYED = [(topic, table) for topic, tables in KEYS.items() for table in tables]
+
+
+@some
+@given(st.sampled_from(KEYED), st.sampled_from(["-1", '"x"', "[]", "{}", "[1]", "[[]]", "{ a = 1 }"]))
+def test_no_list_of_tables(where: tuple[str, str], junk: str) -> None:
+    """Anything else in the place of a topic's rows is whole facts, as where it is an empty list, or one clear error."""
+    topic, table = where
+    file = TOPICS[topic].FILE
+    other = [each for each in TABLE.split(TEXTS[file]) if not each.startswith((f"[[{table}]]", f"[[{table}."))]
+    one_clear_error({**TEXTS, file: f"{table} = {junk}\n" + "".join(other)})
+
+
+ONE_MORE = "  { paragraph = 'x', tpp_at_least = 1 },\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (
+            "switches.toml",
+            '"entity_list"\n',
+            '"entity_list "\n',
+            "[switch] entity_list , id: 'entity_list ' will not do",
+        ),
+        ("switches.toml", '"entity_list"\n', '"\u0435ntity_list"\n', "[switch], id: ['\\u0435ntity_list'] has letters"),
+        ("tiers.toml", '"eu_gpai_systemic"', '"eu_gpai_systemic", "eu_gpai_systemic"', "compare: says one thing twice"),
+        ("control.toml", "  { paragraph", ONE_MORE * 2 + "  { paragraph", "criteria: says one thing twice"),
+        ("jurisdictions.toml", '"AF",', '"AF", "AF",', "[group] D:5, members: says one thing twice, as number 1 and 2"),
+        ("countries.toml", 'code = "CI"', 'code = "CN"', "[country], code: two rows have the same code"),
+        ("countries.toml", '["KR", "KP"]', '["KP"]', "[ambiguous] Korea, candidates: fewer than two"),
+    ],
+    ids=["a space", "a foreign letter", "an id", "a criterion", "a member", "a country", "one candidate"],
+)
+def test_said_twice_or_nearly(file: str, old: str, new: str, words: str) -> None:
+    """What is written twice, or with a space or a foreign letter that nobody sees, is refused and not taken as new."""
+    with pytest.raises(FactsError) as caught:
+        facts_with(file, old, new)
+    assert words in str(caught.value)
+    assert_clear(caught.value)
 
 
 def test_a_deep_file() -> None:

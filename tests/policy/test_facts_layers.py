@@ -96,6 +96,15 @@ def test_a_row_added() -> None:
     assert FACTS.classifier.classify("NVIDIA H300 PCIe", NOW).paragraph == "unclassified"
 
 
+def test_a_row_with_the_same_day_twice() -> None:
+    """A row's key may hold one value twice: State and BIS may have moved on one day, or on none that is known."""
+    rows = "[[remove]]\ntable = 'jurisdictions.membership'\nkey = ['D:5', 'NI', DAYS]\nreason = 'x'\n"
+    both = "'2024-03-15', '2024-03-15'"
+    assert load_facts([an_overlay(rows.replace("DAYS", both))]).jurisdictions.in_scope("NI", NOW).answer is Answer.NO
+    with pytest.raises(FactsError, match=rf"has no row .*; the nearest: \['D:5', 'NI', {both}\]"):
+        load_facts([an_overlay(rows.replace("DAYS", "'2024-03-15', '2024-03-16'"))])
+
+
 def test_a_table_replaced() -> None:
     """A table that is no row, such as a constant, is replaced whole."""
     constant = """
