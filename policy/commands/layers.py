@@ -24,7 +24,7 @@ def add_scenarios(parser: argparse.ArgumentParser) -> None:
 
 
 def read_scenarios(names: Sequence[str]) -> tuple[Overlay, ...]:
-    """The scenarios in the order given. Raises FactsError, OSError."""
+    """The scenarios in the order given. Raises FactsError."""
     return tuple(map(read_scenario, names))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from policy.facts.documents import check_newer, read_documents
 from policy.facts.evidence import Layer, LayerKind
-from policy.facts.tables import FactsError, Reader, Written, parse
+from policy.facts.tables import Reader, Written, parse, wrong_in
 
 A_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 HEADER, REMOVE, DOCUMENTS = "overlay", "remove", "sources"
@@ -90,7 +90,8 @@ def read_overlay(text: str, file: str) -> Overlay:
 
 def read_overrides(folder: Path) -> tuple[Overlay, ...]:
     """Every ``*.toml`` of a provider's folder, in the order of their names. Raises :class:`FactsError`, OSError."""
-    overlays = tuple(_read_file(path) for path in sorted(folder.iterdir()) if path.suffix.lower() == ".toml")
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".toml"]
+    overlays = tuple(_read_file(path, "put a file there, or take the name out of the folder") for path in paths)
     for each in overlays:
         if each.layer.kind is not LayerKind.OVERRIDE:
             problem = "a scenario is never in force"
@@ -99,12 +100,13 @@ def read_overrides(folder: Path) -> tuple[Overlay, ...]:
 
 
 def read_scenario(name: str) -> Overlay:
-    """A scenario by its file, or one of the shipped ones by name. Raises :class:`FactsError`, OSError."""
+    """A scenario by its file, or one of the shipped ones by name. Raises :class:`FactsError`."""
     shipped = shipped_scenarios()
-    overlay = read_overlay(shipped[name], f"{name}.toml") if name in shipped else _read_file(Path(name))
+    remedy = f"give a scenario's file, or one that ships: {', '.join(shipped)}"
+    overlay = read_overlay(shipped[name], f"{name}.toml") if name in shipped else _read_file(Path(name), remedy)
     if overlay.layer.kind is not LayerKind.SCENARIO:
         problem = "an override of the provider's is no scenario"
-        raise overlay.content.wrong(f"[{HEADER}]", "kind", problem, f"give a file, or one of: {', '.join(shipped)}")
+        raise overlay.content.wrong(f"[{HEADER}]", "kind", problem, remedy)
     return overlay
 
 
@@ -114,21 +116,19 @@ def shipped_scenarios() -> dict[str, str]:
     return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in found if each.name.endswith(".toml")}
 
 
-def _read_file(path: Path) -> Overlay:
+def _read_file(path: Path, remedy: str) -> Overlay:
+    """Only a regular file is opened: a pipe or a device would keep whoever reads it waiting, perhaps for ever."""
+    file = Layer(file=str(path))
     try:
-        return read_overlay(path.read_text(encoding="utf-8"), str(path))
+        if not path.is_file():
+            problem = "is no file" if path.exists() else "there is no such file"
+            raise wrong_in(file, "whole file", "name", problem, remedy)
+        return read_overlay(path.read_text(encoding="utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
-        raise FactsError(
-            file=str(path), table="whole file", field="encoding", problem="is not UTF-8", remedy="save it as UTF-8"
-        ) from error
-    except FileNotFoundError as error:
-        raise FactsError(
-            file=str(path),
-            table="whole file",
-            field="name",
-            problem="there is no such file",
-            remedy=f"give one, or a scenario that ships: {', '.join(shipped_scenarios())}",
-        ) from error
+        raise wrong_in(file, "whole file", "encoding", "is not UTF-8", "save it as UTF-8") from error
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise wrong_in(file, "whole file", "name", problem, "let this process read it") from error
 
 
 def lay_over(base: Written, overlays: Sequence[Overlay], keys: Keys) -> Written:

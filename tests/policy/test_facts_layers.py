@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -138,6 +140,88 @@ def test_no_folder(tmp_path: Path) -> None:
         read_overrides(tmp_path / "nowhere")
 
 
+def a_folder(path: Path) -> None:
+    """A folder of that name."""
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    """A named pipe into which nobody writes."""
+    os.mkfifo(path)
+
+
+def a_device(path: Path) -> None:
+    """A link to what never ends."""
+    path.symlink_to("/dev/zero")
+
+
+def a_ring(path: Path) -> None:
+    """A link to itself."""
+    path.symlink_to(path)
+
+
+def a_dead_link(path: Path) -> None:
+    """A link to what is not there."""
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def foreign_text(path: Path) -> None:
+    """A text in UTF-16, as an editor on Windows may save it."""
+    path.write_text(HEADER, encoding="utf-16")
+
+
+def with_a_null(path: Path) -> None:
+    """A text with a null in it."""
+    path.write_text(HEADER + "\0")
+
+
+HEADER = '[overlay]\nkind = "KIND"\nname = "x"\nreason = "y"\ndecided_on = 2026-11-20\n'
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (a_folder, "whole file, name: is no file; "),
+        (a_pipe, "whole file, name: is no file; "),
+        (a_device, "whole file, name: is no file; "),
+        (a_ring, "whole file, name: there is no such file; "),
+        (a_dead_link, "whole file, name: there is no such file; "),
+        (foreign_text, "whole file, encoding: is not UTF-8; save it as UTF-8"),
+        (with_a_null, "whole file, syntax: "),
+    ],
+)
+def test_what_is_no_overlay_s_file(make: Callable[[Path], None], words: str, tmp_path: Path) -> None:
+    """Whatever lies there under an overlay's name is one clear error with that name, at once."""
+    path = tmp_path / "x.toml"
+    make(path)
+    for read in (lambda: read_overrides(tmp_path), lambda: read_scenario(str(path))):
+        error = refusal_of(read)
+        assert error is not None
+        assert str(error).startswith(f"{path}, {words}")
+        assert_clear(error)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An overlay that the process may not read is no overlay that is not there."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "x.toml").touch()
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(FactsError, match=r"x\.toml, whole file, name: cannot be read: Permission denied; let this"):
+        read_overrides(tmp_path)
+
+
+def test_a_mark_before_the_text(tmp_path: Path) -> None:
+    """A byte order mark and line ends of another system change nothing."""
+    text = HEADER.replace("KIND", "override") + MEMO + STAYED
+    (tmp_path / "x.toml").write_bytes(text.encode())
+    plain = load_facts(read_overrides(tmp_path)).digest
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_facts(read_overrides(tmp_path)).digest == plain
+
+
 def test_a_scenario_is_never_in_force(tmp_path: Path) -> None:
     """A scenario is refused among a provider's overrides, and an override where a scenario is asked for."""
     (tmp_path / "bill.toml").write_text(shipped_scenarios()["ethiopia-in-d5"])
@@ -147,7 +231,7 @@ def test_a_scenario_is_never_in_force(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(head)
     with pytest.raises(FactsError, match="an override of the provider's is no scenario"):
         read_scenario(str(tmp_path / "own.toml"))
-    with pytest.raises(FactsError, match=r"there is no such file; give one, or .*ethiopia-in-d5"):
+    with pytest.raises(FactsError, match=r"there is no such file; give a scenario's file, or .*ethiopia-in-d5"):
         read_scenario("nothing-of-the-kind")
 
 
