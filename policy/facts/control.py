@@ -171,7 +171,7 @@ def read_control(reader: Reader, written: Written, accelerators: Accelerators) -
         names = row.devices if isinstance(row, Letter) else row.named_devices
         _check_devices(row, names, accelerators)
     for policy in control.review_policy:
-        _check_destinations(policy)
+        _check_policy(policy)
     for code in {code for policy in control.review_policy for code in policy.destinations}:
         about = [policy for policy in control.review_policy if code in policy.destinations]
         check_apart(about, of_the_overlay(*(each.source.layer for each in about)), f"[review_policy] {code}")
@@ -196,9 +196,14 @@ def _check_devices(row: Letter | Presumption, names: Sequence[str], accelerators
             )
 
 
-def _check_destinations(policy: ReviewPolicy) -> None:
+def _check_policy(policy: ReviewPolicy) -> None:
     table = f"[review_policy] {policy.valid_from.isoformat()}"
     check_order(policy, policy.source.layer, table)
+    limits = {name: getattr(policy, name) for name in ("tpp_below", "dram_bandwidth_gb_per_second_below")}
+    for name, limit in limits.items():
+        if limit is not None and limit <= 0:
+            problem = f"nothing is below {limit:g}"
+            raise wrong_in(policy.source.layer, table, name, problem, "correct it, or leave it out")
     for code in policy.destinations:
         if not is_code(code):
             raise wrong_in(

@@ -118,10 +118,6 @@ def read_names(written: Written) -> dict[str, tuple[str, ...]]:
                     table, "aliases", f"{name!r} already names another", "make it ambiguous, or drop it"
                 )
     for each in names.ambiguous:
-        if len(each.candidates) < 2:
-            raise written.wrong(
-                f"[ambiguous] {each.text}", "candidates", "fewer than two", "make it an alias, or add one"
-            )
         for code in each.candidates:
             _check_code(code, written, f"[ambiguous] {each.text}", "candidates")
         if _folded(each.text) in meant:

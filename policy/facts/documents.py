@@ -6,12 +6,15 @@ document's review later without a later reading is refused.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 from policy.facts.evidence import Document, weakest
 from policy.facts.tables import Reader, Written
 
 FILE = "sources.toml"
+LONGEST = timedelta(days=731)
+"""A choice: whoever relies on a text for longer without looking has stopped asking whether it still stands."""
 
 
 def read_documents(written: Written) -> Mapping[str, Document]:
@@ -28,6 +31,8 @@ def _document(key: str, table: object, whole: Written) -> Document:
     document = Reader().row(Document, name, Written({"id": key, **table}, table.layer))
     if document.review_by <= document.read_on:
         raise table.wrong(name, "review_by", "not after read_on", "set a later day")
+    if document.review_by - document.read_on > LONGEST:
+        raise table.wrong(name, "review_by", "more than two years after read_on", "set an earlier day")
     if (document.term_ends is None) != (document.term == ""):
         raise table.wrong(name, "term", "term and term_ends stand together", "add the other, or leave out both")
     return document

@@ -222,6 +222,8 @@ def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
             if key:
                 added = rows_in(tables, table, f"[[{topic}.{table}]]")
                 value = _merged(base[topic].get(table, []), added, key, table)
+            else:
+                _check_unit(base[topic].get(table), value, table)
             changed[topic][table] = value
     return _put_together(base, changed)
 
@@ -231,6 +233,13 @@ def _check_documents(old: Written, new: Written) -> None:
     known = read_documents(Written({key: old[key] for key in new if key in old}, old.layer))
     for key in known:
         check_newer(known[key], documents[key], new[key])
+
+
+def _check_unit(old: Any, new: Any, table: str) -> None:
+    """Raise :class:`FactsError` for a number in another unit than that in which it is used."""
+    ours, theirs = (each.get("unit") if isinstance(each, Written) else None for each in (old, new))
+    if ours is not None and theirs is not None and theirs != ours:
+        raise new.wrong(f"[{table}]", "unit", f"{theirs!r} is not the unit that it is used in", f"give it in {ours!r}")
 
 
 def rows_in(tables: Written, table: str, written_as: str) -> list[Written]:

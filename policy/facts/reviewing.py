@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from policy.facts.evidence import Document, Evidence
+from policy.facts.evidence import Document, Evidence, Layer
 from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
 from policy.facts.product_names import OneOf, Unclassified
@@ -72,16 +72,17 @@ def stale_documents(facts: Facts, at: date) -> tuple[Stale, ...]:
 
 
 def check_readings(facts: Facts, today: date) -> None:
-    """Raise :class:`FactsError` for a document that was read on a day yet to come: nobody has read it."""
+    """Raise :class:`FactsError` for what was read or decided on a day yet to come: nobody has done it."""
     for document in facts.documents.values():
-        if document.read_on > today:
-            raise wrong_in(
-                document.layer,
-                f"[{document.id}]",
-                "read_on",
-                f"{document.read_on.isoformat()} is yet to come",
-                "give the day on which it was read",
-            )
+        _check_past(document.read_on, today, document.layer, f"[{document.id}]", "read_on")
+    for layer in facts.layers:
+        if layer.decided_on is not None:
+            _check_past(layer.decided_on, today, layer, "[overlay]", "decided_on")
+
+
+def _check_past(day: date, today: date, layer: Layer, table: str, field: str) -> None:
+    if day > today:
+        raise wrong_in(layer, table, field, f"{day.isoformat()} is yet to come", "give the day on which it was done")
 
 
 def _stale(document: Document, rows: Iterable[FactRow], at: date) -> Stale:

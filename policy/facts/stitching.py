@@ -40,14 +40,14 @@ class Stitching:
 
 
 def read_stitching(reader: Reader, written: Written) -> Stitching:
-    """Read the file. Raises FactsError for numbers below 0, ratios above 1, a threshold of 0, limits out of order."""
+    """Read the file. Raises FactsError for a number that cannot be meant, and limits out of order."""
     stitching = reader.row(Stitching, "whole file", written)
     for field in fields(Stitching):
         row: Constant = getattr(stitching, field.name)
         if row.value < 0 or (field.name == "threshold" and row.value == 0):
             raise wrong_in(row.source.layer, f"[{field.name}]", "value", f"{row.value:g} is too small", "correct it")
         if field.name.endswith("_ratio") and row.value > 1:
-            raise wrong_in(row.source.layer, f"[{field.name}]", "value", f"{row.value:g} is above 1", "correct it")
+            raise wrong_in(row.source.layer, f"[{field.name}]", "value", f"{row.value:g} is above 1", "give a ratio")
     if stitching.prompt_seconds.value > stitching.resume_seconds.value:
         layer = stitching.prompt_seconds.source.layer
         raise wrong_in(layer, "[prompt_seconds]", "value", "above resume_seconds", "put both in order")

@@ -154,7 +154,11 @@ def read_tiers(reader: Reader, written: Written) -> Tiers:
     content = reader.row(TiersFile, "whole file", written)
     legal = {each.id: each for each in content.legal_threshold}
     for threshold in content.legal_threshold:
-        check_history(threshold.state, threshold.source.layer, f"[legal_threshold] {threshold.id}", "state")
+        table = f"[legal_threshold] {threshold.id}"
+        check_history(threshold.state, threshold.source.layer, table, "state")
+        if threshold.value != "none" and threshold.value <= 0:
+            problem = f"{threshold.value:g} is not above 0"
+            raise wrong_in(threshold.source.layer, table, "value", problem, 'give the amount, or "none"')
     for row, tier in zip(written["tier"], content.tier, strict=True):
         if tier.flop <= 0:
             raise row.wrong(f"[tier] {tier.name}", "flop", f"{tier.flop} is not above 0", "give the amount in FLOP")

@@ -20,7 +20,13 @@ SHARES = (
     "throughout_ratio", "least_low_ratio", "p_taken_ratio", "p_cap_sm", "p_burst_ratio", "p_never_waits", "p_full_busy",
     "p_full_even", "p_misfit_busy", "p_misfit_power",
 )  # fmt: skip
+AMOUNTS = (
+    "min_rhythm_windows", "interconnect_bytes_per_second", "swing_ratio", "resident_bytes", "large_device_hours",
+    "p_least_windows", "p_least_devices", "p_turns", "p_even", "p_full", "p_blind_times", "p_small_devices", "p_many",
+)  # fmt: skip
+"""Numbers of something that has no natural end; a deviation over its mean may pass 1, and so may a board's draw."""
 RANGES = {
+    **dict.fromkeys(AMOUNTS, (0.0, 1e18)),
     "min_observed_seconds": (0.0, 1e9),
     "min_observed_ratio": RATIOS,
     "min_allocated_seconds": (0.0, 1e9),
@@ -33,6 +39,8 @@ RANGES = {
     "modest_power_ratio": RATIOS,
     "steady_ratio": RATIOS,
     **dict.fromkeys(SHARES, RATIOS),
+    "p_waiting": RATIOS,
+    "p_blind_ratio": RATIOS,
 }
 FOR = (
     "w_sustained", "w_batch_kind", "w_restarted", "w_gang_8", "w_gang_16", "w_gang_64", "w_large", "w_together",

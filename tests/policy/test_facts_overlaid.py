@@ -171,8 +171,8 @@ CONSTANT = "value = VALUE\nunit = 'ratio'\nwhy = 'measured'\nbasis = 'measured'\
     "rows",
     [
         "[estimation.utilisation_low]\n" + CONSTANT.replace("VALUE", "0.01"),
-        "[training_signals.w_gang_64]\n" + CONSTANT.replace("VALUE", "3.0"),
-        "[stitching.w_nodes]\n" + CONSTANT.replace("VALUE", "0.4"),
+        "[training_signals.w_gang_64]\n" + CONSTANT.replace("VALUE", "3.0").replace("ratio", "score"),
+        "[stitching.w_nodes]\n" + CONSTANT.replace("VALUE", "0.4").replace("ratio", "score"),
         "[tiers.near_tier_ratio]\n" + CONSTANT.replace("VALUE", "0.7"),
         "[[tiers.tier]]\nname = 'review'\nflop = 1e23\nbasis = 'as it was'\nnote = 'x'\nsources = ['own_choice']\n",
     ],
@@ -208,6 +208,25 @@ valid_from = 2023-11-17
 criteria = [CRITERION]
 sources = ["own_choice"]
 """
+POLICY = """
+[[control.review_policy]]
+valid_from = 2027-01-15
+destinations = ["MO"]
+policy = "case by case"
+otherwise = "presumption of denial"
+text = "x"
+sources = ["own_choice"]
+"""
+THRESHOLD = """
+[[tiers.legal_threshold]]
+id = "a_draft"
+law = "A draft"
+value = VALUE
+unit = "FLOP"
+condition = "x"
+state = [{ state = "proposed" }]
+sources = ["own_choice"]
+"""
 GEFORCE = "[[accelerators.vendor]]\nid = 'Lisuan'\nheadquarters = 'CN'\nwords = ['geforce']\nsources = ['own_choice']\n"
 
 
@@ -221,7 +240,28 @@ GEFORCE = "[[accelerators.vendor]]\nid = 'Lisuan'\nheadquarters = 'CN'\nwords = 
         (GEFORCE, "'geforce' already tells NVIDIA"),
         (GEFORCE.replace("geforce", "Mine"), "'Mine' will not do"),
         (a_part("AMD X", "AMD", "pci = ['1002:74A2']\n"), "'1002:74A2' will not do"),
-        ("[training_signals.w_sustained]\n" + CONSTANT.replace("VALUE", "-9.0"), "-9 is not in 0 to 100"),
+        (
+            "[training_signals.w_sustained]\n" + CONSTANT.replace("VALUE", "-9.0").replace("ratio", "score"),
+            "-9 is not in 0 to 100",
+        ),
+        (
+            "[training_signals.p_turns]\n" + CONSTANT.replace("VALUE", "-1.0").replace("ratio", "turns a day"),
+            "-1 is not in 0 to 1e+18",
+        ),
+        ("[training_signals.p_blind_ratio]\n" + CONSTANT.replace("VALUE", "5.0"), "5 is not in 0 to 1"),
+        ("[stitching.same_size_ratio]\n" + CONSTANT.replace("VALUE", "10.0"), "10 is above 1"),
+        (
+            "[stitching.resume_seconds]\n" + CONSTANT.replace("VALUE", "72").replace("ratio", "hours"),
+            "'hours' is not the unit that it is used in",
+        ),
+        ("[control.knife_edge]\n" + CONSTANT.replace("VALUE", "0.05").replace("ratio", "percent"), "is not the unit"),
+        (
+            "[sources.memo]\ncitation = 'x'\nevidence = 'secondary'\nread_on = 2026-11-23\nreview_by = 9999-12-31\n",
+            "more than two years after read_on",
+        ),
+        (POLICY + "tpp_below = -21000\n", "nothing is below -21000"),
+        (POLICY + "dram_bandwidth_gb_per_second_below = 0\n", "nothing is below 0"),
+        (THRESHOLD.replace("VALUE", "-1e26"), "-1e+26 is not above 0"),
         ("[training_signals.min_observed_ratio]\n" + CONSTANT.replace("VALUE", "-1.0"), "-1 is not in 0 to 1"),
         ("[control.knife_edge]\n" + CONSTANT.replace("VALUE", "-5.0"), "not in 0 to 1"),
         ("[control]\nremoved = []\n", "no such table"),

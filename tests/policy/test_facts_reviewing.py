@@ -10,10 +10,11 @@ from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 from policy.facts.differences import NOT_THERE, AsOf, Difference, differences
 from policy.facts.evidence import Evidence
 from policy.facts.facts import Facts, load_facts
-from policy.facts.layers import read_overrides, read_scenario
+from policy.facts.layers import read_overlay, read_overrides, read_scenario
 from policy.facts.period import BEFORE_RECORDS
-from policy.facts.reviewing import Doubt, Why, doubtful_accelerators, stale_documents, unverified_rows
+from policy.facts.reviewing import Doubt, Why, check_readings, doubtful_accelerators, stale_documents, unverified_rows
 from policy.facts.rows import rows_of
+from policy.facts.tables import FactsError
 
 FACTS = load_facts()
 TODAY = date(2026, 11, 29)
@@ -50,6 +51,24 @@ def test_a_document_is_past_its_day_only_after_it() -> None:
         assert document.id not in {each.document.id for each in stale_documents(FACTS, last)}
         (past,) = (each for each in stale_documents(FACTS, last + timedelta(days=1)) if each.document is document)
         assert (past.why is Why.TERM_ENDED) == (document.term_ends == last)
+
+
+@pytest.mark.parametrize(
+    ("decided_on", "read_on", "words"),
+    [
+        ("2026-11-30", "2026-11-29", "[overlay], decided_on: 2026-11-30 is yet to come; give the day on which"),
+        ("2026-11-29", "2026-11-30", "[memo], read_on: 2026-11-30 is yet to come; give the day on which"),
+    ],
+)
+def test_nobody_has_read_or_decided_tomorrow(decided_on: str, read_on: str, words: str) -> None:
+    """A reading or a decision of a day yet to come is refused until that day, and good from then on."""
+    head = f'[overlay]\nkind = "override"\nname = "ours"\nreason = "x"\ndecided_on = {decided_on}\n'
+    memo = f'[sources.memo]\ncitation = "x"\nevidence = "secondary"\nread_on = {read_on}\nreview_by = 2027-01-01\n'
+    facts = load_facts([read_overlay(head + memo, "ours.toml")])
+    with pytest.raises(FactsError) as caught:
+        check_readings(facts, TODAY)
+    assert str(caught.value).startswith(f"ours.toml, {words}")
+    check_readings(facts, TODAY + timedelta(days=1))
 
 
 def test_a_term_that_ended_says_so_and_which_rows_cite_it() -> None:
