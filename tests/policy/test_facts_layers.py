@@ -260,6 +260,7 @@ def test_what_the_scenarios_suppose() -> None:
     assert stay.state is State.STAYED
     bill = load_facts([read_scenario("gain-bill")]).classifier
     assert bill.classify("NVIDIA H20", date(2026, 12, 1)).paragraph.startswith("GAIN bill")
+    assert "H.R. 6875" in bill.control.parameters_of(NOW).source.line
     assert bill.classify("NVIDIA H300", date(2026, 12, 1)).paragraph == "unclassified"
 
 
