@@ -80,6 +80,8 @@ def test_variants_tell_what_all_of_them_meet(name: str) -> None:
         ("NVIDIA A30", Quantity.DENSITY, 3.2, 0.0),
         ("NVIDIA H20", Quantity.TPP, 2400, -1.3),
         ("AMD MI325X", Quantity.TPP, 21000, -0.4),
+        ("NVIDIA GeForce RTX 4090 D", Quantity.TPP, 4800, -1.9),
+        ("NVIDIA GeForce RTX 5090 D", Quantity.TPP, 4800, -1.0),
         ("NVIDIA A100 SXM 80GB", Quantity.TPP, 4800, 4.0),
     ],
 )
@@ -125,6 +127,8 @@ def test_slow_and_controlled() -> None:
         ("NVIDIA GeForce RTX 4090", "3A090.a.1", NoteTwo.SEE_EXCEPTIONS, "3A090.a.1"),
         ("NVIDIA RTX 6000 Ada Generation", "3A090.a.1", NoteTwo.OPEN, "3A090.a.1"),
         ("NVIDIA RTX A6000", "3A090.b.1", NoteTwo.OPEN, "3A090.b.1"),
+        ("NVIDIA RTX 5880 Ada Generation", "3A090.a.2", NoteTwo.OPEN, "3A090.a.2"),
+        ("NVIDIA GeForce RTX 4090 D", "3A090.a.2", NoteTwo.OUTSIDE, "none"),
         ("NVIDIA H100 NVL", "3A090.a.1", NoteTwo.APPLIES_NOT, "3A090.a.1"),
     ],
 )

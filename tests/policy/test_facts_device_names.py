@@ -33,8 +33,10 @@ DEVICES: Mapping[str, tuple[str, ...]] = {
         "10de:20bd",
     ),
     "NVIDIA A800 40GB Active": ("NVIDIA A800 40GB Active",),
+    "NVIDIA A2": ("NVIDIA A2",),
     "NVIDIA A10": ("NVIDIA A10",),
     "NVIDIA A10G": ("NVIDIA A10G",),
+    "NVIDIA A16": ("NVIDIA A16",),
     "NVIDIA A30": ("NVIDIA A30",),
     "NVIDIA A40": ("NVIDIA A40",),
     "NVIDIA L2": ("NVIDIA L2",),
@@ -42,7 +44,18 @@ DEVICES: Mapping[str, tuple[str, ...]] = {
     "NVIDIA L20": ("NVIDIA L20",),
     "NVIDIA L40": ("NVIDIA L40",),
     "NVIDIA L40S": ("NVIDIA L40S",),
+    "NVIDIA RTX A4000": ("NVIDIA RTX A4000", "10de:24b0"),
+    "NVIDIA RTX A5000": ("NVIDIA RTX A5000",),
+    "NVIDIA RTX A6000": ("NVIDIA RTX A6000",),
+    "NVIDIA RTX 5000 Ada": ("NVIDIA RTX 5000 Ada Generation",),
+    "NVIDIA RTX 5880 Ada": ("NVIDIA RTX 5880 Ada Generation",),
     "NVIDIA RTX 6000 Ada": ("NVIDIA RTX 6000 Ada Generation",),
+    "NVIDIA GeForce RTX 3090": ("NVIDIA GeForce RTX 3090",),
+    "NVIDIA GeForce RTX 3090 Ti": ("NVIDIA GeForce RTX 3090 Ti",),
+    "NVIDIA GeForce RTX 4090": ("NVIDIA GeForce RTX 4090",),
+    "NVIDIA GeForce RTX 4090 D": ("NVIDIA GeForce RTX 4090 D", "10de:2685"),
+    "NVIDIA GeForce RTX 5090": ("NVIDIA GeForce RTX 5090",),
+    "NVIDIA GeForce RTX 5090 D": ("NVIDIA GeForce RTX 5090 D",),
     "NVIDIA H100 SXM": ("NVIDIA H100 80GB HBM3", "10de:2330", "10de:2339"),
     "NVIDIA H100 PCIe": ("NVIDIA H100 PCIe",),
     "NVIDIA H100 NVL": ("NVIDIA H100 NVL",),
@@ -63,6 +76,7 @@ DEVICES: Mapping[str, tuple[str, ...]] = {
     ),
     "NVIDIA RTX PRO 6000 Blackwell Server Edition": ("NVIDIA RTX PRO 6000 Blackwell Server Edition",),
     # libdrm's amdgpu.ids, and numbers
+    "AMD MI100": ("AMD Instinct MI100", "AMD device 738c"),
     "AMD MI210": ("AMD Instinct MI210", "1002:740f"),
     "AMD MI250X": ("AMD Instinct MI250X",),
     "AMD MI300A": ("AMD Instinct MI300A",),
@@ -78,6 +92,8 @@ DEVICES: Mapping[str, tuple[str, ...]] = {
     "AMD MI355X": ("AMD Instinct MI355X", "AMD Instinct MI355X VF", "1002:75b3"),
     "Intel Gaudi 2": ("HL-225", "Intel Gaudi 2"),
     "Intel Gaudi 3": ("HL-325L", "Habana Gaudi 3"),
+    "Intel Data Center GPU Max 1550": ("Intel(R) Data Center GPU Max 1550",),
+    "Amazon Trainium3": ("Trainium3",),
     # torch_npu and npu-smi
     "Huawei Ascend 910 (910A)": ("Ascend910A", "910A"),
     "Huawei Ascend 910B": ("Ascend910B", "910B", "Huawei Ascend 910B"),
@@ -124,20 +140,20 @@ DIES: Mapping[str, tuple[str, ...]] = {
 }
 OF_OTHERS: Mapping[str, tuple[str, ...]] = {
     "NVIDIA": (
-        *("NVIDIA A2", "NVIDIA A16", "NVIDIA A10M", "NVIDIA A100X", "NVIDIA A30X", "NVIDIA AX800", "NVIDIA L40G"),
+        *("NVIDIA A10M", "NVIDIA A100X", "NVIDIA A30X", "NVIDIA AX800", "NVIDIA L40G"),
         *("NVIDIA A100-SXM-64GB", "NVIDIA A100-PG509-200", "NVIDIA PG506-230", "NVIDIA PG506-232", "Tesla P40"),
         *("NVIDIA B20", "NVIDIA B30A", "NVIDIA B40", "NVIDIA H20Z", "NVIDIA GB10", "NVIDIA DGX Spark", "NVIDIA R100"),
         *("NVIDIA VR200", "NVIDIA VR200 NVL144", "NVIDIA Rubin CPX", "NVIDIA RTX 6000D", "NVIDIA RTX PRO 6000D"),
         *("NVIDIA RTX PRO 5000 Blackwell", "NVIDIA RTX PRO 4500 Blackwell Server Edition", "Quadro RTX 6000"),
         *("NVIDIA RTX 4000 SFF Ada Generation", "NVIDIA RTX 5000 Ada Generation Laptop GPU", "NVIDIA CMP 170HX"),
-        *("NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 5090 Laptop GPU", "NVIDIA Graphics Device"),
+        *("NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 5090 D v2", "NVIDIA Graphics Device"),
     ),
     "AMD": (
         *("AMD Instinct MI430X", "AMD Instinct MI450", "AMD Instinct MI455X", "AMD Instinct MI350P"),
         *("AMD Radeon PRO W7900", "AMD Radeon AI PRO R9700", "AMD Radeon Instinct MI50", "AMD device 738e"),
     ),
-    "Intel": ("HL-205", "Intel(R) Data Center GPU Max 1550", "Intel Data Center GPU Flex 170", "Habana Gaudi"),
-    "Amazon": ("Inferentia2", "Trainium3"),
+    "Intel": ("HL-205", "Intel Data Center GPU Flex 170", "Habana Gaudi"),
+    "Amazon": ("Inferentia2", "Inferentia"),
 }
 TO_CLASSIFY: Mapping[str, tuple[str, ...]] = {
     "Huawei": (
