@@ -5,6 +5,7 @@ from support.facts import facts_with
 
 from policy.facts.evidence import Evidence
 from policy.facts.facts import load_facts
+from policy.facts.peaks import Peak
 from policy.facts.red_flags import FlagList, SeenFrom
 from policy.facts.switches import State
 from policy.facts.tables import FactsError
@@ -201,6 +202,19 @@ def test_utilisation() -> None:
     assert [each.value for each in three] == [0.117, 0.43, 0.70]
     assert estimation.utilisation_low.basis == estimation.utilisation_high.basis == "judgement"
     assert estimation.counting_rule.name == "ECCN 4E091 Note 2"
+
+
+@pytest.mark.parametrize(
+    ("name", "times"), [("NVIDIA GB300", 36), ("NVIDIA B300 SXM6 AC", 37), ("NVIDIA A100 PCIe", 6)]
+)
+def test_how_wide_an_estimate_can_be(name: str, times: int) -> None:
+    """How far high lies above low where nobody tells the format is said beside the share that makes it so."""
+    peak, estimation = FACTS.peak(name), FACTS.estimation
+    assert isinstance(peak, Peak)
+    low = estimation.utilisation_low.value * peak.training_peak_flop_per_second
+    high = estimation.utilisation_high.value * peak.densest_peak_flop_per_second
+    assert round(high / low) == times
+    assert f"{times} times" in estimation.utilisation_high.why
 
 
 def test_signals_are_guesses() -> None:
