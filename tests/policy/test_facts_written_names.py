@@ -158,6 +158,15 @@ def test_words_that_tell_nothing(name: str, word: str) -> None:
     assert more == set() or plain <= more
 
 
+@given(st.sampled_from(NAMES), st.sampled_from([" {}", "-{}", " x{}", " #{}", ":{}", " GPU {}"]), st.integers(0, 16))
+def test_a_number_after_a_name_turns_no_device_into_another(name: str, form: str, number: int) -> None:
+    """An index or a count after a name leaves the device, a variant of it, or nothing: never one with more digits."""
+    devices = FACTS.accelerators.devices
+    plain = meant(name)
+    variants = {variant for device in plain for variant in devices[device].variants}
+    assert meant(name + form.format(number)) <= plain | variants
+
+
 @given(st.sampled_from(NAMES))
 def test_what_a_driver_says_is_one_device(name: str) -> None:
     """A driver's name means one device, whatever people call by a part of it."""
