@@ -15,7 +15,7 @@ from typing import TypeVar
 from policy.facts.accelerators import Device, ForDataCentres, Vendor
 from policy.facts.control import UNCLASSIFIED, Control, Presumption, nearest_threshold
 from policy.facts.eccn import ENTRY, NONE, UNDETERMINED, Margin, Parameters, Quantity, figures_of, least_of
-from policy.facts.evidence import Answer, LayerKind, Source
+from policy.facts.evidence import Answer, Evidence, LayerKind, Source, doubt, weakest
 from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.letters import Letter
 from policy.facts.period import those_of
@@ -107,7 +107,7 @@ class Classifier:
         letter, letters = self.control.by_letter(device, paragraph, at)
         presumed, presumption = self._presumed(device, by_numbers, named.vendor, at)
         said = [
-            _by_numbers(named, by_numbers, note_2),
+            _by_numbers(named, by_numbers, note_2, weakest(named.evidence, parameters.source.evidence)),
             *(f"controlled by letter, {each.words}" for each in letters),
             *_of_presumption(presumed, presumption, named.vendor),
             *(removed.words for removed in self.control.removed if removed.is_about(device.device)),
@@ -280,30 +280,37 @@ NOTE_2_WORDS = {
 }
 
 
-def _by_numbers(named: Named, paragraph: str, note_2: NoteTwo) -> str:
+def _by_numbers(named: Named, paragraph: str, note_2: NoteTwo, evidence: Evidence) -> str:
     device = named.device
     whole = f"{device.device} ({named.part} of it)" if named.part else device.device
     density = device.performance_density
     tpp = f"TPP {device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else "TPP not known"
     per_area = f"{density:.2f} per mm²" if density is not None else "density not known"
     said = f"3A090 {paragraph}" if paragraph in (NONE, UNDETERMINED) else paragraph
-    return f"{whole}: {said} by its numbers ({tpp}, {per_area}){NOTE_2_WORDS[note_2]}"
+    return f"{whole}: {said} by its numbers ({tpp}, {per_area}){doubt(evidence)}{NOTE_2_WORDS[note_2]}"
 
 
 def _of_presumption(presumed: Presumed, presumption: Presumption | None, vendor: Vendor | None) -> tuple[str, ...]:
     if presumption is None:
         return ()
-    who = f"its developer {vendor.id} is headquartered in {vendor.headquarters}" if vendor else ""
+    if presumed is Presumed.NO:
+        return ()
+    return (f"{_why_presumed(presumed, presumption, vendor)}{doubt(presumption.source.evidence)}",)
+
+
+def _why_presumed(presumed: Presumed, presumption: Presumption, vendor: Vendor | None) -> str:
+    seat = f"{vendor.headquarters}{doubt(vendor.source.evidence)}" if vendor else ""
+    who = f"its developer {vendor.id} is headquartered in {seat}" if vendor else ""
     match presumed:
         case Presumed.NAMED:
-            return (f"named in {presumption.title}",)
+            return f"named in {presumption.title}"
         case Presumed.PRESUMED:
-            return (f"{who}, and its numbers meet ECCN 3A090, so {presumption.title} reaches it",)
+            return f"{who}, and its numbers meet ECCN 3A090, so {presumption.title} reaches it"
         case Presumed.CLASSIFY:
-            return (f"{who}, and its numbers are not known; if they meet ECCN 3A090, {presumption.title} reaches it",)
+            return f"{who}, and its numbers are not known; if they meet ECCN 3A090, {presumption.title} reaches it"
         case Presumed.UNKNOWN if vendor:
-            return (f"{who}, which is not settled, so neither is whether {presumption.title} reaches it",)
+            return f"{who}, which is not settled, so neither is whether {presumption.title} reaches it"
         case Presumed.UNKNOWN:
-            return (f"who developed it is not known, so neither is whether {presumption.title} reaches it",)
+            return f"who developed it is not known, so neither is whether {presumption.title} reaches it"
         case Presumed.NO:
-            return ()
+            return ""

@@ -36,6 +36,11 @@ def weakest(*evidence: Evidence) -> Evidence:
     return max(evidence, key=list(Evidence).index)
 
 
+def doubt(evidence: Evidence) -> str:
+    """What a sentence says besides of what is unverified: ``, which nobody has verified``; else nothing."""
+    return ", which nobody has verified" if evidence is Evidence.UNVERIFIED else ""
+
+
 class LayerKind(StrEnum):
     """
     What a layer of facts is: ``shipped`` with flopwatch, an ``override`` of the provider's, or a ``scenario``.

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from policy.facts.countries import CountryError, normalise_country, note_on, resolve_country
 from policy.facts.country_groups import Beside, Group, Membership, NamedBeside, TreatedAs, Watch
-from policy.facts.evidence import Answer, Removed, Source, of_the_overlay
+from policy.facts.evidence import Answer, Removed, Source, doubt, of_the_overlay, weakest
 from policy.facts.period import check_apart, check_order, days_of_change, holds
 from policy.facts.tables import Reader, Written, wrong_in
 
@@ -98,7 +98,7 @@ class Jurisdictions:
         if treated is None:
             return answer(code, at)
         other = answer(treated.counts_as, at)
-        reason = f"{code}: treated as {other.reason}"
+        reason = f"{code}: treated as {other.reason}{doubt(treated.source.evidence)}"
         return Scope(answer=other.answer, reason=reason, sources=(treated.source, *other.sources))
 
     def in_group(self, country: str, group: str, at: date) -> Scope:
@@ -119,10 +119,10 @@ class Jurisdictions:
         if member := next((row for row in rows if holds(row, at)), None):
             return _yes(code, group, member.source)
         left = [row for row in rows if row.valid_to <= at]
-        reason = f"{code}: {otherwise}"
+        reason = f"{code}: {otherwise}{doubt(weakest(*(source.evidence for source in about.sources(at))))}"
         if left:
             last = max(left, key=lambda row: row.valid_to)
-            reason = f"{code}: left {_title(group)} on {last.both_days('to')}"
+            reason = f"{code}: left {_title(group)} on {last.both_days('to')}{doubt(last.source.evidence)}"
         return Scope(answer=Answer.NO, reason=reason, sources=(*about.sources(at), *(row.source for row in left)))
 
     def _as_asked(self, scope: Scope, asked: str, code: str) -> Scope:
@@ -144,13 +144,15 @@ def _speaks(row: Beside, code: str, at: date) -> bool:
 
 def _beside(row: NamedBeside | Watch) -> Scope:
     if isinstance(row, Watch):
-        reason = f"{row.country}: not settled: {row.why}"
+        reason = f"{row.country}: not settled: {row.why}{doubt(row.source.evidence)}"
         return Scope(answer=Answer.UNKNOWN, reason=reason, sources=(row.source,))
-    return Scope(answer=Answer.YES, reason=f"{row.country}: named beside D:5 in the rules", sources=(row.source,))
+    reason = f"{row.country}: named beside D:5 in the rules{doubt(row.source.evidence)}"
+    return Scope(answer=Answer.YES, reason=reason, sources=(row.source,))
 
 
 def _yes(code: str, group: str, *sources: Source) -> Scope:
-    return Scope(answer=Answer.YES, reason=f"{code}: member of {_title(group)}", sources=sources)
+    how_known = doubt(weakest(*(source.evidence for source in sources)))
+    return Scope(answer=Answer.YES, reason=f"{code}: member of {_title(group)}{how_known}", sources=sources)
 
 
 def read_jurisdictions(reader: Reader, written: Written) -> Jurisdictions:

@@ -7,7 +7,7 @@ from datetime import date
 
 from policy.facts.accelerators import Device
 from policy.facts.eccn import Quantity, figures_of
-from policy.facts.evidence import Answer, Source
+from policy.facts.evidence import Answer, Source, doubt
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID
 
 
@@ -57,4 +57,4 @@ class Letter:
         """For a reviewer."""
         since = self.valid_from.isoformat()
         to = f"addressed to {self.addressee} from {since} on, for {self.destinations}"
-        return f"{to}; ask counsel whether it reaches you"
+        return f"{to}{doubt(self.source.evidence)}; ask counsel whether it reaches you"

@@ -7,12 +7,14 @@ from support.facts import an_overlay
 from support.judgement import START, a_subject, accelerators_frame, subjects_frame
 
 from policy.facts.classification import NoteTwo, Presumed
-from policy.facts.evidence import Answer
+from policy.facts.evidence import Answer, Evidence
 from policy.facts.facts import Facts, load_facts
+from policy.facts.product_names import Named
 from policy.facts.tables import FactsError
 from policy.rules.evaluate import evaluate
 from policy.rules.pack import load_pack
 
+FACTS = load_facts()
 NOW = date(2026, 11, 29)
 SAYS = "override counsel: counsel has read it"
 PART = """
@@ -281,3 +283,45 @@ def test_refused(rows: str, problem: str) -> None:
     with pytest.raises(FactsError) as caught:
         overlaid(rows)
     assert problem in caught.value.problem
+
+
+# What nobody has verified
+
+
+DOUBT = "which nobody has verified"
+
+
+@pytest.mark.parametrize("name", FACTS.accelerators.devices)
+def test_unverified_figures_are_told(name: str) -> None:
+    """A sentence about a device says that nobody has verified its figures where that is so, and else does not."""
+    found, known = FACTS.classifier.classify(name, NOW), FACTS.product_names.identify(name)
+    assert isinstance(known, Named)
+    assert (DOUBT in found.reason) == (known.evidence is Evidence.UNVERIFIED)
+
+
+@pytest.mark.parametrize(
+    ("rows", "country", "answer"),
+    [
+        ("[[jurisdictions.membership]]\ngroup = 'D:5'\ncountry = 'SG'\n", "SG", Answer.YES),
+        ("[[jurisdictions.watch]]\ncountry = 'SG'\nwhy = 'a bill'\n", "SG", Answer.UNKNOWN),
+        ("[[jurisdictions.named_beside]]\ncountry = 'SG'\n", "SG", Answer.YES),
+        ("[[jurisdictions.treated_as]]\ncountry = 'GG'\ncounts_as = 'CN'\n", "GG", Answer.YES),
+    ],
+)
+def test_an_unverified_row_about_a_country_is_told(rows: str, country: str, answer: Answer) -> None:
+    """An answer about a country says so where it rests on a row that nobody has verified."""
+    found = overlaid(f"{rows}sources = ['own_choice']\n").jurisdictions.in_scope(country, NOW)
+    assert (found.answer, DOUBT in found.reason) == (answer, True)
+    assert DOUBT not in FACTS.jurisdictions.in_scope(country, NOW).reason
+
+
+def test_an_unverified_letter_or_seat_is_told() -> None:
+    """What a reviewer reads of a letter, and of a developer's seat, says where nobody has verified it."""
+    letter = (
+        "[[control.letter]]\nid = 'h20_2025'\naddressee = 'NVIDIA'\ndevices = ['NVIDIA H20']\ndestinations = 'x'\n"
+        "text = 'x'\nsources = ['own_choice']\n"
+    )
+    assert f"for x, {DOUBT}; ask counsel" in overlaid(letter).classifier.classify("NVIDIA H20", NOW).reason
+    seat = "[[accelerators.vendor]]\nid = 'Huawei'\nheadquarters = 'MO'\nwords = ['huawei']\nsources = ['own_choice']\n"
+    found = overlaid(seat).classifier.classify("Huawei Ascend 999", NOW).reason
+    assert f"its developer Huawei is headquartered in MO, {DOUBT}" in found

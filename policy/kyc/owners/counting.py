@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from policy.facts.evidence import Answer, Evidence
+from policy.facts.evidence import Answer, doubt
 from policy.facts.party_lists import Added, Owners, PartyLists
 from policy.facts.period import BEFORE_RECORDS
 from policy.facts.switches import State, Switches, SwitchState
@@ -58,8 +58,8 @@ class Law:
         if self.state is None:
             return "how the Affiliates Rule stood is not known"
         first = "" if self.state.valid_from == BEFORE_RECORDS else f" from {self.state.valid_from.isoformat()} on"
-        unverified = ", which nobody has verified" if self.state.source.evidence is Evidence.UNVERIFIED else ""
-        return f"the Affiliates Rule is {self.state.state.replace('_', ' ')}{first}{unverified}"
+        how = self.state.state.replace("_", " ")
+        return f"the Affiliates Rule is {how}{first}{doubt(self.state.source.evidence)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
