@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from policy.facts.countries import is_code
-from policy.facts.evidence import Countries, Groups, Removed, Source
+from policy.facts.evidence import Constant, Countries, Groups, Removed, Source
 from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "party_lists.toml"
@@ -71,11 +71,13 @@ class PartyLists:
     """
     The rows of the file.
 
-    ``not_reached``: who is registered there the Affiliates Rule does not reach. ``any_use``: the groups in which a
+    ``possible_from``: the score from which on a name may be an entry's. ``not_reached``: who is registered there the
+    Affiliates Rule does not reach. ``any_use``: the groups in which a
     headquarters is a question at any use.
     """
 
     list: tuple[PartyList, ...]
+    possible_from: Constant
     not_reached: Countries
     any_use: Groups
     removed: tuple[Removed, ...] = ()
@@ -116,6 +118,9 @@ def read_party_lists(reader: Reader, written: Written) -> PartyLists:
             raise wrong_in(layer, table, "rank", f"is also that of {ranks[each.rank]}", "give it its own")
         if titles.setdefault(each.title, each.code) != each.code:
             raise wrong_in(layer, table, "title", f"is also that of {titles[each.title]}", "give it its own")
+    if not 0 < lists.possible_from.value <= 1:
+        layer, problem = lists.possible_from.source.layer, f"{lists.possible_from.value:g} is not above 0, or above 1"
+        raise wrong_in(layer, "[possible_from]", "value", problem, "give a score")
     if strangers := [each for each in lists.not_reached.countries if not is_code(each)]:
         layer, problem = lists.not_reached.source.layer, f"{strangers[0]!r} is no alpha-2 code"
         raise wrong_in(layer, "[not_reached]", "countries", problem, "use two capital letters")

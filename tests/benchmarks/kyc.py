@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # in place of this folder, where a file is called as the package is
 
 import polars as pl  # noqa: E402 - found through the line above
-from support.screening import EL  # noqa: E402
+from support.screening import EL, compared  # noqa: E402
 
 from policy.kyc.screening.kept import keep, read_kept, screen_again  # noqa: E402
 from policy.kyc.screening.lists import ENTRIES  # noqa: E402
-from policy.kyc.screening.screen import PARTIES, Screening, rescreen, screen  # noqa: E402
+from policy.kyc.screening.screen import PARTIES, Screening, rescreen  # noqa: E402
 
 SCREENING_BAR = 60.0
 RESCREENING_BAR = 2.0
@@ -181,7 +181,7 @@ def main() -> int:
     parties = parties_of(random, given.parties, entries["name"].to_list())
     print(f"parties {parties.height}, entries {entries.height}, names of entries "
           f"{entries.height + entries['aliases'].list.len().sum()}", flush=True)  # fmt: skip
-    first, quick = timed("screening", SCREENING_BAR, lambda: screen(parties, entries, processes=given.processes))
+    first, quick = timed("screening", SCREENING_BAR, lambda: compared(parties, entries, processes=given.processes))
     possible = first.hits.filter(pl.col("verdict") == "possible")
     print(f"hits {first.hits.height}, possible {possible.height}, of parties {possible['party_id'].n_unique()}")
     timed("an index of the parties, once and kept", None, lambda: first.party_side)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.commands import REPOSITORY
 from support.judgement import unhurried
+from support.screening import THRESHOLD
 
 from policy.kyc.problems import KycError
 from policy.kyc.screening.addresses import Addresses, read_address
@@ -16,7 +17,7 @@ from policy.kyc.screening.index import Index, Spellings, Traits
 from policy.kyc.screening.match import Comparison, compare
 from policy.kyc.screening.names import read_names
 from policy.kyc.screening.pairs import ScoredPair, measure, read_pairs, score_of
-from policy.kyc.screening.screen import DEFAULT_THRESHOLD, SHOWN_BELOW
+from policy.kyc.screening.screen import SHOWN_BELOW
 from policy.kyc.screening.spelling import syllables, typing_errors
 from policy.kyc.screening.words import SHORT
 
@@ -106,19 +107,19 @@ def of(first: str, second: str, home: frozenset[str] = frozenset()) -> Compariso
 @pytest.mark.parametrize(("first", "second"), ONE_PARTY)
 def test_one_party(first: str, second: str) -> None:
     """Names as one party writes them in other scripts, spellings and lengths reach the default threshold."""
-    assert score_of(first, second) >= DEFAULT_THRESHOLD
+    assert score_of(first, second) >= THRESHOLD
 
 
 @pytest.mark.parametrize(("first", "second"), SEVERAL_PARTIES)
 def test_several_parties(first: str, second: str) -> None:
     """Names that one telling word parts do not reach it."""
-    assert score_of(first, second) < DEFAULT_THRESHOLD
+    assert score_of(first, second) < THRESHOLD
 
 
 def test_a_name_with_general_words_more() -> None:
     """A name with a business, a country and a legal form behind it is shown, and with a number or a name it is not."""
-    shown = DEFAULT_THRESHOLD - SHOWN_BELOW
-    assert shown <= score_of("Kvarzel", "Kvarzel Cloud Computing Hong Kong Limited") < DEFAULT_THRESHOLD
+    shown = THRESHOLD - SHOWN_BELOW
+    assert shown <= score_of("Kvarzel", "Kvarzel Cloud Computing Hong Kong Limited") < THRESHOLD
     assert score_of("Kvarzel", "Kvarzel Omega Works 13 Hong Kong") < shown
 
 
@@ -127,13 +128,13 @@ def test_syllables() -> None:
     assert syllables("zhongguo") == ("zhong", "guo")
     assert syllables("changan") == ("chang", "an")
     assert syllables("exampel") == ()
-    assert score_of("a" * 5000, "ab" * 2500) < DEFAULT_THRESHOLD
+    assert score_of("a" * 5000, "ab" * 2500) < THRESHOLD
 
 
 def test_series_of_one_house() -> None:
     """The next fund of a house is shown, for the house may be listed; the next institute of a country is another."""
-    assert of("Exampleton Fund IV LP", "Exampleton Fund V LP").score >= DEFAULT_THRESHOLD
-    assert of("Research Institute IV", "Research Institute V").score < DEFAULT_THRESHOLD
+    assert of("Exampleton Fund IV LP", "Exampleton Fund V LP").score >= THRESHOLD
+    assert of("Research Institute IV", "Research Institute V").score < THRESHOLD
 
 
 def test_a_country_that_is_home() -> None:
@@ -273,8 +274,8 @@ def test_no_place(text: str) -> None:
 def test_recorded_pairs() -> None:
     """On the recorded pairs the default threshold has an F1 above 0.93, and so have its neighbours above 0.9."""
     pairs = read_pairs(PAIRS)
-    at = {threshold: measure(pairs, threshold).f1 or 0 for threshold in (0.75, DEFAULT_THRESHOLD, 0.85)}
-    assert at[DEFAULT_THRESHOLD] > 0.93
+    at = {threshold: measure(pairs, threshold).f1 or 0 for threshold in (0.75, THRESHOLD, 0.85)}
+    assert at[THRESHOLD] > 0.93
     assert min(at.values()) > 0.9
 
 

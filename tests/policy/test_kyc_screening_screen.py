@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.judgement import unhurried
 from support.kyc_store import imported, said
 from support.overlays import an_overlay
-from support.screening import a_list, csl_text, entries_frame, parties_frame
+from support.screening import a_list, compared, csl_text, entries_frame, parties_frame
 
 from policy.commands.options import DIFFERENT, OK
 from policy.commands.tenants.command import add
@@ -30,7 +30,7 @@ from policy.kyc.screening import finding
 from policy.kyc.screening.lists import united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of, unread
 from policy.kyc.screening.parties import parties_of
-from policy.kyc.screening.screen import HITS, PARTIES, rescreen, screen, without
+from policy.kyc.screening.screen import HITS, PARTIES, rescreen, without
 from policy.kyc.statements import Statement, frame_of
 from policy.kyc.store.store import Store
 from policy.kyc.view import View
@@ -42,7 +42,7 @@ AT = date(2026, 11, 29)
 
 def hit_of(party: Mapping[str, object], entry: Mapping[str, object], threshold: float = 0.8) -> dict[str, object]:
     """The only hit of one party and one entry."""
-    return screen(parties_frame(party), entries_frame(entry), threshold).hits.row(0, named=True)
+    return compared(parties_frame(party), entries_frame(entry), threshold).hits.row(0, named=True)
 
 
 def test_a_hit() -> None:
@@ -79,7 +79,7 @@ def test_a_name_that_cannot_be_read(name: str | None) -> None:
     """A party of which no name can be read is found by its address, and where nothing is found it stays unknown."""
     place = "148 Sample Street, Kowloon"
     parties = parties_frame({"name": name, "addresses": [place]}, {"name": name}, {"name": name, "aliases": ["Sigma"]})
-    screening = screen(parties, entries_frame({"name": "Omega", "addresses": [(f"{place}, HK", "HK")]}))
+    screening = compared(parties, entries_frame({"name": "Omega", "addresses": [(f"{place}, HK", "HK")]}))
     assert unread(parties) == {"p-0", "p-1"}
     said = {each.subject: each.value for each in statements_of(screening, screening.hits, AT)}
     assert said == {"p-0": "possible", "p-2": "no_match"}
@@ -90,7 +90,7 @@ def test_a_name_that_cannot_be_read(name: str | None) -> None:
 def test_an_address_clears_no_name() -> None:
     """Whoever is not the listed party at its address stays in question as long as no name of it can be read."""
     place = "148 Sample Street, Kowloon"
-    screening = screen(
+    screening = compared(
         parties_frame({"name": "---", "addresses": [place]}), entries_frame({"addresses": [(place, "HK")]})
     )
     cleared = a_decision(screening.hits.row(0, named=True))
@@ -119,7 +119,7 @@ def a_decision(hit: Mapping[str, object], ends: date | None = date(2027, 1, 1)) 
 
 def test_a_decision_silences_its_pair() -> None:
     """A decision silences its party and entry until it ends, and no other pair."""
-    screening = screen(parties_frame({}, {}), entries_frame({}, {}))
+    screening = compared(parties_frame({}, {}), entries_frame({}, {}))
     decision = a_decision(screening.hits.row(0, named=True))
     verdicts = decided(screening.hits, [decision], AT)["verdict"].to_list()
     assert verdicts == ["decided", "possible", "possible", "possible"]
@@ -128,7 +128,7 @@ def test_a_decision_silences_its_pair() -> None:
 
 def test_a_decision_not_yet_known() -> None:
     """A decision that was not known on a day silences nothing on it."""
-    screening = screen(parties_frame({}), entries_frame({}))
+    screening = compared(parties_frame({}), entries_frame({}))
     known = Statement("p-0", "not_listed_as", screening.hits["reference"][0], known_from=date(2026, 12, 1))
     assert decided(screening.hits, [known], AT)["verdict"].to_list() == ["possible"]
     assert decided(screening.hits, [known], date(2026, 12, 1))["verdict"].to_list() == ["decided"]
@@ -145,22 +145,22 @@ def test_a_decision_not_yet_known() -> None:
 )
 def test_another_name_opens_a_decision_again(party: dict[str, object], entry: dict[str, object]) -> None:
     """When the party or the entry gets another name, what was decided about the older names silences nothing."""
-    decision = a_decision(screen(parties_frame({}), entries_frame({})).hits.row(0, named=True))
-    now = screen(parties_frame(party), entries_frame(entry))
+    decision = a_decision(compared(parties_frame({}), entries_frame({})).hits.row(0, named=True))
+    now = compared(parties_frame(party), entries_frame(entry))
     assert decided(now.hits, [decision], AT)["verdict"].to_list() == ["possible"]
 
 
 def test_an_address_opens_no_decision_again() -> None:
     """A new address or programme of an entry leaves a decision about names in force."""
-    decision = a_decision(screen(parties_frame({}), entries_frame({})).hits.row(0, named=True))
-    now = screen(parties_frame({}), entries_frame({"addresses": [("1 Road, DE", "DE")], "programmes": ["NEW"]}))
+    decision = a_decision(compared(parties_frame({}), entries_frame({})).hits.row(0, named=True))
+    now = compared(parties_frame({}), entries_frame({"addresses": [("1 Road, DE", "DE")], "programmes": ["NEW"]}))
     assert decided(now.hits, [decision], AT)["verdict"].to_list() == ["decided"]
 
 
 def test_statements() -> None:
     """Every party with a name gets one statement with the references of what it may be, decided or not."""
     parties = parties_frame({}, {"name": "Omega"}, {"name": None}, {})
-    screening = screen(parties, entries_frame({}))
+    screening = compared(parties, entries_frame({}))
     hits = decided(
         screening.hits, [a_decision(screening.hits.filter(pl.col("party_id") == "p-3").row(0, named=True))], AT
     )
@@ -174,7 +174,7 @@ def test_statements() -> None:
 
 def test_no_name_goes_into_a_statement() -> None:
     """Statements of a screening hold ids, a day and digests: no name of an entry, natural persons' included."""
-    screening = screen(
+    screening = compared(
         parties_frame({"name": "Secretfirst Secretlast"}), entries_frame({"name": "SECRETLAST, Secretfirst"})
     )
     said = statements_of(screening, screening.hits, AT)
@@ -196,14 +196,14 @@ def test_screening_again_is_screening_everything(
     parties: list[dict[str, object]], entries: list[dict[str, object]], data: st.DataObject
 ) -> None:
     """Comparing only what changed gives what comparing everything gives, whatever changed."""
-    before = screen(parties_frame(*parties), entries_frame(*entries))
+    before = compared(parties_frame(*parties), entries_frame(*entries))
     changed_parties = _some(data.draw(rows), "party_id", "p")
     changed_entries = _some(data.draw(rows), "entry", "e")
     which = data.draw(st.sampled_from(["parties", "entries", "both"]))
     moved = parties_frame(*changed_parties) if which != "entries" else None
     altered = entries_frame(*changed_entries) if which != "parties" else None
     after = rescreen(before, moved, altered)
-    whole = screen(after.parties, after.entries)
+    whole = compared(after.parties, after.entries)
     assert after.hits.equals(whole.hits)
 
 
@@ -214,7 +214,7 @@ def _some(given_rows: list[dict[str, object]], column: str, letter: str) -> list
 
 def test_screening_again_and_again() -> None:
     """What was made ready for one change of the lists serves the next, and parties that changed are made ready anew."""
-    first = screen(parties_frame({}), entries_frame({}))
+    first = compared(parties_frame({}), entries_frame({}))
     side = first.party_side
     second = rescreen(first, None, entries_frame({"entry": "new"}))
     third = rescreen(second, parties_frame({"party_id": "new"}))
@@ -226,27 +226,27 @@ def test_screening_again_and_again() -> None:
 
 def test_what_is_gone() -> None:
     """Parties and entries that are no more take their hits with them."""
-    before = screen(parties_frame({}, {}), entries_frame({}, {}))
+    before = compared(parties_frame({}, {}), entries_frame({}, {}))
     after = without(before, party_ids=["p-0"], entries=[("EL", "e-1")])
     assert after.hits.select("party_id", "entry").rows() == [("p-1", "e-0")]
-    assert after.hits.equals(screen(after.parties, after.entries).hits)
+    assert after.hits.equals(compared(after.parties, after.entries).hits)
 
 
 def test_processes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parties that are shared out to processes get the hits that they get in one."""
     parties = parties_frame(*({"name": f"Example Works {at}"} for at in range(30)))
     entries = entries_frame(*({"name": f"Exampel Work {at}"} for at in range(0, 30, 3)))
-    alone = screen(parties, entries)
+    alone = compared(parties, entries)
     monkeypatch.setattr(finding, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(finding, "CHUNK", 7)
-    assert screen(parties, entries, processes=2).hits.equals(alone.hits)
+    assert compared(parties, entries, processes=2).hits.equals(alone.hits)
     assert alone.hits.height >= 10
 
 
 def test_nothing_to_compare() -> None:
     """No parties, no entries, and names with nothing in them give no hit."""
-    assert screen(parties_frame(), entries_frame()).hits.height == 0
-    assert screen(parties_frame({"name": None}, {"name": "..."}), entries_frame({"name": "..."})).hits.height == 0
+    assert compared(parties_frame(), entries_frame()).hits.height == 0
+    assert compared(parties_frame({"name": None}, {"name": "..."}), entries_frame({"name": "..."})).hits.height == 0
 
 
 def test_parties_of_a_directory() -> None:
@@ -540,7 +540,7 @@ def test_an_answer_that_says_nothing_new() -> None:
 def test_many_hits() -> None:
     """However many entries a party may be, its statement can be imported, names the nearest and says how many more."""
     entries = entries_frame(*({"entry": f"{'long' * 10}-{at}", "name": "Example"} for at in range(900)), {})
-    screening = screen(parties_frame({}), entries)
+    screening = compared(parties_frame({}), entries)
     nearest = screening.hits.with_columns(score=pl.when(entry="e-900").then(1.0).otherwise(0.9))
     (said,) = statements_of(screening, nearest, AT)
     first, *_, last = (said.detail or "").split()
@@ -630,6 +630,21 @@ def test_the_command_says_what_is_missing(run: Run, arguments: tuple[str, ...]) 
     """Flags that do not go together are refused in words."""
     with pytest.raises(UnusableSettings):
         run(*arguments)
+
+
+def test_the_threshold_is_of_the_facts(run: Run, tmp_path: Path) -> None:
+    """Where no threshold is asked for the facts' is taken, and an overlay moves it."""
+    row = (
+        "[party_lists.possible_from]\nvalue = 0.99\nunit = 'score'\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+    )
+    an_overlay(tmp_path / "facts", row)
+    path = tmp_path / "pairs.csv"
+    path.write_text("name1,name2,is_match\nExample Works,Example Works Limited,true\n", encoding="utf-8")
+    by_default, by_overlay, asked = (
+        json.loads(run("--pairs", path, *flags, "--format", "json"))["threshold"]
+        for flags in ((), ("--facts", tmp_path / "facts"), ("--facts", tmp_path / "facts", "--threshold", "0.7"))
+    )
+    assert (by_default, by_overlay, asked) == (0.8, 0.99, 0.7)
 
 
 @pytest.mark.parametrize("threshold", ["0", "1.1", "high", "nan"])

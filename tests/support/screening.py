@@ -12,9 +12,10 @@ import polars as pl
 from policy.facts.facts import load_facts
 from policy.kyc.screening.list_rows import COLUMNS, OLDER_COLUMNS
 from policy.kyc.screening.lists import ENTRIES
-from policy.kyc.screening.screen import PARTIES
+from policy.kyc.screening.screen import PARTIES, Screening, screen
 
-CODES = load_facts().party_lists.code_of
+LISTS = load_facts().party_lists
+CODES, THRESHOLD = LISTS.code_of, LISTS.possible_from.value
 EL = "Entity List (EL) - Bureau of Industry and Security"
 PERSONAL = {
     "citizenships": "Personalia Citizen",
@@ -73,3 +74,10 @@ def entries_frame(*rows: Mapping[str, Any]) -> pl.DataFrame:
 
 def _addresses(row: Mapping[str, Any]) -> list[dict[str, str | None]]:
     return [{"text": text, "country": code} for text, code in row.get("addresses", ())]
+
+
+def compared(
+    parties: pl.DataFrame, entries: pl.DataFrame, threshold: float = THRESHOLD, *, processes: int = 1
+) -> Screening:
+    """All parties compared with all entries, by the threshold that ships."""
+    return screen(parties, entries, threshold, processes=processes)

@@ -242,9 +242,9 @@ def show_lists(facts: Facts, at: date) -> Sheet:
     switch = facts.switches.by_id.get("affiliates_rule")
     state = switch.at(at) if switch else None
     line = f"The switch affiliates_rule on {at.isoformat()}: {state.state if state else 'not known'}."
-    about = {name: getattr(facts.party_lists, name) for name in ("not_reached", "any_use")}
+    about = {name: getattr(facts.party_lists, name) for name in ("possible_from", "not_reached", "any_use")}
     beside = Grid(
-        title="Registered where the Affiliates Rule does not reach, and headquartered where any use is asked about",
+        title="What else is asked: from which score on a name may be an entry's, and of whom in which countries",
         columns=LIMIT,
         rows=tuple(_limit(name, limit) for name, limit in about.items()),
     )

@@ -27,7 +27,7 @@ from policy.kyc.screening.kept import keep, read_kept, screen_again
 from policy.kyc.screening.lists import ScreeningList, read_list, united
 from policy.kyc.screening.outcome import decided, not_dated_anew, statements_of
 from policy.kyc.screening.parties import parties_of, said_of_lists
-from policy.kyc.screening.screen import DEFAULT_THRESHOLD, Screening
+from policy.kyc.screening.screen import Screening
 from policy.kyc.statements import STATEMENTS, Statement, frame_of
 from policy.kyc.statements import statements_of as statements_in
 from policy.settings import UnusableSettings
@@ -80,8 +80,8 @@ def add_screen(parts: Parsers) -> None:
         "not_listed), reason, source, as_of, ends",
     )
     parser.add_argument(
-        "--threshold", type=read_threshold, default=DEFAULT_THRESHOLD, metavar="T",
-        help=f"from which score on a hit is possible, 0 to 1 [{DEFAULT_THRESHOLD}]",
+        "--threshold", type=read_threshold, metavar="T",
+        help="from which score on a hit is possible, 0 to 1 [as 'facts show lists' says: 0.8]",
     )  # fmt: skip
     parser.add_argument(
         "--at", type=read_day, metavar="DATE", help="the directory as known on this day [today, in UTC]"
@@ -117,7 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pairs is not None:
         if arguments.tenants or arguments.lists:
             raise UnusableSettings("--pairs measures and compares no party: leave --tenants and --list out")
-        print_sheet(measured_sheet(arguments.pairs, arguments.threshold), arguments.format)
+        threshold = _threshold(arguments, facts_of(settings_of(arguments)).party_lists)
+        print_sheet(measured_sheet(arguments.pairs, threshold), arguments.format)
         return OK
     if not arguments.lists:
         raise UnusableSettings("give --tenants and at least one --list, or --pairs to measure")
@@ -134,7 +135,7 @@ def _screen(arguments: argparse.Namespace, tenants: Path, today: date) -> None:
     entries = united([each.entries for each in lists])
     brought = _determinations(arguments, Asked(source="", today=at, lists=frozenset(known.by_code)))
     _tell(arguments, list(_unknown(brought, directory, entries)), UNKNOWN)
-    screening = _screening(arguments, parties_of(directory, at), entries)
+    screening = _screening(arguments, _threshold(arguments, known), parties_of(directory, at), entries)
     held = statements_in(said_of_lists(directory, at))
     hits = decided(screening.hits, [*held, *brought], at)
     if arguments.statements:
@@ -142,6 +143,11 @@ def _screen(arguments: argparse.Namespace, tenants: Path, today: date) -> None:
         told = statements_of(screening, hits, at, f"lists {digests}")
         _write(not_dated_anew(told, held, at), arguments.statements)
     print_sheet(hits_sheet(screening, hits, lists, at, with_names=arguments.names), arguments.format)
+
+
+def _threshold(arguments: argparse.Namespace, known: PartyLists) -> float:
+    """What was asked for, else what the facts say."""
+    return known.possible_from.value if arguments.threshold is None else float(arguments.threshold)
 
 
 def _lists(arguments: argparse.Namespace, known: PartyLists) -> list[ScreeningList]:
@@ -157,11 +163,13 @@ def _lists(arguments: argparse.Namespace, known: PartyLists) -> list[ScreeningLi
     return lists
 
 
-def _screening(arguments: argparse.Namespace, parties: pl.DataFrame, entries: pl.DataFrame) -> Screening:
+def _screening(
+    arguments: argparse.Namespace, threshold: float, parties: pl.DataFrame, entries: pl.DataFrame
+) -> Screening:
     """Compare, going on from what was kept where that is asked for."""
     processes = min(os.cpu_count() or 1, MOST_PROCESSES)
     kept = read_kept(arguments.keep) if arguments.keep else None
-    screening = screen_again(kept, parties, entries, arguments.threshold, processes=processes)
+    screening = screen_again(kept, parties, entries, threshold, processes=processes)
     if arguments.keep:
         _keep(screening, arguments.keep)
     return screening

@@ -45,8 +45,6 @@ HITS = schema(
         "shares_address": pl.Boolean,  # the same place as one of the entry's addresses
     }
 )
-DEFAULT_THRESHOLD = 0.8
-"""Chosen on the recorded pairs of names, where it has the highest F1; a provider sets its own."""
 SHOWN_BELOW = 0.1
 """How far below the threshold a hit is still shown."""
 
@@ -92,9 +90,7 @@ class Screening:
         return Side(subjects_of_entries(self.entries))
 
 
-def screen(
-    parties: pl.DataFrame, entries: pl.DataFrame, threshold: float = DEFAULT_THRESHOLD, *, processes: int = 1
-) -> Screening:
+def screen(parties: pl.DataFrame, entries: pl.DataFrame, threshold: float, *, processes: int = 1) -> Screening:
     """Compare all parties with all entries. ``processes``: over how many to share out a large number of parties."""
     parties = conform(parties, PARTIES, "parties").sort("party_id")
     entries = conform(entries, ENTRIES, "entries").sort("list", "entry")
