@@ -2,8 +2,8 @@
 The same day, read the usual way: a sum of utilisation and a country column, tenant by tenant, beside flopwatch.
 
 The usual way is what a spreadsheet over an exporter does: utilisation of every GPU that a pod is listed for, times
-peak, times 0.4; what was not seen counts as nothing; a tenant is looked at when its country is on the list of D:5
-members.
+peak, times the likely share of it; what was not seen counts as nothing; a tenant is looked at when its country is on
+the list of D:5 members.
 Both columns are computed from the same windows and the same tenants' file.
 """
 

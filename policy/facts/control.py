@@ -134,6 +134,12 @@ class Control:
         """Whether the threshold is so near that a rounded figure may lie beyond it, and would change the answer."""
         return margin.decides and abs(margin.ratio) <= self.knife_edge.value
 
+    @property
+    def entries(self) -> frozenset[str]:
+        """The entries that are all about such circuits and what holds them; of others only paragraphs are."""
+        items = (item for row in self.related for item in (row.paragraph, *row.items))
+        return frozenset(item.partition(".")[0] for item in items if ".z." not in f"{item}.")
+
     def related_to(self, paragraph: str) -> tuple[str, ...]:
         """What contains a device of this paragraph falls under these."""
         return tuple(item for row in self.related if paragraph.startswith(row.paragraph) for item in row.items)

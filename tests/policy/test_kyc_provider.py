@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.facts import assert_clear, refusal_of
+from support.facts import an_overlay, assert_clear, refusal_of
 from support.judgement import FACTS, H100, unhurried
 from support.provider import a_cluster, a_row, provider_of
 
 import policy.__main__ as command
 from policy.facts.evidence import Answer
+from policy.facts.facts import load_facts
 from policy.kyc.registers.provider import Provider
 from policy.kyc.registers.provider_file import read_provider
 from policy.kyc.registers.recorded import SideBySide, agrees, recorded_and_computed
@@ -264,6 +265,13 @@ def test_the_register_in_the_readme_is_one(tmp_path: Path) -> None:
 def test_agreement(eccn: str, paragraph: str, agree: bool) -> None:
     """A record agrees where it is the circuit's paragraph, or what such a circuit leads to, as far as both go."""
     assert agrees(eccn, paragraph, CLASSIFIER) is agree
+
+
+def test_what_is_controlled_is_the_facts() -> None:
+    """An entry that an overlay adds to what such circuits lead to is controlled, in whichever paragraph."""
+    row = "[[control.related]]\nparagraph = '3A090.a'\nitems = ['9A999.a']\ntext = 'x'\nsources = ['own_choice']\n"
+    assert agrees("9A999.b", "none", CLASSIFIER)
+    assert not agrees("9A999.b", "none", load_facts([an_overlay(row)]).classifier)
 
 
 def test_side_by_side() -> None:

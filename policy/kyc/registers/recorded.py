@@ -13,13 +13,10 @@ from enum import StrEnum
 
 from policy.facts.classification import Classification, Classifier, NoteTwo
 from policy.facts.control import UNCLASSIFIED
-from policy.facts.eccn import ENTRY, NONE, UNDETERMINED
+from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer
 from policy.facts.product_names import Named
 from policy.kyc.registers.provider import Hardware, Provider
-
-CONTROLLED = (ENTRY, "4A090")
-"""The entries of such circuits and of computers; of others it is the .z paragraphs."""
 
 
 class Comparison(StrEnum):
@@ -121,7 +118,7 @@ def _compare(records: tuple[Hardware, ...], computed: Classification, classifier
 def agrees(recorded: str, paragraph: str, classifier: Classifier) -> bool:
     """Whether a recorded class is one that a circuit of this paragraph leads to, as far as both are divided."""
     if paragraph == NONE:
-        return not _is_controlled(recorded)
+        return not _is_controlled(recorded, classifier)
     items = (paragraph, *classifier.control.related_to(_part(paragraph)))
     return any(_is_within(recorded, item) or _is_within(item, recorded) for item in items)
 
@@ -135,8 +132,9 @@ def _is_within(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.")
 
 
-def _is_controlled(eccn: str) -> bool:
-    return any(_is_within(eccn, entry) for entry in CONTROLLED) or ".z." in f"{eccn}."
+def _is_controlled(eccn: str, classifier: Classifier) -> bool:
+    """Whether it is of an entry of such circuits or of computers; of other entries it is the .z paragraphs."""
+    return any(_is_within(eccn, entry) for entry in classifier.control.entries) or ".z." in f"{eccn}."
 
 
 def _reason(records: tuple[Hardware, ...], computed: Classification, comparison: Comparison) -> str:
