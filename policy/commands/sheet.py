@@ -25,6 +25,7 @@ PLAIN_WIDTH = 140  # where nobody says how wide: neither a terminal nor COLUMNS
 LAYOUTS = ((2, 40), (1, 40), (2, 20), (1, 20))
 """Gap between columns, and the longest word that is never folded, as the id of a document; the first that fits."""
 
+INDENT = 4  # of what stands under a row of a table
 LONG = 1000
 """From so many rows on a table is written row by row."""
 LABELLED = ("", "")
@@ -33,12 +34,17 @@ LABELLED = ("", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table under a title. ``empty`` stands in its place where it has no row; without it nothing does."""
+    """
+    A table under a title. ``empty`` stands in its place where it has no row; without it nothing does.
+
+    ``below``: the columns of sentences. Where a row does not fit on one line they stand under it, across the width.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     empty: str = ""
+    below: tuple[str, ...] = ()
 
 
 Block = str | Grid
@@ -83,11 +89,44 @@ def _print_grid(console: PlainConsole, grid: Grid, *, first: bool) -> None:
         console.print(Text(one_line(grid.empty), overflow="fold"))
         return
     rows = [tuple(one_line(cell) or "-" for cell in row) for row in grid.rows]
+    if grid.below and not _fits(grid.columns, rows, console.width):
+        _print_with_sentences(console, grid, rows)
+    elif layout := _layout(grid.columns, rows, console.width):
+        _print_table(console, grid.columns, rows, *layout)
+    else:
+        _print_paragraphs(console, grid.columns, rows)
+
+
+def _fits(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> bool:
+    """Whether every row has room on one line."""
+    wanted = [max(_length(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
+    return sum(wanted) + LAYOUTS[0][0] * (len(columns) - 1) <= width
+
+
+def _layout(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> tuple[list[int], int] | None:
+    """The widths of the columns and the gap between them; None where not even the words fit."""
     for gap, whole in LAYOUTS:
-        if widths := _widths(grid.columns, rows, console.width - gap * (len(grid.columns) - 1), whole):
-            _print_table(console, grid.columns, rows, widths, gap)
-            return
-    _print_paragraphs(console, grid.columns, rows)
+        if widths := _widths(columns, rows, width - gap * (len(columns) - 1), whole):
+            return widths, gap
+    return None
+
+
+def _print_with_sentences(console: PlainConsole, grid: Grid, rows: list[tuple[str, ...]]) -> None:
+    """Each row of the short columns, and under it the sentences that it has."""
+    short = [at for at, name in enumerate(grid.columns) if name not in grid.below]
+    long = [at for at, name in enumerate(grid.columns) if name in grid.below]
+    columns = tuple(grid.columns[at] for at in short)
+    heads = [tuple(row[at] for at in short) for row in rows]
+    layout = _layout(columns, heads, console.width)
+    if layout is None:
+        _print_paragraphs(console, grid.columns, rows)
+        return
+    for number, (head, row) in enumerate(zip(heads, rows, strict=True)):
+        console.print(_table(columns, [head], *layout, header=number == 0))
+        for at in long:
+            if row[at] != "-":
+                said = Text(f"{grid.columns[at]}: {row[at]}", overflow="fold")
+                console.print(Padding(said, (0, 0, 0, INDENT), expand=False))
 
 
 def _print_table(
@@ -128,11 +167,12 @@ def _table(
 
 
 def _print_paragraphs(console: PlainConsole, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    for first, *others in rows:
-        console.print(Text(first, style="bold", overflow="fold"))
-        for name, cell in zip(columns[1:], others, strict=True):
+    names = 2 if columns[0] == "" != columns[1] else 1  # a box to tick stands beside what it is about
+    for row in rows:
+        console.print(Text(" ".join(row[:names]), style="bold", overflow="fold"))
+        for name, cell in zip(columns[names:], row[names:], strict=True):
             said = Text(f"{name}: {cell}" if name else cell, overflow="fold")
-            console.print(Padding(said, (0, 0, 0, min(2, console.width // 4))))
+            console.print(Padding(said, (0, 0, 0, min(2, console.width // 4)), expand=False))
 
 
 def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, whole: int) -> list[int]:
@@ -140,16 +180,14 @@ def _widths(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int, w
     cells = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
     wanted = [max(map(_length, column)) for column in cells]
     widths = [max(min(_length(word), whole) for cell in column for word in (cell.split() or [""])) for column in cells]
-    if columns == LABELLED:
+    if columns[0] == "":  # a label, or a box to tick
         widths[0] = wanted[0]
     left = width - sum(widths)
     if left < 0:
         return []
-    for _ in range(left):
-        at = max(range(len(widths)), key=lambda each: wanted[each] / widths[each])
-        if wanted[at] <= widths[at]:
-            break
-        widths[at] += 1
+    for _ in range(min(left, sum(wanted) - sum(widths))):
+        folded = [at for at, width in enumerate(widths) if width < wanted[at]]
+        widths[min(folded, key=widths.__getitem__)] += 1
     return widths
 
 

@@ -34,6 +34,11 @@ class FactRow:
         """``[membership] D:5 KH``."""
         return f"[{self.table}] {self.name}".rstrip()
 
+    @property
+    def basis(self) -> str | None:
+        """What sort of knowledge a number that we chose rests on; None for what a text could tell."""
+        return getattr(self.row, "basis", None)
+
     def speaks(self, at: date) -> bool:
         """Whether it says something about this day; a row without days always does."""
         if isinstance(self.row, LegalThreshold):
@@ -78,4 +83,6 @@ def _called(row: Any) -> str:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return "the first" if value == BEFORE_RECORDS else str(value)

@@ -21,7 +21,7 @@ from policy.facts.evidence import Document, Evidence, Layer, Source, weakest
 
 Row = TypeVar("Row")
 
-NAMING = ("id", "device", "vendor", "code", "name", "paragraph", "valid_from", "text")
+NAMING = ("id", "device", "vendor", "code", "name", "paragraph", "valid_from", "text", "devices")
 """Keys by which a table calls itself in an error: all of NAMED_TOGETHER that it has, else the first of NAMING."""
 NAMED_TOGETHER = ("group", "country")
 MOST = 1e300  # beyond it a whole number does not fit a float; also keeps nan and infinities out
@@ -188,7 +188,9 @@ def _is_word(alternatives: list[Any], value: Any) -> bool:
 def _name(field_name: str, content: Mapping[str, Any]) -> str:
     """How a table is called in an error: its place, and what it calls itself."""
     own = [str(content[key]) for key in NAMED_TOGETHER if key in content] or [
-        str(content[key]) for key in NAMING if key in content
+        ", ".join(map(str, content[key])) if isinstance(content[key], list) else str(content[key])
+        for key in NAMING
+        if key in content
     ][:1]
     return " ".join([f"[{field_name.partition('[')[0]}]", *own])
 

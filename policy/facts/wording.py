@@ -34,12 +34,17 @@ def criterion_words(criterion: Criterion) -> str:
     return f"{criterion.paragraph}: {' and '.join(bounds)}"
 
 
-def margin_words(margin: Margin) -> str:
-    """``-0.5 % under 3.20 density``."""
+def percent_words(margin: Margin) -> str:
+    """``-0.5 %``: of the threshold, below 0 where the device is under it."""
     percent = margin.ratio * 100
     amount = f"{percent:+.1f}" if abs(percent) >= 0.1 or percent == 0 else f"{percent:+.1g}"
+    return f"{amount} %"
+
+
+def margin_words(margin: Margin) -> str:
+    """``-0.5 % under 3.20 density``."""
     side = "under" if margin.ratio < 0 else "over"
-    return f"{amount} % {side} {figure_words(margin.quantity, margin.threshold)}"
+    return f"{percent_words(margin)} {side} {figure_words(margin.quantity, margin.threshold)}"
 
 
 def is_near(margin: Margin | None, facts: Facts) -> bool:

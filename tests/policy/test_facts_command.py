@@ -110,6 +110,34 @@ def test_json_is_one_document_that_comes_back_as_it_is(facts: Facts, answer: str
     assert (said.content["layers"], said.content["supposes"]) == ([], [])
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_sentences_stand_under_their_row(facts: Facts, width: int) -> None:
+    """Where they do not fit beside it, what a row says in sentences has the whole width, in reading order."""
+    flags = facts("show", "red-flags", *TODAY, width=width).out.splitlines()
+    first = next(number for number, line in enumerate(flags) if line.startswith("[ ]  guidance-2025-little-presence  "))
+    assert flags[first + (width == 80) + 1].startswith("    what to look at: Little can be found about the customer")
+    boxes = [line for line in flags if line.startswith("[")]
+    assert len(boxes) == len(FACTS.red_flags.at(date(2026, 11, 29)))
+    assert all(line.startswith("[ ]  ") for line in boxes)
+    switches = facts("show", "switches", *TODAY, width=width).out.splitlines()
+    assert "    sources: entity_list" in switches
+    assert all(len(line) > width - 25 for line in switches if line.startswith("    note: By default"))
+
+
+def test_accelerators_stand_on_one_line(facts: Facts) -> None:
+    """In a terminal of 120 columns nearly every device has one line, and at 80 the table is still one."""
+    lines = facts("show", "accelerators", *TODAY, width=120).out.splitlines()
+    whole = [name for name in FACTS.accelerators.devices if any(line.startswith(f"{name}  ") for line in lines)]
+    assert len(whole) >= 0.9 * len(FACTS.accelerators.devices)
+    assert "device" in facts("show", "accelerators", *TODAY, width=80).out.splitlines()[2]
+
+
+def test_a_box_stands_beside_its_flag_where_there_is_no_room(facts: Facts) -> None:
+    """Also in the narrowest terminal a box is whole, and on the line of its flag."""
+    lines = facts("show", "red-flags", *TODAY, width=40).out.splitlines()
+    assert "[ ] guidance-2025-recent-start" in lines
+
+
 def test_a_pipe_gets_whole_lines() -> None:
     """The real command, without a terminal and without a width that anybody gave."""
     text = flopwatch("facts", "show", "accelerators", *TODAY, COLUMNS="").stdout
@@ -177,9 +205,12 @@ def test_accelerators(facts: Facts) -> None:
     shown = {each["device"]: each for each in facts.json("show", "accelerators", *TODAY)["accelerators"]}
     assert shown["NVIDIA L4"]["by_numbers"] == "3A090.a.2"
     assert (shown["NVIDIA H20"]["paragraph"], shown["NVIDIA H20"]["letter"]) == ("none", "yes")
-    assert "  NVIDIA  " in lines["NVIDIA H20"].removeprefix("NVIDIA H20  NVIDIA")
-    assert "(!)" in lines["NVIDIA A10"]
-    assert "-0.5 % under 3.20 density (!)" in lines["NVIDIA A10"]
+    assert "  NVIDIA letter  " in lines["NVIDIA H20"]
+    assert "  GP10 named  " in lines["Huawei Ascend 910C"]
+    assert re.search(r"  none +3.20 density +-0.5 % \(!\)  -  ", lines["NVIDIA A10"])
+    assert "  3A090.b.2 -> none  " in lines["NVIDIA GeForce RTX 3090"]
+    assert "  3A090.a.1 [2]  " in lines["NVIDIA GeForce RTX 4090"]
+    assert re.search(r"  \? +\? +undetermined +- +-  ", lines["AMD MI308X"])
     assert "(!)" not in lines["NVIDIA H100 SXM"]
     edge = FACTS.control.knife_edge.value
     for margin, near in [(each["margin"], each["near"]) for each in shown.values() if each["margin"]]:
@@ -188,6 +219,9 @@ def test_accelerators(facts: Facts) -> None:
     assert shown["NVIDIA H100 SXM"]["review"] == {"CN, MO": "case by case"}
     assert shown["NVIDIA H20"]["review"] == {}
     flat = " ".join(said.split())
+    for policy in ("case by case", "presumption of denial", "undetermined"):
+        of_policy = [name for name, each in shown.items() if policy in each["review"].values()]
+        assert f"CN, MO {policy} {len(of_policy)} {'; '.join(of_policy)}" in flat
     assert "It is no official classification" in flat
     assert "addressed to NVIDIA from 2025-04-09 on, for China" in flat
     assert "; ask counsel whether it reaches you" in flat
@@ -355,8 +389,25 @@ def test_check_tells_what_is_past_its_day(facts: Facts) -> None:
     assert stale["state_cyprus_2025"]["why"] == "term_ended"
     assert {"topic": "jurisdictions", "row": "[watch] CY", "in_force": True} in stale["state_cyprus_2025"]["cited_by"]
     assert {each["topic"] for each in said.content["unverified"]} >= {"accelerators", "switches", "training_signals"}
+    assert {each["topic"]: each["basis"] for each in said.content["unverified"]}["stitching"] == "a guess"
     table = facts("check", *TODAY)
     assert (table.code, "Facts on 2026-11-29: stale." in table.flat) == (3, True)
+    unread, chosen = table.flat.split(" Unverified in force, ")[1:]
+    assert unread.startswith("from memory or from a text that was not at hand")
+    assert " switches switch.state 1 affiliates_rule 2026-11-10 " in unread
+    assert " parts instance 5 NVIDIA H100 SXM, NVIDIA H200 SXM" in unread
+    assert chosen.startswith("numbers of our own choice")
+    assert " tiers tier 4 review; large; systemic; frontier " in chosen
+
+
+@pytest.mark.parametrize("part", [("show", "accelerators"), ("check",)], ids=" ".join)
+def test_the_readme_shows_what_the_command_says(facts: Facts, part: tuple[str, ...]) -> None:
+    """Every line of its examples is one of the command's, at the width that the README names."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = readme.split(f"`facts {' '.join(part)} --at 2026-11-29`")[1].split("\n\n")[1].splitlines()
+    said = facts(*part, *TODAY, width=116).out.splitlines()
+    assert len(shown) > 5
+    assert [line for line in shown if line.removeprefix("    ").rstrip() not in map(str.rstrip, said)] == []
 
 
 def test_check_is_0_while_every_document_is_good(facts: Facts) -> None:

@@ -85,7 +85,7 @@ def _watch_grid(law: Jurisdictions, at: date, codes: list[str], answers: dict[st
         return Grid(title=f"Unknown on {at.isoformat()}", columns=COLUMNS, rows=(), empty=empty)
     rows = tuple(_row(law, code, answers[code], at) for code in codes)
     title = f"Unknown on {at.isoformat()}, which clears nobody: {len(codes)}"
-    return Grid(title=title, columns=(*COLUMNS[:3], "why", *COLUMNS[4:]), rows=rows)
+    return Grid(title=title, columns=(*COLUMNS[:3], "why", *COLUMNS[4:]), rows=rows, below=("why", "sources"))
 
 
 def _left_grid(left: list[Membership]) -> Grid:
@@ -94,7 +94,7 @@ def _left_grid(left: list[Membership]) -> Grid:
         for row in left
     )
     columns = ("code", "country", "joined", "left", "note", "evidence", "sources")
-    return Grid(title=f"Left {D5} before or on that day", columns=columns, rows=rows)
+    return Grid(title=f"Left {D5} before or on that day", columns=columns, rows=rows, below=("note", "sources"))
 
 
 def _groups_grid(law: Jurisdictions, at: date) -> Grid:

@@ -15,7 +15,7 @@ from policy.facts.parts import WHOLE
 from policy.facts.peaks import NoPeak, Peak
 from policy.facts.period import those_of
 from policy.facts.product_names import Named, OneOf, Unclassified
-from policy.facts.wording import is_near, margin_words, review_policies
+from policy.facts.wording import figure_words, is_near, margin_words, percent_words, review_policies
 
 MARK = "(!)"
 NOT_KNOWN = "not known"
@@ -25,7 +25,14 @@ NOTE_TWO = {
     NoteTwo.SEE_EXCEPTIONS: "not designed or marketed for data centres: see License Exceptions NAC and ACA",
     NoteTwo.OPEN: "open: whether it is designed or marketed for data centres is for people to decide",
 }
-NOTE_TWO_SHORT = {NoteTwo.SEE_EXCEPTIONS: "see exceptions", NoteTwo.OPEN: "open"}
+NOTE_TWO_MARK = {NoteTwo.SEE_EXCEPTIONS: "[2]", NoteTwo.OPEN: "[2?]"}
+READING = (
+    "? is not known. -> is what Note 2 leaves of it. [2] not designed or marketed for data centres: see License "
+    "Exceptions NAC and ACA. [2?] whether it is, people have to decide.",
+    "A letter binds whom it is addressed to. GP10 is the presumption of General Prohibition 10: named in the guidance, "
+    "presumed by its developer and its numbers, or classify: presumed if it meets ECCN 3A090.",
+    "Formats, bandwidth, names and reasons of one device: --name NAME.",
+)
 PRESUMED = {
     Presumed.NAMED: "yes: named in the guidance",
     Presumed.PRESUMED: "yes: its developer is in scope, and its numbers meet ECCN 3A090",
@@ -46,10 +53,9 @@ def show_accelerators(facts: Facts, at: date) -> Sheet:
     grid = Grid(
         title=f"Accelerators on {at.isoformat()}: {len(devices)}",
         columns=(
-            "device", "vendor", "TPP", "density", "by numbers (after Note 2)", "nearest threshold", "by letter",
-            "presumed", "review", "evidence",
+            "device", "TPP", "density", "paragraph", "nearest to", "margin", "letter, GP10", "evidence",
         ),
-        rows=tuple(_row(facts, devices[name], found[name], at) for name in devices),
+        rows=tuple(_row(facts, devices[name], found[name]) for name in devices),
     )  # fmt: skip
     sources = [*(device.source for device in devices.values()), *law_sources(facts, at)]
     content = {
@@ -58,29 +64,47 @@ def show_accelerators(facts: Facts, at: date) -> Sheet:
         "presumptions": plain(those_of(facts.control.presumption, at)),
         "review_policies": plain(those_of(facts.control.review_policy, at)),
     }
-    return Sheet(blocks=(grid, "", *law_lines(facts, at), cited(sources, at)), content=content)
+    blocks: tuple[Block, ...] = (
+        grid,
+        "",
+        *READING,
+        _review_grid(facts, at),
+        "",
+        *law_lines(facts, at),
+        cited(sources, at),
+    )
+    return Sheet(blocks=blocks, content=content)
 
 
-def _row(facts: Facts, device: Device, found: Classification, at: date) -> tuple[str, ...]:
+def _row(facts: Facts, device: Device, found: Classification) -> tuple[str, ...]:
+    margin = found.margin
     return (
         device.device,
-        device.vendor,
-        f"{device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else NOT_KNOWN,
-        _density(device),
+        f"{device.tpp.value:,.0f}" if device.tpp else "?",
+        "?" if device.performance_density is None else _density(device),
         _paragraph(found),
-        _margin(facts, found),
-        ", ".join(letter.addressee for letter in found.letters) or found.letter,
-        found.presumed,
-        _review(facts, device, at),
+        "-" if margin is None else figure_words(margin.quantity, margin.threshold),
+        "-" if margin is None else f"{percent_words(margin)}{f' {MARK}' if is_near(margin, facts) else ''}",
+        ", ".join(_beside(found)) or "-",
         "; ".join(filter(None, (device.source.evidence, device.source.layer.name))),
     )
 
 
 def _paragraph(found: Classification) -> str:
     """``3A090.b.1``; with what Note 2 makes of it where that is not the same, or not settled."""
-    after = NOTE_TWO_SHORT.get(found.note_2, "") if found.by_numbers != NONE else ""
-    after = found.paragraph if found.paragraph != found.by_numbers else after
-    return f"{found.by_numbers} ({after})" if after else found.by_numbers
+    if found.paragraph != found.by_numbers:
+        return f"{found.by_numbers} -> {found.paragraph}"
+    mark = NOTE_TWO_MARK.get(found.note_2, "") if found.by_numbers != NONE else ""
+    return f"{found.by_numbers} {mark}".rstrip()
+
+
+def _beside(found: Classification) -> Iterator[str]:
+    """What a device falls under, or may, whatever its numbers say: a letter, the presumption of the guidance."""
+    yield from (f"{letter.addressee} letter" for letter in found.letters)
+    if found.letter is Answer.UNKNOWN:
+        yield "letter unknown"
+    if found.presumed is not Presumed.NO:
+        yield f"GP10 {found.presumed}"
 
 
 def _density(device: Device) -> str:
@@ -94,8 +118,18 @@ def _margin(facts: Facts, found: Classification) -> str:
     return margin_words(found.margin) + (f" {MARK}" if is_near(found.margin, facts) else "")
 
 
-def _review(facts: Facts, device: Device, at: date) -> str:
-    return "; ".join(f"{to}: {policy}" for to, (policy, _) in review_policies(facts, device, at).items())
+def _review_grid(facts: Facts, at: date) -> Grid:
+    """The devices by how an application for them is looked at."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, device in facts.accelerators.devices.items():
+        for to, (policy, _) in review_policies(facts, device, at).items():
+            alike.setdefault((to, policy), []).append(name)
+    return Grid(
+        title="Review of applications to export them",
+        columns=("to", "policy", "number", "devices"),
+        rows=tuple((*asked, str(len(names)), "; ".join(names)) for asked, names in alike.items()),
+        below=("devices",),
+    )
 
 
 def law_sources(facts: Facts, at: date) -> Iterator[Source]:

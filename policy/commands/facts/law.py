@@ -39,8 +39,14 @@ def show_control(facts: Facts, at: date) -> Sheet:
             title="Versions",
             columns=("from", "until", "paragraphs", "note", "evidence", "sources"),
             rows=tuple(_version(each, at) for each in control.parameters),
+            below=("note", "sources"),
         ),
-        Grid(title="Related items", columns=("paragraph", "items", "evidence", "sources"), rows=related),
+        Grid(
+            title="Related items",
+            columns=("paragraph", "items", "evidence", "sources"),
+            rows=related,
+            below=("items", "sources"),
+        ),
         Grid(
             title="Notes",
             columns=("paragraph", "since", "text", "evidence", "sources"),
@@ -48,6 +54,7 @@ def show_control(facts: Facts, at: date) -> Sheet:
                 (row.paragraph, day_words(row.valid_from), row.text, row.source.evidence, ids(row.source))
                 for row in notes
             ),
+            below=("text", "sources"),
         ),
         "",
         *law_lines(facts, at),
@@ -91,8 +98,9 @@ def show_thresholds(facts: Facts, at: date) -> Sheet:
     rows = facts.tiers.legal.values()
     grid = Grid(
         title=f"Thresholds of law on {at.isoformat()}; for information, no rule compares with one",
-        columns=("law", "amount", "state", "since", "until", "condition", "evidence", "sources"),
+        columns=("law", "amount", "state", "since", "until", "how it stands", "condition", "evidence", "sources"),
         rows=tuple(_threshold(row, at) for row in rows),
+        below=("how it stands", "condition", "sources"),
     )
     content = {
         "statement": statement_line(facts, at),
@@ -114,10 +122,10 @@ def statement_line(facts: Facts, at: date) -> str:
 
 def _threshold(row: LegalThreshold, at: date) -> tuple[str, ...]:
     state = row.at(at)
-    said = (NOT_YET, "-", day_words(min(each.valid_from for each in row.state), "-"))
+    said = (NOT_YET, "-", day_words(min(each.valid_from for each in row.state), "-"), "-")
     if state is not None:
-        words = f"{state.state.replace('_', ' ')}{'. ' + state.note if state.note else ''}"
-        said = (words, day_words(state.valid_from, "the first"), day_words(state.valid_to, "-"))
+        words = state.state.replace("_", " ")
+        said = (words, day_words(state.valid_from, "the first"), day_words(state.valid_to, "-"), state.note)
     condition = " ".join(filter(None, (f"{row.condition}.", row.note)))
     return (row.law, amount_words(row), *said, condition, row.source.evidence, ids(row.source))
 
@@ -132,6 +140,7 @@ def show_tiers(facts: Facts, at: date) -> Sheet:
             (tier.name, f"{tier.flop:g}", tier.basis, ", ".join(tier.compare), tier.note, _set_by(tier))
             for tier in rows
         ),
+        below=("basis", "note", "same amount as"),
     )
     limits = {name: getattr(facts.tiers, name) for name in NEARNESS}
     near = Grid(
@@ -160,11 +169,17 @@ def show_red_flags(facts: Facts, at: date) -> Sheet:
         columns=("", "flag", "list", "what to look at", "seen from", "how", "evidence"),
         rows=tuple(("[ ]", *_flag(flag)) for flag in flags),
         empty="no flag stood on that day, as far as these facts go",
+        below=("what to look at", "how"),
     )
     names = (*LIMITS, "recent_start", "headquarters_elsewhere", "sits_outside")
     limits = {name: getattr(facts.red_flags, name) for name in names}
     rows = tuple(_limit(name, limit) for name, limit in limits.items())
-    told = Grid(title="Limits by which flags are told from the know-your-customer file", columns=LIMIT, rows=rows)
+    told = Grid(
+        title="Limits by which flags are told from the know-your-customer file",
+        columns=LIMIT,
+        rows=rows,
+        below=("why", "sources"),
+    )
     sources = [each.source for each in (*flags, *limits.values())]
     content = {"red_flags": plain(flags), "limits": plain(limits)}
     return Sheet(blocks=(grid, told, cited(sources, at)), content=content)
@@ -211,6 +226,7 @@ def show_switches(facts: Facts, at: date) -> Sheet:
         title=f"Switches on {at.isoformat()}",
         columns=("switch", "state", "since", "until", "governs", "note", "evidence", "sources"),
         rows=tuple(_switch(switch, at) for switch in switches),
+        below=("governs", "note", "sources"),
     )
     rows = [{**plain(switch), "on_that_day": plain(switch.at(at))} for switch in switches]
     sources = [state.source for switch in switches if (state := switch.at(at))]
@@ -238,6 +254,7 @@ def show_lists(facts: Facts, at: date) -> Sheet:
         columns=("code", "list", "owners count", "blocks", "note", "evidence", "sources"),
         rows=tuple(map(_party_list, lists)),
         empty="overlays took every list away",
+        below=("note", "sources"),
     )
     switch = facts.switches.by_id.get("affiliates_rule")
     state = switch.at(at) if switch else None

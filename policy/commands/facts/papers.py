@@ -28,6 +28,7 @@ def show_parts(facts: Facts, at: date) -> Sheet:
         title="MIG instances: how much of the whole one of so many compute slices has, the usual first",
         columns=("devices", "slices", "ratio", "evidence", "sources", "note"),
         rows=tuple(row for each in facts.parts.instance for row in _instance_rows(each)),
+        below=("note", "sources"),
     )
     numbers = _numbers(facts, at, "parts", "Virtual GPUs: how much of the whole one has at least and at most", [])
     return Sheet(blocks=(sizes, *numbers.blocks), content={"parts": plain(facts.parts)})
@@ -54,7 +55,7 @@ def show_stitching(facts: Facts, at: date) -> Sheet:
 
 def _numbers(facts: Facts, at: date, topic: str, title: str, lines: list[str]) -> Sheet:
     rows = [row for row in rows_of(facts) if row.topic == topic]
-    grid = Grid(title=title, columns=NUMBERS, rows=tuple(_number_rows(rows)))
+    grid = Grid(title=title, columns=NUMBERS, rows=tuple(_number_rows(rows)), below=("why", "sources"))
     blocks: tuple[Block, ...] = (grid, *lines, cited((row.source for row in rows), at))
     return Sheet(blocks=blocks, content={topic: {row.table: plain(row.row) for row in rows}})
 
@@ -75,6 +76,7 @@ def show_sources(facts: Facts, at: date) -> Sheet:
         title=f"Documents: {len(documents)}, of which {len(stale)} are past their day on {at.isoformat()}",
         columns=("id", "document", "evidence", "read on", "good through", "past its day"),
         rows=tuple(_document(each, at, stale.get(each.id, "no")) for each in documents),
+        below=("document", "past its day"),
     )
     rows = [
         {**plain(each), "good_through": each.good_through.isoformat(), "stale": each.id in stale} for each in documents
@@ -101,6 +103,7 @@ def show_layers(facts: Facts) -> Sheet:
             for layer, brought, removed in laid
         ),
         empty="none: the facts are those that ship",
+        below=("why", "file", "rows that it brings", "rows that it takes away"),
     )  # fmt: skip
     scenarios = {name: read_overlay(text, f"{name}.toml").layer.reason for name, text in shipped_scenarios().items()}
     shipped = Grid(

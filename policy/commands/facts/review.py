@@ -19,6 +19,8 @@ from policy.usage.ledger import Ledger
 
 FRESH, STALE = "fresh", "stale"
 LOOK_BACK = timedelta(days=366)
+UNREAD = "Unverified in force, from memory or from a text that was not at hand: somebody can read it"
+CHOSEN = "Unverified in force, numbers of our own choice: somebody can measure, or choose otherwise"
 
 
 def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, bool]:
@@ -31,14 +33,17 @@ def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, boo
         f"Facts on {at.isoformat()}: {state}. {len(stale)} of {len(facts.documents)} documents are past their day; "
         f"{len(unverified)} rows in force are unverified. Digest {facts.digest}.",
         _stale_grid(stale, at),
-        _unverified_grid(unverified),
+        *([] if doubtful is None else [_doubtful_grid(doubtful)]),
+        _unverified_grid(UNREAD, [row for row in unverified if row.basis is None]),
+        _unverified_grid(CHOSEN, [row for row in unverified if row.basis is not None]),
     ]
-    if doubtful is not None:
-        blocks.append(_doubtful_grid(doubtful))
     content = {
         "state": state,
         "stale": [_stale_content(each, at) for each in stale],
-        "unverified": [{"topic": row.topic, "row": row.title, "source": plain(row.source)} for row in unverified],
+        "unverified": [
+            {"topic": row.topic, "row": row.title, "basis": row.basis, "source": plain(row.source)}
+            for row in unverified
+        ],
         "accelerators": None if doubtful is None else plain(doubtful),
     }
     return Sheet(blocks=tuple(blocks), content=content), is_stale
@@ -57,22 +62,24 @@ def _stale_grid(stale: Sequence[Stale], at: date) -> Grid:
         for each in stale
     )
     columns = ("document", "good through", "why it is past its day", "rows that cite it (* in force)")
-    return Grid(title="Documents past their day", columns=columns, rows=rows, empty="none")
+    return Grid(title="Documents past their day", columns=columns, rows=rows, empty="none", below=columns[2:])
 
 
 def _rows_words(rows: Iterable[FactRow], at: date) -> str:
     return "; ".join(f"{row.topic} {row.title}{' *' if row.speaks(at) else ''}" for row in rows) or "no row cites it"
 
 
-def _unverified_grid(rows: Sequence[FactRow]) -> Grid:
-    topics: dict[str, list[str]] = {}
+def _unverified_grid(title: str, rows: Iterable[FactRow]) -> Grid:
+    """By topic and table, each row under its name there."""
+    names: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        topics.setdefault(row.topic, []).append(row.title)
+        names.setdefault((row.topic, row.table if row.name else "numbers"), []).append(row.name or row.table)
     return Grid(
-        title="Unverified rows in force: from memory, or a choice of ours",
-        columns=("topic", "number", "rows"),
-        rows=tuple((topic, str(len(titles)), "; ".join(titles)) for topic, titles in topics.items()),
+        title=title,
+        columns=("topic", "table", "number", "rows"),
+        rows=tuple((*where, str(len(found)), "; ".join(found)) for where, found in names.items()),
         empty="none",
+        below=("rows",),
     )
 
 
@@ -117,11 +124,17 @@ def _count(answers: int) -> str:
 def _diff_grid(topic: str, found: Sequence[Difference]) -> Grid:
     """One row for each answer; devices with the same change stand together."""
     if topic == "accelerators":
-        return Grid(title=topic, columns=("asked", "change", "devices", "sources"), rows=_alike(found))
+        return Grid(
+            title=topic,
+            columns=("asked", "change", "devices", "sources"),
+            rows=_alike(found),
+            below=("devices", "sources"),
+        )
     rows = tuple(
         (each.subject, each.asked, _change(each), each.reason, ids(*each.sources) or "the provider") for each in found
     )
-    return Grid(title=topic, columns=("about", "asked", "change", "reason", "sources"), rows=rows)
+    columns = ("about", "asked", "change", "reason", "sources")
+    return Grid(title=topic, columns=columns, rows=rows, below=("reason", "sources"))
 
 
 def _alike(found: Sequence[Difference]) -> tuple[tuple[str, ...], ...]:
