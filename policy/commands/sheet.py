@@ -225,7 +225,8 @@ def cited(sources: Iterable[Source], at: date) -> Grid:
         (each.id, each.citation, each.evidence, each.read_on.isoformat(), past_words(each, at))
         for each in documents_of(sources)
     )
-    return Grid(title="Sources", columns=("id", "document", "evidence", "read on", "good through"), rows=rows)
+    columns = ("id", "document", "evidence", "read on", "good through")
+    return Grid(title="Sources", columns=columns, rows=rows, below=("document",))
 
 
 def past_words(document: Document, at: date) -> str:

@@ -168,6 +168,7 @@ def show_country(facts: Facts, at: date, text: str) -> Sheet:
             title="Groups",
             columns=("group", "title", "member", "because", "evidence", "sources"),
             rows=memberships,
+            below=("because", "sources"),
         ),
         SCOPE,
         cited(sources, at),

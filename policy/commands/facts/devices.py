@@ -159,9 +159,7 @@ def law_lines(facts: Facts, at: date) -> Iterator[str]:
 
 def _letter_line(letter: Letter) -> str:
     devices = ", ".join(letter.devices) or "no device of the catalogue"
-    return (
-        f"Letter, {letter.words} ({letter.source.evidence}), about {devices}, to {letter.destinations}: {letter.text}"
-    )
+    return f"Letter, {letter.words} ({letter.source.evidence}), about {devices}: {letter.text}"
 
 
 def _content(facts: Facts, device: Device, found: Classification, at: date) -> dict[str, object]:

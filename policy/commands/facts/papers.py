@@ -25,22 +25,21 @@ def show_estimation(facts: Facts, at: date) -> Sheet:
 def show_parts(facts: Facts, at: date) -> Sheet:
     """How much of a device its parts have."""
     sizes = Grid(
-        title="MIG instances: how much of the whole one of so many compute slices has, the usual first",
-        columns=("devices", "slices", "ratio", "evidence", "sources", "note"),
-        rows=tuple(row for each in facts.parts.instance for row in _instance_rows(each)),
-        below=("note", "sources"),
+        title="MIG instances: how much of the whole one has by its compute slices, the usual first",
+        columns=("devices", "share by slices", "evidence", "note", "sources"),
+        rows=tuple(map(_instance_row, facts.parts.instance)),
+        below=("share by slices", "note", "sources"),
     )
     numbers = _numbers(facts, at, "parts", "Virtual GPUs: how much of the whole one has at least and at most", [])
     return Sheet(blocks=(sizes, *numbers.blocks), content={"parts": plain(facts.parts)})
 
 
-def _instance_rows(instances: Instances) -> Iterator[tuple[str, ...]]:
-    for slices, sizes in instances.by_slices.items():
-        ratios = ", ".join(f"{size / instances.multiprocessors:.3f}" for size in sizes)
-        yield (
-            ", ".join(instances.devices), slices, ratios, instances.source.evidence, ids(instances.source),
-            instances.note,
-        )  # fmt: skip
+def _instance_row(row: Instances) -> tuple[str, ...]:
+    shares = (
+        f"{slices}: {', '.join(f'{size / row.multiprocessors:.3f}' for size in sizes)}"
+        for slices, sizes in row.by_slices.items()
+    )
+    return ", ".join(row.devices), "; ".join(shares), row.source.evidence, row.note, ids(row.source)
 
 
 def show_signals(facts: Facts, at: date) -> Sheet:
@@ -75,7 +74,7 @@ def show_sources(facts: Facts, at: date) -> Sheet:
     grid = Grid(
         title=f"Documents: {len(documents)}, of which {len(stale)} are past their day on {at.isoformat()}",
         columns=("id", "document", "evidence", "read on", "good through", "past its day"),
-        rows=tuple(_document(each, at, stale.get(each.id, "no")) for each in documents),
+        rows=tuple(_document(each, at, stale.get(each.id, "")) for each in documents),
         below=("document", "past its day"),
     )
     rows = [
