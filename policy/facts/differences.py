@@ -18,7 +18,8 @@ from policy.facts.jurisdictions import D5, Jurisdictions
 from policy.facts.period import BEFORE_RECORDS, STILL_VALID, those_of
 from policy.facts.rows import rows_of
 from policy.facts.tiers import SetByProvider
-from policy.facts.wording import amount_words, criterion_words, review_policies
+from policy.facts.training_signals import Kinds
+from policy.facts.wording import amount_words, criterion_words, device_words, note_two_words, review_policies
 
 NOT_THERE = "not there"
 
@@ -96,6 +97,8 @@ def _answers(asked: AsOf, codes: Collection[str]) -> Mapping[Key, _Answer]:
             _thresholds,
             _control,
             _accelerators,
+            _makers,
+            _parts,
             _red_flags,
             _tiers,
             _constants,
@@ -179,11 +182,17 @@ def _thresholds(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
 
 def _control(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
     parameters = facts.control.parameters_of(day)
-    criteria = "; ".join(map(criterion_words, parameters.criteria)) or NONE
-    yield (
-        ("control", "ECCN 3A090", "paragraphs"),
-        _Answer(text=criteria, sources=(parameters.source,), reason=parameters.note),
-    )
+    bounds: dict[str, list[str]] = {}
+    for criterion in parameters.criteria:
+        paragraph, _, words = criterion_words(criterion).partition(": ")
+        bounds.setdefault(paragraph, []).append(words)
+    answers = {"paragraphs": ", ".join(bounds) or NONE, "Note 2": note_two_words(parameters)}
+    for asked, text in (answers | {paragraph: " or ".join(words) for paragraph, words in bounds.items()}).items():
+        answer = _Answer(text=text, sources=(parameters.source,), reason=parameters.note)
+        yield ("control", "ECCN 3A090", asked), answer
+    for related in facts.control.related:
+        answer = _Answer(text=", ".join(related.items), sources=(related.source,), reason=related.text)
+        yield ("control", related.paragraph, "related items"), answer
     for note in those_of(facts.control.note, day):
         since = "" if note.valid_from == BEFORE_RECORDS else f" since {note.valid_from.isoformat()}"
         answer = _Answer(text="stands", sources=(note.source,), reason=note.text)
@@ -209,8 +218,29 @@ def _accelerators(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
         }
         for to, (policy, row) in review_policies(facts, device, day).items():
             answers[f"review to {to}"] = (policy, (row.source,))
+        for asked, words in device_words(facts, device).items():
+            answers[asked] = (words, (device.source,))
         for asked, (text, sources) in answers.items():
             yield ("accelerators", name, asked), _Answer(text=text, sources=sources, reason=found.reason)
+
+
+def _makers(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
+    for vendor in facts.accelerators.vendor:
+        for asked, text in (("headquarters", vendor.headquarters), ("told by", ", ".join((*vendor.words, vendor.pci)))):
+            answer = _Answer(text=text, sources=(vendor.source,), reason=vendor.note)
+            yield ("accelerators", f"developer {vendor.id}", asked), answer
+    for family in facts.accelerators.family:
+        answer = _Answer(text="known as the developer's", sources=(family.source,), reason=family.note)
+        yield ("accelerators", f"developer {family.vendor}", f"parts named {', '.join(family.words)}"), answer
+
+
+def _parts(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
+    for row in facts.parts.instance:
+        for slices in row.by_slices:
+            share = row.share(slices)
+            text = "" if share is None else f"{share.low:.3f} to {share.high:.3f}, likely {share.likely:.3f}"
+            key = ("parts", ", ".join(row.devices), f"MIG instance of {slices}")
+            yield key, _Answer(text=text, sources=(row.source,), reason=row.note)
 
 
 def _red_flags(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
@@ -234,6 +264,6 @@ def _tiers(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
 
 def _constants(facts: Facts, _: date) -> Iterator[tuple[Key, _Answer]]:
     for row in rows_of(facts):
-        if isinstance(row.row, Constant):
-            text = f"{row.row.value:g} {row.row.unit}"
+        if isinstance(row.row, Constant | Kinds):
+            text = f"{row.row.value:g} {row.row.unit}" if isinstance(row.row, Constant) else ", ".join(row.row.kinds)
             yield (row.topic, row.table, "value"), _Answer(text=text, sources=(row.source,), reason=row.row.why)

@@ -182,8 +182,24 @@ class Facts:
 
 def load_facts(overlays: Sequence[Overlay] = ()) -> Facts:
     """The facts that ship with the package, and what lies over them. Raises :class:`policy.facts.tables.FactsError`."""
+    return read_facts(_shipped_texts(), overlays)
+
+
+def shipped_rows() -> Written:
+    """The rows that ship, as they are written, by topic and table: what overlays are laid over."""
+    texts = _shipped_texts()
+    return _base({name: parse(texts[name], Layer(file=name)) for name in FILES})
+
+
+def _shipped_texts() -> Mapping[str, str]:
     folder = files("policy.facts")
-    return read_facts({name: folder.joinpath(name).read_text(encoding="utf-8") for name in FILES}, overlays)
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in FILES}
+
+
+def _base(parsed: Mapping[str, Written]) -> Written:
+    """One table for each topic, and the documents."""
+    topics = {topic: parsed[module.FILE] for topic, module in TOPICS.items()}
+    return Written({DOCUMENTS: parsed[documents.FILE], **topics}, Layer(file="facts"))
 
 
 def read_facts(texts: Mapping[str, str], overlays: Sequence[Overlay] = ()) -> Facts:
@@ -223,11 +239,10 @@ def _under(overlay: Overlay, error: FactsError) -> FactsError:
 
 def _read(texts: Mapping[str, str], overlays: Sequence[Overlay]) -> Facts:
     parsed = {name: parse(texts[name], Layer(file=name)) for name in FILES}
-    topics = {topic: parsed[module.FILE] for topic, module in TOPICS.items()}
+    base = _base(parsed)
     for topic, keys in KEYS.items():
-        _check_keys(topics[topic], keys)
+        _check_keys(base[topic], keys)
     _check_keys(parsed[countries.FILE], countries.KEYS)
-    base = Written({DOCUMENTS: parsed[documents.FILE], **topics}, Layer(file="facts"))
     content = lay_over(base, overlays, KEYS)
     known = documents.read_documents(content[DOCUMENTS])
     countries.read_names(parsed[countries.FILE])

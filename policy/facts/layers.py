@@ -148,6 +148,22 @@ def lay_over(base: Written, overlays: Sequence[Overlay], keys: Keys) -> Written:
     return _put_together(base, changed)
 
 
+def in_place_of(base: Written, overlay: Overlay, keys: Keys) -> Iterator[str]:
+    """The shipped rows in whose place an overlay puts its own: ``switches.switch affiliates_rule``."""
+    for topic, tables in overlay.content.items():
+        for table, value in tables.items() if topic != REMOVE else ():
+            key = keys.get(topic, {}).get(table)
+            if key is None:
+                yield from [f"{topic}.{table}"] if table in base[topic] else []
+                continue
+            shipped = {key_of(row, key) for row in base[topic].get(table, [])}
+            yield from (f"{topic}.{table} {_words_of(row, key)}" for row in value if key_of(row, key) in shipped)
+
+
+def _words_of(row: Written, key: tuple[str, ...]) -> str:
+    return " ".join(str(row.get(name, "-")) for name in key)
+
+
 def _fates(
     topic: str, table: str, base: Written, merged: Written, overlays: Sequence[Overlay], keys: Keys
 ) -> Iterator[Written]:

@@ -76,7 +76,7 @@ def _rows(topic: str, table: str, around: str, row: Any) -> Iterator[FactRow]:
 
 
 def _called(row: Any) -> str:
-    written = {each.name for each in fields(row)}
+    written = {each.name for each in fields(row)}  # as in the file; a method of that name is none
     together = [str(getattr(row, key)) for key in NAMED_TOGETHER if key in written]
     alone = [_word(getattr(row, key)) for key in NAMING if key in written][:1]
     return " ".join(together or alone)

@@ -7,8 +7,9 @@ from datetime import date
 
 from policy.facts.accelerators import Device
 from policy.facts.classification import Presumed
-from policy.facts.eccn import NONE, Criterion, Margin, Quantity, ReviewPolicy, figures_of
+from policy.facts.eccn import NONE, Criterion, Margin, Parameters, Quantity, ReviewPolicy, figures_of
 from policy.facts.facts import Facts
+from policy.facts.peaks import NoPeak
 from policy.facts.period import those_of
 from policy.facts.tiers import LegalThreshold
 
@@ -55,6 +56,43 @@ def is_near(margin: Margin | None, facts: Facts) -> bool:
 def amount_words(threshold: LegalThreshold) -> str:
     """``1e+25 FLOP``, or ``none``, where the text names no amount."""
     return NONE if threshold.value == "none" else f"{threshold.value:g} {threshold.unit}"
+
+
+def note_two_words(parameters: Parameters) -> str:
+    """What Note 2 leaves outside, if it was there."""
+    limit = parameters.note_2_tpp
+    if limit is None:
+        return "no limit: Note 2 was not there"
+    return f"below {limit:,.0f} TPP what is not designed or marketed for data centres is outside .a and .b"
+
+
+def device_words(facts: Facts, device: Device) -> Mapping[str, str]:
+    """What is known of a device whatever the day, by what is asked; what is not known is not there."""
+    peak, board = facts.peak(device.device), facts.board_power.by_device.get(device.device)
+    rates = [*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()]
+    names = (
+        device.device,
+        *device.names,
+        *device.unverified_names,
+        *device.vgpu_names,
+        *device.written_names,
+        *device.pci,
+    )
+    words = {
+        "names": ", ".join(names),
+        "dense rates": ", ".join(f"{name} {rate:g}" for name, rate in rates),
+        "trained in": ", ".join(device.trained_in),
+        "die area": f"{device.die_area_mm2:g} mm²" if device.die_area_mm2 else "",
+        "memory": ", ".join(f"{each:g} GB" for each in device.memory_gb),
+        "DRAM bandwidth": ", ".join(f"{each:g} GB/s" for each in device.memory_bandwidth_gb_per_second),
+        "interconnect": f"{device.interconnect_gb_per_second:g} GB/s" if device.interconnect_gb_per_second else "",
+        "for data centres": device.designed_for_data_centres,
+        "peak that estimates use": ""
+        if isinstance(peak, NoPeak)
+        else f"{peak.training_peak_flop_per_second:.3g} FLOP/s",
+        "board power": f"{board.watts:g} W" if board else "",
+    }
+    return {asked: text for asked, text in words.items() if text}
 
 
 def review_policies(facts: Facts, device: Device, day: date) -> Mapping[str, tuple[str, ReviewPolicy]]:

@@ -344,6 +344,7 @@ def test_an_override_shows_wherever_it_decides(facts: Facts, tmp_path: Path) -> 
         "accelerators [accelerator] NVIDIA X1",
         "switches [switch.state] affiliates_rule the first",
     ]
+    assert layer["in_place_of"] == ["switches.switch affiliates_rule"]
     said = facts("show", "switches", *TODAY, "--facts", tmp_path)
     assert said.out.startswith("Overridden by ours: the stay was extended, counsel says.\n")
     assert "stayed (set by override ours)" in said.flat
@@ -478,6 +479,21 @@ def test_diff(facts: Facts) -> None:
     assert facts("diff", "2026-01-01", "2026-01-01").out == "From 2026-01-01 to 2026-01-01: nothing differs.\n"
 
 
+def test_diff_of_overrides(facts: Facts, tmp_path: Path) -> None:
+    """One day by the facts that ship and with the overrides; a tier of the provider's is on both sides."""
+    an_overlay(tmp_path, STAY_EXTENDED)
+    said = facts("diff", "2026-11-29", "--facts", tmp_path, "--tier", "review=1e22")
+    assert said.code == 0
+    assert said.out.startswith("Overridden by ours: counsel.\n")
+    assert "On 2026-11-29, from the facts that ship to those with the overrides: one answer differs." in said.flat
+    assert "on -> stayed" in said.flat
+    with_both = facts(
+        "diff", "2026-11-29", "--facts", tmp_path, "--scenario", a_scenario(tmp_path / "s", ETHIOPIA)
+    ).flat
+    assert "by what is supposed" in with_both
+    assert "stayed" not in with_both
+
+
 def test_diff_of_a_scenario(facts: Facts, tmp_path: Path) -> None:
     """One day with it and without it, under the line that it is not in force."""
     said = facts("diff", "2026-11-29", "--scenario", a_scenario(tmp_path, ETHIOPIA))
@@ -499,7 +515,7 @@ REFUSED = {
     "a scenario that is none": (("show", "tiers", "--scenario", "none"), "none, whole file, name: there is no such"),
     "a scenario in force": (("show", "tiers", "--facts", "{scenarios}"), "a scenario is never in force"),
     "an override supposed": (("show", "tiers", "--scenario", "{override}"), "is no scenario"),
-    "one day alone": (("diff", "2026-01-01"), "give DATE2, or a --scenario"),
+    "one day alone": (("diff", "2026-01-01"), "give DATE2, or --facts or a --scenario"),
     "no ledger": (("check", "--ledger", "none"), "none: no ledger here"),
 }  # fmt: skip
 

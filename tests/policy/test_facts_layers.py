@@ -351,8 +351,7 @@ NOT_SHIPPED_SO = {
         "[sm_likely], value: low, likely and high",
     ),
     "a limit above another": (
-        "[training_signals.p_cap_high]\n"
-        + CONSTANT.replace("'ratio'", "'ratio of board power'").replace("VALUE", "0.01"),
+        "[training_signals.p_cap_high]\n" + CONSTANT.replace("VALUE", "0.01").replace("ratio", "ratio of board power"),
         "[p_cap_low], value: not below p_cap_high",
     ),
     "a group that rows name": (

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from support.facts import an_overlay as overlay_of
 from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 
 from policy.facts.differences import NOT_THERE, AsOf, Difference, differences
@@ -34,6 +35,8 @@ def test_the_walk_finds_every_source_once() -> None:
     titles = {row.title for row in rows}
     assert {"[membership] D:5 KH", "[switch.state] affiliates_rule 2025-11-10", "[utilisation_low]"} <= titles
     assert {"[parameters] the first", "[parameters] 2022-10-07", "[parameters] 2023-11-17"} <= titles
+    assert "[instance] NVIDIA A30" in titles
+    assert not [title for title in titles if "<" in title]
     assert max(map(len, titles)) < 100
 
 
@@ -139,7 +142,11 @@ def test_control_that_begins() -> None:
     """The first version of ECCN 3A090, the stay of a switch and a letter are each a difference."""
     entry = between(date(2022, 10, 6), date(2022, 10, 7))
     assert entry["NVIDIA A100 SXM 80GB", "paragraph by its numbers"].after == "3A090"
-    assert entry["ECCN 3A090", "paragraphs"].before == "none"
+    assert (entry["ECCN 3A090", "paragraphs"].before, entry["ECCN 3A090", "paragraphs"].after) == ("none", "3A090")
+    assert entry["ECCN 3A090", "3A090"].after.startswith("at least ")
+    second = between(date(2023, 11, 16), date(2023, 11, 17))
+    assert second["ECCN 3A090", "Note 2"].before == "no limit: Note 2 was not there"
+    assert second["ECCN 3A090", "3A090.a.1"].after == "at least 4,800 TPP"
     letter = between(date(2025, 4, 8), date(2025, 4, 9))
     assert letter["NVIDIA H20", "controlled by letter"].after == "yes"
     assert letter["letter h20_2025", "state"].before == NOT_THERE
@@ -154,6 +161,52 @@ def test_a_scenario_differs_in_what_it_supposes(tmp_path: Path) -> None:
     (scope,) = (each for each in found if each.asked == "in scope")
     assert (scope.before, scope.after) == ("unknown", "yes")
     assert "scenario what-if: somebody proposed it" in scope.sources[0].line
+
+
+EVERY_KIND = {
+    "a rate": (
+        "[[accelerators.accelerator]]\ndevice = 'Google TPU v2'\nvendor = 'Google'\ndesigned_for_data_centres = 'yes'\n"
+        "dense_tflop_per_second = { fp16_bf16 = 50 }\nsources = ['own_choice']\n",
+        ("Google TPU v2", "peak that estimates use", "4.6e+13 FLOP/s", "5e+13 FLOP/s"),
+    ),
+    "a board": (
+        "[[board_power.board_power]]\ndevice = 'NVIDIA H20'\nwatts = 500\nsources = ['own_choice']\n",
+        ("NVIDIA H20", "board power", "400 W", "500 W"),
+    ),
+    "a seat": (
+        "[[accelerators.vendor]]\nid = 'Huawei'\nheadquarters = 'US'\nwords = ['huawei']\nsources = ['own_choice']\n",
+        ("developer Huawei", "headquarters", "CN", "US"),
+    ),
+    "an instance": (
+        "[[parts.instance]]\ndevices = ['NVIDIA A30']\nmultiprocessors = 56\nby_slices = { 1 = [28] }\n"
+        "sources = ['own_choice']\n",
+        (
+            "NVIDIA A30",
+            "MIG instance of 1",
+            "0.250 to 0.250, likely 0.250",
+            "0.500 to 0.500, likely 0.500",
+        ),
+    ),
+    "a sign": (
+        "[training_signals.batch_kinds]\nkinds = ['Job']\nunit = 'Kubernetes kind of the topmost owner'\nwhy = 'x'\n"
+        "basis = 'y'\nsources = ['own_choice']\n",
+        ("batch_kinds", "value", None, "Job"),
+    ),
+    "a related item": (
+        "[[remove]]\ntable = 'control.related'\nkey = ['3A090.b']\nreason = 'x'\n",
+        ("3A090.b", "related items", None, NOT_THERE),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_whatever_an_overlay_changes_is_a_difference(kind: str) -> None:
+    """Also what no paragraph and no list depends on, as rates, boards, seats, instances and kinds."""
+    rows, (subject, asked, before, after) = EVERY_KIND[kind]
+    overlaid = load_facts([overlay_of(rows)])
+    found = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=overlaid, day=TODAY))
+    (told,) = (each for each in found if (each.subject, each.asked) == (subject, asked))
+    assert (before in (None, told.before), told.after) == (True, after)
 
 
 def test_a_device_that_an_overlay_adds_was_not_there(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ the last day to rely on it
 """
 DIFF = """  flopwatch facts diff 2025-11-01 2026-03-01
   flopwatch facts diff 2026-11-29 --scenario ethiopia.toml       what the scenario changes on that day
+  flopwatch facts diff 2026-11-29 --facts /etc/flopwatch/facts   what the overrides change on that day
   flopwatch facts diff 2026-03-01 --ledger LEDGER --digest cfecfdf310e5      what is answered otherwise today
 
 exit codes: 0 done, 2 a file or a flag cannot be used
@@ -107,7 +108,11 @@ def add(parsers: Parsers, summary: str) -> None:
     diff = _part(parts, "diff", "what is answered differently on two days", DIFF, run_diff)
     diff.add_argument("before", type=read_day, metavar="DATE1", help="the first day")
     diff.add_argument(
-        "after", type=read_day, nargs="?", metavar="DATE2", help="the second; left out for a scenario or a digest"
+        "after",
+        type=read_day,
+        nargs="?",
+        metavar="DATE2",
+        help="the second; left out for what --facts, a scenario or a digest changes on the first",
     )
     add_digest(diff)
     cited = add_parser(parts, "cited", "the facts and the rules that findings cite by a digest", CITED)
@@ -204,8 +209,12 @@ def run_diff(arguments: argparse.Namespace) -> int:
     elif facts.scenarios:
         before, after = AsOf(facts=facts_of(settings), day=day), AsOf(facts=facts, day=day)
         title = f"On {day.isoformat()}, by what is supposed"
+    elif settings.facts:
+        shipped = facts_of(settings.model_copy(update={"facts": None}))
+        before, after = AsOf(facts=shipped, day=day), AsOf(facts=facts, day=day)
+        title = f"On {day.isoformat()}, from the facts that ship to those with the overrides"
     else:
-        raise UnusableSettings("give DATE2, or a --scenario or a --digest to hold one day against itself")
+        raise UnusableSettings("give DATE2, or --facts, a --scenario or a --digest to tell what it changes on one day")
     print_sheet(_headed(diff_sheet(before, after, title), facts, {}), arguments.format)
     return OK
 

@@ -13,11 +13,10 @@ from policy.facts.period import holds, those_of
 from policy.facts.red_flags import LIMITS, AfterDay, RedFlag
 from policy.facts.switches import Switch
 from policy.facts.tiers import NEARNESS, LegalThreshold, SetByProvider, Tier
-from policy.facts.wording import amount_words, criterion_words
+from policy.facts.wording import amount_words, criterion_words, note_two_words
 
 STATEMENT = "bis_policy_statement_2025"
 NOT_YET = "not there yet"
-NO_LIMIT = "no limit: Note 2 was not there"
 
 
 def show_control(facts: Facts, at: date) -> Sheet:
@@ -34,7 +33,7 @@ def show_control(facts: Facts, at: date) -> Sheet:
             rows=tuple(_criteria(version)),
             empty="no paragraph names any device",
         ),
-        f"Note 2: {_note_two(version)}",
+        f"Note 2: {note_two_words(version)}",
         Grid(
             title="Versions",
             columns=("from", "until", "paragraphs", "note", "evidence", "sources"),
@@ -78,13 +77,6 @@ def _criteria(version: Parameters) -> Iterator[tuple[str, str]]:
     for each in version.criteria:
         paragraph, _, bounds = criterion_words(each).partition(": ")
         yield paragraph, bounds
-
-
-def _note_two(version: Parameters) -> str:
-    limit = version.note_2_tpp
-    if limit is None:
-        return NO_LIMIT
-    return f"below {limit:,.0f} TPP what is not designed or marketed for data centres is outside .a and .b"
 
 
 def _version(row: Parameters, at: date) -> tuple[str, ...]:

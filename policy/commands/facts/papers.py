@@ -5,13 +5,14 @@ from datetime import date
 
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
 from policy.facts.evidence import Constant, Document, Layer
-from policy.facts.facts import Facts
-from policy.facts.layers import REMOVE, Overlay, read_overlay, shipped_scenarios
+from policy.facts.facts import KEYS, Facts, shipped_rows
+from policy.facts.layers import REMOVE, Overlay, in_place_of, read_overlay, shipped_scenarios
 from policy.facts.parts import Instances
 from policy.facts.reviewing import stale_documents
 from policy.facts.rows import FactRow, rows_of
 from policy.facts.training_signals import Kinds
 
+CHANGES = ("rows that it brings", "in place of ours", "rows that it takes away")
 NUMBERS = ("number", "value", "unit", "why", "basis", "evidence", "sources")
 
 
@@ -90,32 +91,39 @@ def _document(each: Document, at: date, stale: str) -> tuple[str, ...]:
 
 def show_layers(facts: Facts) -> Sheet:
     """What lies over the shipped facts, which rows it brings and takes away, and the scenarios that ship."""
-    laid = [(each.layer, _brought(facts, each.layer), _removed(each)) for each in facts.overlays]
+    ours = shipped_rows()
+    laid = [
+        (each.layer, _brought(facts, each.layer), list(in_place_of(ours, each, KEYS)), _removed(each))
+        for each in facts.overlays
+    ]
     grid = Grid(
         title="Layers over the shipped facts, the later ones above the earlier",
-        columns=("layer", "kind", "why", "decided on", "file", "rows that it brings", "rows that it takes away"),
+        columns=("layer", "kind", "why", "decided on", "file", *CHANGES),
         rows=tuple(
             (
                 layer.name, layer.kind, layer.reason, day_words(layer.decided_on) if layer.decided_on else "-",
-                layer.file, "; ".join(brought), "; ".join(removed),
+                layer.file, "; ".join(brought), "; ".join(replaced), "; ".join(removed),
             )
-            for layer, brought, removed in laid
+            for layer, brought, replaced, removed in laid
         ),
         empty="none: the facts are those that ship",
-        below=("why", "file", "rows that it brings", "rows that it takes away"),
+        below=("why", "file", *CHANGES),
     )  # fmt: skip
     scenarios = {name: read_overlay(text, f"{name}.toml").layer.reason for name, text in shipped_scenarios().items()}
-    shipped = Grid(
+    supposed = Grid(
         title="Scenarios that ship; none is in force",
         columns=("--scenario", "supposes"),
         rows=tuple(scenarios.items()),
         empty="none",
     )
     content = {
-        "laid_over": [{**plain(layer), "brings": brought, "takes_away": removed} for layer, brought, removed in laid],
+        "laid_over": [
+            {**plain(layer), "brings": brought, "in_place_of": replaced, "takes_away": removed}
+            for layer, brought, replaced, removed in laid
+        ],
         "shipped_scenarios": scenarios,
     }
-    return Sheet(blocks=(grid, shipped), content=content)
+    return Sheet(blocks=(grid, supposed), content=content)
 
 
 def _brought(facts: Facts, layer: Layer) -> list[str]:
