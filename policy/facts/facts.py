@@ -185,9 +185,8 @@ def load_facts(overlays: Sequence[Overlay] = ()) -> Facts:
     return read_facts(_shipped_texts(), overlays)
 
 
-def shipped_rows() -> Written:
-    """The rows that ship, as they are written, by topic and table: what overlays are laid over."""
-    texts = _shipped_texts()
+def rows_below(texts: Mapping[str, str]) -> Written:
+    """The rows of the files that ship, as they are written, by topic and table: what overlays are laid over."""
     return _base({name: parse(texts[name], Layer(file=name)) for name in FILES})
 
 

@@ -44,7 +44,7 @@ def test_they_are_listed_with_what_is_the_provider_s_own(ledger: Path) -> None:
         ("facts", FACTS.digest, "2026-06-02T00:00:00+00:00", "as shipped"),
         ("rules", PACK.digest, "2026-06-01T00:00:00+00:00", "default.yaml"),
     ]
-    table = flopwatch("facts", "cited", "--ledger", ledger).stdout
+    table = flopwatch("facts", "cited", "--ledger", ledger, COLUMNS="200").stdout
     assert THEN.digest[:12] in table
     assert "overrides counsel.toml" in table
 
@@ -103,7 +103,7 @@ def test_a_changed_file_is_told(ledger: Path, tmp_path: Path) -> None:
         (("show", "tiers", "--digest", "abcdef"), "no digest of facts begins with 'abcdef'"),
         (("show", "tiers", "--digest", "abcdef", "--tier", "review=1"), "--tier does not go with --digest"),
         (("show", "tiers", "--digest", "abcdef", "--scenario", "gain-bill"), "--scenario does not go with --digest"),
-        (("diff", "2026-06-01"), "give DATE2, or a --scenario or a --digest"),
+        (("diff", "2026-06-01"), "give DATE2, or --facts, a --scenario or a --digest"),
     ],
 )
 def test_what_cannot_be_asked(ledger: Path, arguments: tuple[str, ...], said: str) -> None:

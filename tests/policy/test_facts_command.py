@@ -515,7 +515,7 @@ REFUSED = {
     "a scenario that is none": (("show", "tiers", "--scenario", "none"), "none, whole file, name: there is no such"),
     "a scenario in force": (("show", "tiers", "--facts", "{scenarios}"), "a scenario is never in force"),
     "an override supposed": (("show", "tiers", "--scenario", "{override}"), "is no scenario"),
-    "one day alone": (("diff", "2026-01-01"), "give DATE2, or --facts or a --scenario"),
+    "one day alone": (("diff", "2026-01-01"), "give DATE2, or --facts, a --scenario or a --digest"),
     "no ledger": (("check", "--ledger", "none"), "none: no ledger here"),
 }  # fmt: skip
 

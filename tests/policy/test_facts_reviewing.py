@@ -37,7 +37,6 @@ def test_the_walk_finds_every_source_once() -> None:
     assert {"[parameters] the first", "[parameters] 2022-10-07", "[parameters] 2023-11-17"} <= titles
     assert "[instance] NVIDIA A30" in titles
     assert not [title for title in titles if "<" in title]
-    assert max(map(len, titles)) < 100
 
 
 def test_a_provider_s_tier_is_no_row() -> None:

@@ -5,7 +5,7 @@ from datetime import date
 
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
 from policy.facts.evidence import Constant, Document, Layer
-from policy.facts.facts import KEYS, Facts, shipped_rows
+from policy.facts.facts import KEYS, Facts, rows_below
 from policy.facts.layers import REMOVE, Overlay, in_place_of, read_overlay, shipped_scenarios
 from policy.facts.parts import Instances
 from policy.facts.reviewing import stale_documents
@@ -91,7 +91,7 @@ def _document(each: Document, at: date, stale: str) -> tuple[str, ...]:
 
 def show_layers(facts: Facts) -> Sheet:
     """What lies over the shipped facts, which rows it brings and takes away, and the scenarios that ship."""
-    ours = shipped_rows()
+    ours = rows_below(facts.texts)
     laid = [
         (each.layer, _brought(facts, each.layer), list(in_place_of(ours, each, KEYS)), _removed(each))
         for each in facts.overlays
