@@ -119,7 +119,7 @@ class Device:
     name_source: Source | None = None
     names: tuple[str, ...] = ()
     unverified_names: tuple[str, ...] = ()
-    vgpu_names: tuple[str, ...] = ()
+    vgpu_names: Mapping[str, float] = field(default_factory=dict)  # with the memory of their board
     written_names: tuple[str, ...] = ()  # as people write it; several devices may share one
     variants: tuple[str, ...] = ()  # devices of the catalogue, one of which this is where a number tells no more
     pci: tuple[str, ...] = ()
@@ -267,6 +267,7 @@ def _amounts(device: Device) -> Iterator[tuple[str, float]]:
     """Every amount that is known, with the name of its field."""
     yield from ((each.value, rate) for each, rate in device.dense_tflop_per_second.items())
     yield from ((each.value, rate) for each, rate in device.dense_teraop_per_second.items())
+    yield from ((f"vgpu_names.{name}", memory) for name, memory in device.vgpu_names.items())
     for name in ("memory_gb", "memory_bandwidth_gb_per_second"):
         yield from ((f"{name}[{at}]", amount) for at, amount in enumerate(getattr(device, name), start=1))
     for name in ("die_area_mm2", "interconnect_gb_per_second"):

@@ -67,8 +67,12 @@ class Parts:
     vgpu_low: Constant
     vgpu_high: Constant
 
-    def share(self, device: Device, part: str) -> Share | None:
-        """How much of the device the part has, as a name tells it; the whole where it tells none; None: not known."""
+    def share(self, device: Device, part: str, board_memory_gb: float | None = None) -> Share | None:
+        """
+        How much of the device the part has, as a name tells it; the whole where it tells none; None: not known.
+
+        ``board_memory_gb``: of the board that a virtual GPU is a part of.
+        """
         if not part:
             return WHOLE
         if instance := _INSTANCE.match(part):
@@ -79,7 +83,9 @@ class Parts:
         virtual = _VGPU.match(part)
         if virtual and virtual["slices"]:
             return self._of_instance(device, virtual["slices"])
-        return self._of_vgpu(device, float(virtual["memory_gb"])) if virtual else None
+        if virtual and board_memory_gb is not None:
+            return self._of_vgpu(float(virtual["memory_gb"]) / board_memory_gb)
+        return None
 
     def _of_instance(self, device: Device, slices: str, compute: str | None = None) -> Share | None:
         """Of a compute instance, which has some of an instance's slices, their share of it."""
@@ -90,14 +96,12 @@ class Parts:
         low, likely, high = (each * of_it for each in (whole.low, whole.likely, whole.high))
         return Share(low=low, likely=likely, high=high, sources=whole.sources)
 
-    def _of_vgpu(self, device: Device, memory_gb: float) -> Share | None:
-        """Of a device that is sold with several sizes of memory, the least is meant that the part fits in."""
-        fitting = [each for each in device.memory_gb if each >= memory_gb]
-        if not fitting:
+    def _of_vgpu(self, of_memory: float) -> Share | None:
+        if of_memory > 1:
             return None
         low, high = self.vgpu_low, self.vgpu_high
         sources = tuple(dict.fromkeys((low.source, high.source)))
-        return Share(low=low.value, likely=memory_gb / min(fitting), high=high.value, sources=sources)
+        return Share(low=low.value, likely=of_memory, high=high.value, sources=sources)
 
 
 def read_parts(reader: Reader, written: Written, catalogue: Accelerators) -> Parts:

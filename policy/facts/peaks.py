@@ -97,7 +97,8 @@ class Peaks:
         if len(rates) < len(found):
             width = number_format or "16-bit"
             return NoPeak(name=named.name, reason=f"the device is known ({named.words}), its dense {width} peak is not")
-        shares = [self.parts.share(device, named.part) for device in devices]
+        board = named.board_memory_gb if isinstance(named, Named) else None
+        shares = [self.parts.share(device, named.part, board) for device in devices]
         known = [each for each in shares if each is not None]
         if len(known) < len(shares):
             return NoPeak(

@@ -39,13 +39,18 @@ _BY_NUMBER = re.compile(r"device[ -]([0-9a-f]{4})$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A name of a device in the catalogue. ``part``: of which it is an instance, a vGPU or a die; empty: the whole."""
+    """
+    A name of a device in the catalogue. ``part``: of which it is an instance, a vGPU or a die; empty: the whole.
+
+    ``board_memory_gb``: the memory of the board that a vGPU is a part of, in 1e9 bytes; None: the name tells none.
+    """
 
     name: str
     device: Device
     vendor: Vendor
     evidence: Evidence
     part: str = ""
+    board_memory_gb: float | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -105,8 +110,12 @@ class ProductNames:
         return found
 
     @cached_property
-    def _virtual(self) -> dict[str, Device]:
-        return {self.key(name): device for device in self.accelerators.accelerator for name in device.vgpu_names}
+    def _virtual(self) -> dict[str, tuple[Device, float]]:
+        return {
+            self.key(name): (device, memory)
+            for device in self.accelerators.accelerator
+            for name, memory in device.vgpu_names.items()
+        }
 
     @cached_property
     def _numbers(self) -> dict[str, Device]:
@@ -144,7 +153,7 @@ class ProductNames:
             _, evidence, device = whole
             return Named(name=name, device=device, vendor=self._vendor_of(device), evidence=evidence)
         if (virtual := _VGPU.match(plain)) and (parent := self._virtual.get(self.key(virtual[1]))):
-            return self._named(name, parent, f"vGPU {virtual[2]}")
+            return replace(self._named(name, parent[0], f"vGPU {virtual[2]}"), board_memory_gb=parent[1])
         if numbered := self._numbers.get(self._number(plain)):
             return self._named(name, numbered)
         if of_dies := self._of_dies(plain):

@@ -85,6 +85,12 @@ def test_parts_are_in_order(name: str) -> None:
         ("NVIDIA H100XM-1-10C", 16 / 132, 16 / 132, 26 / 132),
         ("NVIDIA H100XM-80C", 0, 1, 1),
         ("GRID A100-20C", 0, 1 / 2, 1),
+        ("GRID A100D-20C", 0, 1 / 4, 1),
+        ("GRID V100D-8Q", 0, 1 / 4, 1),
+        ("NVIDIA H100XL-47C", 0, 1 / 2, 1),
+        ("NVIDIA H100XS-64C", 0, 1, 1),
+        ("NVIDIA A800D-40C", 0, 1 / 2, 1),
+        ("NVIDIA H20-48C", 0, 1 / 2, 1),
         ("GRID T4-4Q", 0, 1 / 4, 1),
     ],
 )
