@@ -168,6 +168,13 @@ class Facts:
         return known.with_columns(peaks * part, pl.col("low_part", "likely_part", "high_part") / part)
 
     @cached_property
+    def most_flop_per_device_hour(self) -> float:
+        """What even a device that nobody knows does not exceed, as far as the tiers' ``unknown_pace`` is right."""
+        devices = self.accelerators.accelerator
+        fastest = max(rate for device in devices for rate in device.dense_tflop_per_second.values()) * 1e12
+        return fastest * 3600 * self.estimation.utilisation_high.value * self.tiers.unknown_pace.value
+
+    @cached_property
     def _peaks(self) -> Peaks:
         return Peaks(names=self.product_names, parts=self.parts, board_power=self.board_power)
 

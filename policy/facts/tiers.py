@@ -18,8 +18,9 @@ from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "tiers.toml"
 KEYS = {"tier": ("name",), "legal_threshold": ("id",)}
-NEARNESS = {"near_tier_ratio": 1.0, "ended_seconds": 1e9}
-"""What counts as ended a little below a tier: the limits, each with the most that it may be."""
+NEARNESS = {"near_tier_ratio": (0.0, 1.0), "ended_seconds": (0.0, 1e9)}
+"""What counts as ended a little below a tier: the limits, each with what it lies above and the most that it may be."""
+LIMITS = {**NEARNESS, "unknown_pace": (1.0, 1e6)}
 
 
 class UnknownTierError(LookupError):
@@ -110,6 +111,7 @@ class TiersFile:
     legal_threshold: tuple[LegalThreshold, ...]
     near_tier_ratio: Constant
     ended_seconds: Constant
+    unknown_pace: Constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +120,14 @@ class Tiers:
     The tiers in use, by name, and the legal thresholds, by id.
 
     ``near_tier_ratio``: of a tier, what counts as a little below it. ``ended_seconds``: unseen for longer has ended.
+    ``unknown_pace``: how many times as fast as the fastest known device one may be that nobody knows.
     """
 
     by_name: Mapping[str, Tier]
     legal: Mapping[str, LegalThreshold]
     near_tier_ratio: Constant
     ended_seconds: Constant
+    unknown_pace: Constant
 
     @property
     def changes(self) -> tuple[date, ...]:
@@ -165,16 +169,17 @@ def read_tiers(reader: Reader, written: Written) -> Tiers:
         if strangers := [each for each in tier.compare if each not in legal]:
             problem = f"there is no legal threshold {strangers[0]!r}"
             raise row.wrong(f"[tier] {tier.name}", "compare", problem, f"use one of: {', '.join(legal)}")
-    for name, most in NEARNESS.items():
+    for name, (least, most) in LIMITS.items():
         limit: Constant = getattr(content, name)
-        if not 0 < limit.value <= most:
-            problem = f"{limit.value:g} is not above 0, or above {most:g}"
+        if not least < limit.value <= most:
+            problem = f"{limit.value:g} is not above {least:g}, or above {most:g}"
             raise wrong_in(limit.source.layer, f"[{name}]", "value", problem, "correct it")
     return Tiers(
         by_name={tier.name: tier for tier in content.tier},
         legal=legal,
         near_tier_ratio=content.near_tier_ratio,
         ended_seconds=content.ended_seconds,
+        unknown_pace=content.unknown_pace,
     )
 
 

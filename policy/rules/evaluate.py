@@ -31,6 +31,7 @@ from policy.rules.subject import About
 
 NAMED_ORDER = (Named.YES, Named.UNCLASSIFIED, Named.NO, "")
 STRENGTH_ORDER = (Strength.PRESENT, Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
+IF_LARGE = "if_large"
 SIGNIFICANT_DIGITS = 6  # far finer than any interval here; keeps the last bits of a sum out of a finding's digest
 
 Row = dict[str, Any]
@@ -82,9 +83,9 @@ def evaluate(
     return tuple(finding for rule in pack.rules for finding in _findings(rule, subjects[rule.about], basis))
 
 
-def strength_of(rule: Rule, tier_flop: float | None) -> pl.Expr:
+def strength_of(rule: Rule, facts: Facts) -> pl.Expr:
     """How far what is known carries the rule, as text; null where the rule does not speak about the subject."""
-    return _present(rule) if rule.reaches is None else _reaching(rule, rule.reaches, tier_flop)
+    return _present(rule) if rule.reaches is None else _reaching(rule, rule.reaches, facts)
 
 
 def _present(rule: Rule) -> pl.Expr:
@@ -97,23 +98,31 @@ def _present(rule: Rule) -> pl.Expr:
     )
 
 
-def _reaching(rule: Rule, reaches: Reaches, tier_flop: float | None) -> pl.Expr:
-    applies, scope = rule.when.expression(), _scope(reaches)
+def _reaching(rule: Rule, reaches: Reaches, facts: Facts) -> pl.Expr:
+    applies, scope, tier_flop = rule.when.expression(), _scope(reaches), facts.tiers.flop(reaches.tier)
     low, high, tier = map(_rounded_sum, (pl.col(f"{scope}_low_flop"), pl.col(f"{scope}_high_flop"), pl.lit(tier_flop)))
     low_reaches = (low >= tier) & ~_alone("low", reaches, tier)
     high_reaches = (high >= tier) & ~_alone("high", reaches, tier)
-    could_reach = high.is_null() | high_reaches | low_reaches
+    unestimated = high.is_null() & _is_asked(reaches, tier_flop, facts)
+    could_reach = unestimated | high_reaches | low_reaches
     unknown = applies.is_null() & could_reach & (rule.when_unknown == "finding")
     return (
         pl.when(unknown)
         .then(pl.lit(Strength.NOT_EVALUABLE.value))
         .when(applies & low_reaches)
         .then(pl.lit(Strength.CROSSED.value))
-        .when(applies & high.is_null())
+        .when(applies & unestimated)
         .then(pl.lit(Strength.NOT_EVALUABLE.value))
         .when(applies & high_reaches)
         .then(pl.lit(Strength.MAY_HAVE_CROSSED.value))
     )
+
+
+def _is_asked(reaches: Reaches, tier_flop: float, facts: Facts) -> pl.Expr:
+    """Whether a sum that is not known is asked about: always, or where its device-hours could reach the tier."""
+    hours = pl.col(f"{_scope(reaches)}_device_hours")
+    could = (hours * facts.most_flop_per_device_hour >= tier_flop).fill_null(value=True)
+    return could | pl.lit(reaches.unestimated != IF_LARGE)
 
 
 def _rounded_sum(flop: pl.Expr) -> pl.Expr:
@@ -127,8 +136,7 @@ def _alone(bound: str, reaches: Reaches, tier: pl.Expr) -> pl.Expr:
 
 
 def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Finding]:
-    tier_flop = basis.facts.tiers.flop(rule.reaches.tier) if rule.reaches else None
-    found = subjects.with_columns(strength=strength_of(rule, tier_flop)).filter(pl.col("strength").is_not_null())
+    found = subjects.with_columns(strength=strength_of(rule, basis.facts)).filter(pl.col("strength").is_not_null())
     if rule.about is About.ACCELERATOR:
         yield from (_of_accelerator(rule, row, basis) for row in found.sort("subject_id").iter_rows(named=True))
         return
@@ -272,6 +280,8 @@ def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[
         return weights
     tier = facts.tiers.by_name[rule.reaches.tier].source
     amounts = [(f"tier {rule.reaches.tier}", tier)] if isinstance(tier, Source) else []
+    if rule.reaches.unestimated == IF_LARGE:
+        amounts.append(("pace of a device that nobody knows", facts.tiers.unknown_pace.source))
     names = sorted({name for row in rows for name in row["accelerators"]})
     chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
     peaks = [(f"peaks of {chip.device}", source) for chip in chips for source in chip.sources]

@@ -49,12 +49,15 @@ class Reaches(_Part):
     """
     Which sum is held against which tier.
 
-    ``not_alone``: only where no effort of the group reaches it by itself, bound by bound.
+    ``not_alone``: only where no effort of the group reaches it by itself, bound by bound. ``unestimated``: whether a
+    sum of which a part has no estimate is asked about always, or only if_large: where its device-hours could reach the
+    tier on a device that nobody knows.
     """
 
     measure: Measure
     tier: Text
     not_alone: StrictBool = False
+    unestimated: Literal["always", "if_large"] = "always"
 
 
 class Rule(_Part):

@@ -265,6 +265,7 @@ def test_signals_are_guesses() -> None:
         ("stitching.toml", "value = 0.03\n", "value = 3\n", "[same_period_ratio]"),
         ("tiers.toml", "value = 0.8\n", "value = 1.8\n", "[near_tier_ratio]"),
         ("tiers.toml", "value = 3600\n", "value = 0\n", "[ended_seconds]"),
+        ("tiers.toml", "value = 2.5\n", "value = 0.5\n", "[unknown_pace]"),
         ("training_signals.toml", '"Deployment"', '"Job"', "[service_kinds]"),
         ("training_signals.toml", "value = 2.2", "value = -2.2", "[threshold]"),
     ],

@@ -96,19 +96,20 @@ def test_head_about_accelerators_is_true() -> None:
     assert (accelerator["device"], accelerator["nodes"]) == ("NVIDIA H100 SXM", ["node-a"])
 
 
-@pytest.mark.parametrize(
-    ("rule_id", "field"),
-    [
-        ("training-at-systemic-tier", "group_device_hours"),
-        ("training-at-frontier-tier", "group_device_hours"),
-        ("undetermined-but-large", "run_device_hours"),
-    ],
-)
-def test_hours_leave_nothing_known_out(rule_id: str, field: str) -> None:
-    """In fewer device-hours than the rule asks for no accelerator of the facts reaches half of its tier."""
-    rule: Any = RULES[rule_id]
-    (either,) = (part.any for part in rule.when.all if hasattr(part, "any"))
-    (hours,) = (part.at_least for part in either if part.fields == (field,))
+LARGE = ("undetermined-but-large", "training-at-systemic-tier", "training-at-frontier-tier")
+"""Rules that ask of what has no estimate only where it could be large."""
+
+
+@pytest.mark.parametrize("rule_id", LARGE)
+@pytest.mark.parametrize("tier_flop", [None, 1e20, 1e23])
+def test_hours_leave_nothing_out(rule_id: str, tier_flop: float | None) -> None:
+    """Whatever the tier, what has no estimate is asked about from half of a known device's hours to it on."""
+    tier = RULES[rule_id].reaches.tier  # type: ignore[union-attr]  # a rule without one fails here
+    facts = FACTS if tier_flop is None else FACTS.with_tiers({tier: tier_flop}, basis="the provider's choice")
     rates = [rate for each in FACTS.accelerators.accelerator for rate in each.dense_tflop_per_second.values()]
-    most_flop = hours * 3600 * max(rates) * 1e12 * FACTS.estimation.utilisation_high.value
-    assert most_flop < FACTS.tiers.flop(rule.reaches.tier) / 2
+    hours = facts.tiers.flop(tier) / (3600 * max(rates) * 1e12 * FACTS.estimation.utilisation_high.value) / 2
+    unknown = {f"{scope}_{bound}_flop": None for scope in ("run", "group") for bound in ("likely", "high")}
+    some = {"run_low_flop": 0.0, "group_low_flop": 0.0, "run_device_hours": hours, "group_device_hours": hours}
+    subject = subjects_frame(a_subject(verdict="undetermined", **unknown, **some))
+    found = {each.rule_id: each.strength for each in evaluate(PACK, subject, accelerators_frame(), facts, START)}
+    assert found[rule_id] == "not_evaluable"

@@ -49,10 +49,10 @@ def mutants(rule: Written) -> Iterator[Written]:
     otherwise = {"finding": "no_finding", "no_finding": "finding"}[rule["when_unknown"]]
     yield {**rule, "when_unknown": otherwise}
     if reaches := rule.get("reaches"):
-        yield from (
-            {**rule, "reaches": {**reaches, "tier": tier}} for tier in {*FACTS.tiers.amounts} - {reaches["tier"]}
-        )
-        yield from ({**rule, "reaches": {**reaches, "not_alone": False}} for _ in [1] if reaches.get("not_alone"))
+        tiers = [tier for tier in FACTS.tiers.amounts if tier != reaches["tier"]]
+        yield from ({**rule, "reaches": {**reaches, "tier": tier}} for tier in tiers)
+        without = [name for name in ("not_alone", "unestimated") if name in reaches]
+        yield from ({**rule, "reaches": {key: reaches[key] for key in reaches if key != name}} for name in without)
 
 
 @pytest.mark.parametrize("rule_id", RULES)
@@ -68,9 +68,8 @@ def test_every_part_of_a_rule_decides_in_a_case(rule_id: str) -> None:
     )
 
     def found(rule: Written) -> list[str]:
-        read = Rule.model_validate(rule)
-        tier = FACTS.tiers.flop(read.reaches.tier) if read.reaches else None
-        return subjects.select(strength_of(read, tier).fill_null("nothing")).to_series().to_list()
+        strength = strength_of(Rule.model_validate(rule), FACTS)
+        return subjects.select(strength.fill_null("nothing")).to_series().to_list()
 
     expected = [case["finds"] for case in cases]
     assert found(RULES[rule_id]) == expected

@@ -19,6 +19,7 @@ from policy.facts.training_signals import TrainingSignals
 ROOT = Path(policy.__file__).parent
 GROUP = re.compile(r"[A-E]:[0-9]")
 JUDGEMENT = sorted((ROOT / "judgement").glob("*.py"))
+READERS = (*JUDGEMENT, ROOT / "facts" / "facts.py")
 FRACTIONS = {
     1e-9: "of a sum of readings, what rounding may leave",
     0.01: "of busy time, so that a share of it has something to be divided by",
@@ -97,7 +98,7 @@ def test_no_share_decides_from_within_the_code(module: Path) -> None:
 @pytest.mark.parametrize("topic", [TrainingSignals, Stitching, Estimation, Tiers])
 def test_every_number_of_the_facts_is_used(topic: type[TrainingSignals | Stitching | Estimation | Tiers]) -> None:
     """No number of a topic is there for show: judgement asks for each."""
-    text = "".join(module.read_text(encoding="utf-8") for module in JUDGEMENT)
+    text = "".join(module.read_text(encoding="utf-8") for module in READERS)
     by_bound = {f"{name}_{bound}" for name in TRIPLES for bound in ("low", "likely", "high")}
     names = [each.name for each in fields(topic) if each.type in (Constant, "Constant") and each.name not in by_bound]
     assert names

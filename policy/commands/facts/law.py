@@ -12,7 +12,8 @@ from policy.facts.party_lists import PartyList
 from policy.facts.period import holds, those_of
 from policy.facts.red_flags import LIMITS, AfterDay, RedFlag
 from policy.facts.switches import Switch
-from policy.facts.tiers import NEARNESS, LegalThreshold, SetByProvider, Tier
+from policy.facts.tiers import LIMITS as LIMITS_OF_TIERS
+from policy.facts.tiers import LegalThreshold, SetByProvider, Tier
 from policy.facts.wording import amount_words, criterion_words, note_two_words
 
 STATEMENT = "bis_policy_statement_2025"
@@ -134,9 +135,9 @@ def show_tiers(facts: Facts, at: date) -> Sheet:
         ),
         below=("basis", "note", "same amount as"),
     )
-    limits = {name: getattr(facts.tiers, name) for name in NEARNESS}
+    limits = {name: getattr(facts.tiers, name) for name in LIMITS_OF_TIERS}
     near = Grid(
-        title="When efforts count as ended a little below a tier",
+        title="When efforts count as ended a little below a tier, and what is taken of a device that nobody knows",
         columns=LIMIT,
         rows=tuple(_limit(name, limit) for name, limit in limits.items()),
     )
