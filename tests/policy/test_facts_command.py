@@ -16,6 +16,7 @@ from support.usage import a_moment
 import policy.__main__ as command
 from collector.contract import Provenance
 from policy.commands.facts.command import LAYERS, TOPICS
+from policy.facts.facts import TOPICS as FILE_TOPICS
 from policy.facts.facts import load_facts
 from policy.frames import empty
 from policy.usage.counters import COUNTERS
@@ -136,6 +137,39 @@ def test_a_box_stands_beside_its_flag_where_there_is_no_room(facts: Facts) -> No
     """Also in the narrowest terminal a box is whole, and on the line of its flag."""
     lines = facts("show", "red-flags", *TODAY, width=40).out.splitlines()
     assert "[ ] guidance-2025-recent-start" in lines
+
+
+def documented() -> dict[str, list[str]]:
+    """The keys by answer, from the README's table."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = readme.split("| answer | its own keys |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    named = {row.split("`")[1]: row.split(" | ")[1].partition(";")[0] for row in rows}
+    return {answer: re.findall("`([a-z0-9_]+)`", keys) for answer, keys in named.items()}
+
+
+@pytest.mark.parametrize("answer", documented())
+def test_the_readme_has_the_keys_of_every_answer(facts: Facts, answer: str) -> None:
+    """Programs find what the README says, in that order, and nothing else."""
+    keys = list(facts(*answer.split(), "--format", "json").content)
+    assert [key for key in keys if key not in {"facts_digest", "layers", "supposes", "topic", "at"}] == documented()[
+        answer
+    ]
+
+
+def test_the_readme_has_every_topic() -> None:
+    """No topic is without its row."""
+    assert {answer.split()[1] for answer in documented() if answer.startswith("show ")} == {*TOPICS, LAYERS}
+
+
+def test_every_topic_of_the_files_is_shown() -> None:
+    """What an overlay may change can be looked at; what boards draw stands with the accelerators."""
+    named = {
+        "red_flags": "red-flags",
+        "party_lists": "lists",
+        "training_signals": "signals",
+        "board_power": "accelerators",
+    }
+    assert {named.get(topic, topic) for topic in FILE_TOPICS} <= {*TOPICS}
 
 
 def test_a_pipe_gets_whole_lines() -> None:
@@ -512,6 +546,7 @@ REFUSED = {
     "a stray country": (("show", "tiers", "--country", "CN"), "--country goes with 'facts show jurisdictions'"),
     "a stray name": (("show", "tiers", "--name", "H20"), "--name goes with 'facts show accelerators'"),
     "a folder that is none": (("show", "tiers", "--facts", "none"), "none: No such file or directory"),
+    "an accelerator without a name": (("show", "accelerators", "--name", " "), "--name: give the name"),
     "a scenario that is none": (("show", "tiers", "--scenario", "none"), "none, whole file, name: there is no such"),
     "a scenario in force": (("show", "tiers", "--facts", "{scenarios}"), "a scenario is never in force"),
     "an override supposed": (("show", "tiers", "--scenario", "{override}"), "is no scenario"),

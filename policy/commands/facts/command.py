@@ -149,6 +149,8 @@ def run_show(arguments: argparse.Namespace) -> int:
     if arguments.country is not None:
         sheet = _country(facts, at, arguments.country)
     elif arguments.name is not None:
+        if not arguments.name.strip():
+            raise UnusableSettings("--name: give the name of an accelerator")
         sheet = show_name(facts, at, arguments.name)
     elif arguments.topic == LAYERS:
         sheet = show_layers(facts)

@@ -259,7 +259,7 @@ def show_lists(facts: Facts, at: date) -> Sheet:
         rows=tuple(_limit(name, limit) for name, limit in about.items()),
     )
     sources = [each.source for each in (*lists, *about.values())] + ([state.source] if state else [])
-    content = {"lists": plain(lists), "beside": plain(about)}
+    content = {"lists": plain(lists), "affiliates_rule": plain(state), "beside": plain(about)}
     return Sheet(blocks=(grid, line, beside, cited(sources, at)), content=content)
 
 
