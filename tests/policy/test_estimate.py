@@ -32,12 +32,23 @@ LEAST_BOARD_WATTS = 70.0  # no board of these draws more than it can
 
 @st.composite
 def some_window(draw: st.DrawFn) -> dict[str, Any]:
-    """Any window whose counts could have been measured: busy within observed, observed within held."""
+    """
+    Any window whose counts could have been measured: busy within observed, observed within held.
+
+    Of an allocation nobody read anything: it is of a record of jobs or of a register.
+    """
     idle, busy, dark, unwatched = (draw(part) for _ in range(4))
+    if draw(st.booleans()):
+        return unseen(
+            accelerator=draw(st.sampled_from(ACCELERATORS)),
+            metering="allocation",
+            held_seconds=idle + busy + dark,
+            unwatched_seconds=unwatched,
+            shared_seconds=draw(part),
+        )
     shared_idle, shared_busy, shared_dark = (draw(part) for _ in range(3))
     return a_window(
         accelerator=draw(st.sampled_from(ACCELERATORS)),
-        metering=draw(st.sampled_from(["utilisation", "allocation"])),
         held_seconds=idle + busy + dark,
         observed_seconds=idle + busy,
         busy_seconds=busy,

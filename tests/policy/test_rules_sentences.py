@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.facts import an_overlay
 from support.judgement import FACTS, START, a_subject, accelerators_frame, an_accelerator, subjects_frame
 
 import policy.judgement
 import policy.kyc
 import policy.rules
 from policy.facts.classification import Presumed
-from policy.facts.evidence import Answer, Layer, LayerKind
+from policy.facts.evidence import Answer
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import read_overlay
 from policy.judgement.full_rate import METHODS
@@ -397,7 +398,7 @@ def test_undecided_rule_that_does_not_matter() -> None:
     assert findings_by_kind(BY_KIND, verdict="not_training") == ()
 
 
-SUPPOSED = Layer(file="x.toml", kind=LayerKind.SCENARIO, name="no-letter", reason="what if the letter ended")
+SUPPOSED = an_overlay("", kind="scenario", name="no-letter")
 
 
 def first_finding(facts: Facts = FACTS, at: datetime = START, **different: Any) -> Finding:
@@ -408,8 +409,8 @@ def first_finding(facts: Facts = FACTS, at: datetime = START, **different: Any) 
 
 def test_scenario_comes_first() -> None:
     """A finding of facts that are supposed says so before anything else, with the scenario's name and reason."""
-    supposed = first_finding(replace(FACTS, layers=(SUPPOSED,)))
-    said = "This finding is of a scenario and not in force: no-letter (what if the letter ended)."
+    supposed = first_finding(replace(FACTS, overlays=(SUPPOSED,)))
+    said = "This finding is of a scenario and not in force: no-letter (counsel has read it)."
     assert supposed.reasons == (said, *first_finding().reasons)
 
 
