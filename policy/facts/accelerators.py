@@ -201,6 +201,8 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
     return accelerators
 
 
+MOST = 1e9
+"""Of any figure in its unit. A guess: ten times what a whole wafer has; FLOP/s written as TFLOP/s are above it."""
 _A_WORD = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _A_VENDOR_NUMBER = re.compile(r"[0-9a-f]{4}")
 _A_NUMBER = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
@@ -251,6 +253,9 @@ def _check_amounts(device: Device) -> None:
         if amount <= 0:
             problem = f"{amount:g} is not above 0"
             raise wrong_in(device.source.layer, _table(device), name, problem, "leave out what is not known")
+        if amount > MOST:
+            problem = f"{amount:g} is more than any device has"
+            raise wrong_in(device.source.layer, _table(device), name, problem, "give it in the unit of the other rows")
 
 
 def _check_variants(device: Device, accelerators: Accelerators) -> None:

@@ -15,6 +15,8 @@ from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "board_power.toml"
 KEYS = {"board_power": ("device",)}
+MOST_WATTS = 1e6
+"""A guess: what a whole wafer draws, times ten and more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,4 +52,7 @@ def read_board_power(reader: Reader, written: Written, catalogue: Accelerators) 
         if each.watts <= 0:
             problem = f"{each.watts:g} is not above 0"
             raise wrong_in(each.source.layer, table, "watts", problem, "leave out what is not known")
+        if each.watts > MOST_WATTS:
+            problem = f"{each.watts:g} is more than any board draws"
+            raise wrong_in(each.source.layer, table, "watts", problem, "give watts")
     return powers

@@ -26,6 +26,9 @@ def _document(key: str, table: object, whole: Written) -> Document:
     name = f"[{key}]"
     if not isinstance(table, Written):
         raise whole.wrong(name, "rows", "is no table", "write the document's id in single brackets, and its keys below")
+    if not key.isascii():
+        problem = f"{key!a} has letters beyond ASCII, which may look like others"
+        raise table.wrong(name, "id", problem, "write it in plain letters")
     if "id" in table:
         raise table.wrong(name, "id", "unknown key", "the table's own name is its id")
     document = Reader().row(Document, name, Written({"id": key, **table}, table.layer))

@@ -233,6 +233,8 @@ def test_not_toml(file: str) -> None:
         ('evidence = "official"', 'evidence = "certain"', "evidence", "'certain' will not do"),
         ("[fr_83_6457]", "[fr_83_6457]\nid = 'x'", "id", "unknown key"),
         ("[fr_83_6457]", "[[fr_83_6457]]", "rows", "is no table"),
+        ("[fr_83_6457]", '["\u0433r_83_6457"]', "id", "'\\u0433r_83_6457' has letters beyond ASCII"),
+        ("[fr_83_6457]", '["fr_83_6457 "]', "id", "will not do"),
     ],
 )
 def test_bad_documents(old: str, new: str, field: str, problem: str) -> None:

@@ -261,6 +261,14 @@ GEFORCE = "[[accelerators.vendor]]\nid = 'Lisuan'\nheadquarters = 'CN'\nwords = 
             "[sources.memo]\ncitation = 'x'\nevidence = 'secondary'\nread_on = 2026-11-23\nreview_by = 9999-12-31\n",
             "more than two years after read_on",
         ),
+        (
+            a_part("NVIDIA H300", "NVIDIA", "dense_tflop_per_second = { fp16_bf16 = 9.89e14 }\n"),
+            "9.89e+14 is more than any device has",
+        ),
+        (
+            "[[board_power.board_power]]\ndevice = 'NVIDIA H20'\nwatts = 4e8\nsources = ['own_choice']\n",
+            "4e+08 is more than any board draws",
+        ),
         (POLICY + "tpp_below = -21000\n", "nothing is below -21000"),
         (POLICY + "dram_bandwidth_gb_per_second_below = 0\n", "nothing is below 0"),
         (THRESHOLD.replace("VALUE", "-1e26"), "-1e+26 is not above 0"),
