@@ -15,7 +15,7 @@ from policy.facts.eccn import NONE
 from policy.facts.evidence import Constant, Source
 from policy.facts.facts import Facts
 from policy.facts.jurisdictions import D5, Jurisdictions
-from policy.facts.period import BEFORE_RECORDS, STILL_VALID, those_of
+from policy.facts.period import BEFORE_RECORDS, STILL_VALID, days_of_change, those_of
 from policy.facts.rows import rows_of
 from policy.facts.tiers import SetByProvider
 from policy.facts.training_signals import Kinds
@@ -69,6 +69,20 @@ def differences(before: AsOf, after: AsOf) -> tuple[Difference, ...]:
         _difference(key, old.get(key, _MISSING), new.get(key, _MISSING))
         for key in sorted(changed, key=lambda key: topics.index(key[0]))
     )
+
+
+def days_between(before: AsOf, after: AsOf) -> tuple[date, ...]:
+    """After the earlier day and up to the later one, those on which an answer began: it may have changed back since."""
+    first, last = sorted((before.day, after.day))
+    facts = after.facts
+    days = {
+        *facts.jurisdictions.changes_of_all,
+        *(day for row in facts.jurisdictions.membership for day in (*_days_of_state(row), *_days_of_ear(row))),
+        *(day for law in (facts.control, facts.switches, facts.tiers) for day in law.changes),
+        *days_of_change(facts.control.note),
+        *days_of_change(facts.red_flags.flag),
+    }
+    return tuple(sorted(day for day in days if first < day <= last))
 
 
 def _difference(key: Key, old: _Answer, new: _Answer) -> Difference:

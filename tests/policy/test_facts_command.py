@@ -510,6 +510,7 @@ def test_diff(facts: Facts) -> None:
     said = facts("diff", "2025-11-01", "2026-03-01").flat
     assert "on -> stayed" in said
     assert "not there -> case by case NVIDIA A100 SXM 40GB; NVIDIA A100 SXM 80GB" in said
+    assert "changed back is not told. Answers began on 2025-11-07, 2025-11-10, 2025-12-19, 2026-01-01, " in said
     assert facts("diff", "2026-01-01", "2026-01-01").out == "From 2026-01-01 to 2026-01-01: nothing differs.\n"
 
 

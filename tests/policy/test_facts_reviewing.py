@@ -8,7 +8,7 @@ import pytest
 from support.facts import an_overlay as overlay_of
 from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 
-from policy.facts.differences import NOT_THERE, AsOf, Difference, differences
+from policy.facts.differences import NOT_THERE, AsOf, Difference, days_between, differences
 from policy.facts.evidence import Evidence
 from policy.facts.facts import Facts, load_facts
 from policy.facts.layers import read_overlay, read_overrides, read_scenario
@@ -135,6 +135,25 @@ def test_what_changed_when_cambodia_left() -> None:
     second = between(date(2026, 2, 2), date(2026, 2, 3))
     assert list(second) == [("KH Cambodia", "D:5 by the EAR's table")]
     assert all(each.sources for each in (*first.values(), *second.values()))
+
+
+def test_what_changed_back_is_no_difference_but_its_days_are_told() -> None:
+    """The Affiliates Rule was on, stayed and on again: both ends answer alike, and the days between say when to ask."""
+    first, last = date(2025, 10, 15), TODAY
+    assert ("affiliates_rule", "state") not in between(first, last)
+    days = days_between(AsOf(facts=FACTS, day=first), AsOf(facts=FACTS, day=last))
+    assert {date(2025, 11, 7), date(2025, 11, 10), date(2026, 11, 10)} <= set(days)
+    assert days == days_between(AsOf(facts=FACTS, day=last), AsOf(facts=FACTS, day=first))
+    assert all(first < day <= last for day in days)
+    assert days_between(AsOf(facts=FACTS, day=last), AsOf(facts=FACTS, day=last)) == ()
+
+
+@pytest.mark.parametrize("day", days_between(AsOf(facts=FACTS, day=date(2019, 1, 1)), AsOf(facts=FACTS, day=TODAY)))
+def test_nothing_changes_but_on_these_days(day: date) -> None:
+    """Nothing differs from one such day to the eve of the next."""
+    end = date(2030, 1, 1)
+    following = (*days_between(AsOf(facts=FACTS, day=day), AsOf(facts=FACTS, day=end)), end)[0]
+    assert between(day, following - timedelta(days=1)) == {}
 
 
 def test_control_that_begins() -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from policy.commands.sheet import Block, Grid, Sheet, cited, ids, plain
-from policy.facts.differences import AsOf, Difference, differences
+from policy.facts.differences import AsOf, Difference, days_between, differences
 from policy.facts.facts import Facts
 from policy.facts.reviewing import (
     Doubtful,
@@ -110,10 +110,18 @@ def diff_sheet(before: AsOf, after: AsOf, title: str) -> Sheet:
     """Everything that is answered differently."""
     found = differences(before, after)
     blocks: list[Block] = [f"{title}: {_count(len(found))}."]
+    days = [day.isoformat() for day in days_between(before, after)]
+    if len(days) > 1:
+        blocks.append(f"What changed and changed back is not told. Answers began on {', '.join(days)}.")
     topics = dict.fromkeys(each.topic for each in found)
     blocks.extend(_diff_grid(topic, [each for each in found if each.topic == topic]) for topic in topics)
     sources = [source for each in found for source in each.sources]
-    content = {"before": before.day.isoformat(), "after": after.day.isoformat(), "differences": plain(found)}
+    content = {
+        "before": before.day.isoformat(),
+        "after": after.day.isoformat(),
+        "days_between": days,
+        "differences": plain(found),
+    }
     return Sheet(blocks=(*blocks, cited(sources, after.day)), content=content)
 
 
