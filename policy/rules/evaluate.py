@@ -6,32 +6,28 @@ A comparison that cannot be made is not passed over: it is a finding of strength
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
 import polars as pl
 
-from policy.facts.estimation import Estimation
-from policy.facts.evidence import Answer, Document, Source
+from policy.facts.evidence import Answer, Source
 from policy.facts.facts import Facts
-from policy.facts.peaks import Peak
-from policy.facts.stitching import Stitching
-from policy.facts.tiers import NEARNESS, Tier
-from policy.facts.training_signals import TrainingSignals
-from policy.judgement.totals import TOTAL_DIGITS
+from policy.facts.tiers import Tier
 from policy.kyc.dossier import HEADQUARTERS, LISTS, QUESTIONS
 from policy.kyc.registers.activity import Activity, Named
 from policy.rules import sentences
 from policy.rules.finding import Comparison, Finding, Strength, SubjectKind
-from policy.rules.pack import Pack, PackError, Reaches, Rule
+from policy.rules.grounds import Grounds, grounds_of, grounds_of_runs
+from policy.rules.pack import Pack, PackError, Rule
+from policy.rules.strength import scope_of, strength_of
 from policy.rules.subject import About
 
 NAMED_ORDER = (Named.YES, Named.UNCLASSIFIED, Named.NO, "")
 STRENGTH_ORDER = (Strength.PRESENT, Strength.CROSSED, Strength.MAY_HAVE_CROSSED, Strength.NOT_EVALUABLE)
-IF_LARGE = "if_large"
 SIGNIFICANT_DIGITS = 6  # far finer than any interval here; keeps the last bits of a sum out of a finding's digest
 
 Row = dict[str, Any]
@@ -45,14 +41,6 @@ class _Basis:
     facts: Facts
     facts_digest: str
     as_of: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Grounds:
-    """What one finding rests on: the lines that it cites, and the documents behind them."""
-
-    lines: tuple[str, ...]
-    documents: tuple[Document, ...]
 
 
 def check_pack(pack: Pack, facts: Facts) -> None:
@@ -83,58 +71,6 @@ def evaluate(
     return tuple(finding for rule in pack.rules for finding in _findings(rule, subjects[rule.about], basis))
 
 
-def strength_of(rule: Rule, facts: Facts) -> pl.Expr:
-    """How far what is known carries the rule, as text; null where the rule does not speak about the subject."""
-    return _present(rule) if rule.reaches is None else _reaching(rule, rule.reaches, facts)
-
-
-def _present(rule: Rule) -> pl.Expr:
-    applies = rule.when.expression()
-    return (
-        pl.when(applies.is_null() & (rule.when_unknown == "finding"))
-        .then(pl.lit(Strength.NOT_EVALUABLE.value))
-        .when(applies)
-        .then(pl.lit(Strength.PRESENT.value))
-    )
-
-
-def _reaching(rule: Rule, reaches: Reaches, facts: Facts) -> pl.Expr:
-    applies, scope, tier_flop = rule.when.expression(), _scope(reaches), facts.tiers.flop(reaches.tier)
-    low, high, tier = map(_rounded_sum, (pl.col(f"{scope}_low_flop"), pl.col(f"{scope}_high_flop"), pl.lit(tier_flop)))
-    low_reaches = (low >= tier) & ~_alone("low", reaches, tier)
-    high_reaches = (high >= tier) & ~_alone("high", reaches, tier)
-    unestimated = high.is_null() & _is_asked(reaches, tier_flop, facts)
-    could_reach = unestimated | high_reaches | low_reaches
-    unknown = applies.is_null() & could_reach & (rule.when_unknown == "finding")
-    return (
-        pl.when(unknown)
-        .then(pl.lit(Strength.NOT_EVALUABLE.value))
-        .when(applies & low_reaches)
-        .then(pl.lit(Strength.CROSSED.value))
-        .when(applies & unestimated)
-        .then(pl.lit(Strength.NOT_EVALUABLE.value))
-        .when(applies & high_reaches)
-        .then(pl.lit(Strength.MAY_HAVE_CROSSED.value))
-    )
-
-
-def _is_asked(reaches: Reaches, tier_flop: float, facts: Facts) -> pl.Expr:
-    """Whether a sum that is not known is asked about: always, or where its device-hours could reach the tier."""
-    hours = pl.col(f"{_scope(reaches)}_device_hours")
-    could = (hours * facts.most_flop_per_device_hour >= tier_flop).fill_null(value=True)
-    return could | pl.lit(reaches.unestimated != IF_LARGE)
-
-
-def _rounded_sum(flop: pl.Expr) -> pl.Expr:
-    return flop.round_sig_figs(TOTAL_DIGITS)
-
-
-def _alone(bound: str, reaches: Reaches, tier: pl.Expr) -> pl.Expr:
-    """Whether one effort of the group reaches the tier by itself, where the rule asks that; not known is no."""
-    largest = _rounded_sum(pl.col(f"group_largest_{bound}_flop"))
-    return ((largest >= tier) & reaches.not_alone).fill_null(value=False)
-
-
 def _findings(rule: Rule, subjects: pl.DataFrame, basis: _Basis) -> Iterator[Finding]:
     found = subjects.with_columns(strength=strength_of(rule, basis.facts)).filter(pl.col("strength").is_not_null())
     if rule.about is About.ACCELERATOR:
@@ -155,7 +91,7 @@ def _of_runs(rule: Rule, rows: list[Row], basis: _Basis) -> Finding:
         rule,
         rows,
         basis,
-        _grounds(rule, cited, _measuring_sources(rule, rows, facts), facts),
+        grounds_of_runs(rule, rows, cited, facts),
         summary=sentences.summary(first, Strength(first["strength"]), compared),
         reasons=sentences.reasons(
             first,
@@ -177,7 +113,7 @@ def _of_accelerator(rule: Rule, row: Row, basis: _Basis) -> Finding:
         rule,
         [row],
         basis,
-        _grounds(rule, row["hardware_sources"], [], basis.facts),
+        grounds_of(rule, row["hardware_sources"], [], basis.facts),
         summary=sentences.accelerator_summary(row, Strength(row["strength"])),
         reasons=sentences.accelerator_reasons(row, unknown_fields=_unknown(rule, row)),
         nodes=tuple(row["nodes"]),
@@ -188,7 +124,7 @@ def _finding(
     rule: Rule,
     rows: list[Row],
     basis: _Basis,
-    grounds: _Grounds,
+    grounds: Grounds,
     *,
     summary: str,
     reasons: tuple[str, ...],
@@ -250,49 +186,6 @@ def _unknown(rule: Rule, row: Row) -> tuple[str, ...]:
     return tuple(name for name in rule.when.fields if row[name] is None)
 
 
-def _grounds(rule: Rule, cited: Sequence[str], measured: Sequence[tuple[str, Source]], facts: Facts) -> _Grounds:
-    """The rule's own documents, lines of rows of the facts, and what was measured by which source; each line once."""
-    own = [facts.documents[each] for each in rule.sources]
-    known = [facts.source_by_line[line] for line in cited if line in facts.source_by_line]
-    behind = [document for source in (*known, *(each for _, each in measured)) for document in source.documents]
-    lines = [*map(_line, own), *cited, *(f"{what}: {source.line}" for what, source in measured)]
-    documents = {document.id: document for document in (*own, *behind)}
-    return _Grounds(lines=tuple(dict.fromkeys(lines)), documents=tuple(documents.values()))
-
-
-def _line(document: Document) -> str:
-    """One document, cited as a row of the facts cites its own."""
-    return Source(documents=(document,), evidence=document.evidence, layer=document.layer).line
-
-
-def _measuring_sources(rule: Rule, rows: list[Row], facts: Facts) -> list[tuple[str, Source]]:
-    """
-    What the verdict rests on, what joined pieces into one effort, and what is a little below a tier.
-
-    Where an amount decides, the tier and the compute besides: peaks, utilisation.
-    """
-    weights = [("weights of the verdict", source) for source in _all_of(facts.training_signals)]
-    if any(row["piece_count"] > 1 or row["effort_id"] != row["run_id"] for row in rows):
-        weights += [("weights of stitches", source) for source in _all_of(facts.stitching)]
-    if "near_tier_runs" in rule.when.fields:
-        weights += [("a little below a tier", getattr(facts.tiers, name).source) for name in NEARNESS]
-    if rule.reaches is None:
-        return weights
-    tier = facts.tiers.by_name[rule.reaches.tier].source
-    amounts = [(f"tier {rule.reaches.tier}", tier)] if isinstance(tier, Source) else []
-    if rule.reaches.unestimated == IF_LARGE:
-        amounts.append(("pace of a device that nobody knows", facts.tiers.unknown_pace.source))
-    names = sorted({name for row in rows for name in row["accelerators"]})
-    chips = [chip for chip in map(facts.peak, names) if isinstance(chip, Peak)]
-    peaks = [(f"peaks of {chip.device}", source) for chip in chips for source in chip.sources]
-    return [*amounts, *peaks, *(("utilisation", source) for source in _all_of(facts.estimation)), *weights]
-
-
-def _all_of(topic: Estimation | Stitching | TrainingSignals) -> list[Source]:
-    """The sources of all rows of a topic."""
-    return [getattr(topic, each.name).source for each in fields(topic)]
-
-
 def _basis_of(tier: Tier) -> str:
     """Who chose the tier and why; of an overlay's tier its own words beside those that the overlay gives it."""
     layer = tier.source.layer.words if isinstance(tier.source, Source) else ""
@@ -303,7 +196,7 @@ def _comparison(rule: Rule, row: Row, facts: Facts) -> tuple[Comparison, Tier] |
     """What is held against which tier; nothing where no amount decides."""
     if rule.reaches is None:
         return None, None
-    scope, tier = _scope(rule.reaches), facts.tiers.by_name[rule.reaches.tier]
+    scope, tier = scope_of(rule.reaches), facts.tiers.by_name[rule.reaches.tier]
     compared = Comparison(
         name=f"the {scope}",
         low=_significant(row[f"{scope}_low_flop"]),
@@ -314,10 +207,6 @@ def _comparison(rule: Rule, row: Row, facts: Facts) -> tuple[Comparison, Tier] |
         unit="FLOP",
     )
     return compared, tier
-
-
-def _scope(reaches: Reaches) -> str:
-    return reaches.measure.removesuffix("_flop")
 
 
 def _significant(value: float) -> float:

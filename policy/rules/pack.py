@@ -11,6 +11,7 @@ Its sources are ids of documents in the facts, so that law is cited in one place
 
 import hashlib
 from collections.abc import Mapping
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,6 +46,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Unestimated(StrEnum):
+    """When a sum of which a part has no estimate is asked about."""
+
+    ALWAYS = "always"
+    IF_LARGE = "if_large"
+
+
 class Reaches(_Part):
     """
     Which sum is held against which tier.
@@ -57,7 +65,7 @@ class Reaches(_Part):
     measure: Measure
     tier: Text
     not_alone: StrictBool = False
-    unestimated: Literal["always", "if_large"] = "always"
+    unestimated: Unestimated = Unestimated.ALWAYS
 
 
 class Rule(_Part):

@@ -8,8 +8,8 @@ import pytest
 from support.judgement import FACTS, a_subject, accelerators_frame, an_accelerator, subjects_frame
 
 import policy.rules
-from policy.rules.evaluate import strength_of
 from policy.rules.pack import Rule
+from policy.rules.strength import strength_of
 from policy.rules.strict_yaml import read_yaml
 from policy.rules.subject import About
 
