@@ -43,6 +43,9 @@ def _document(key: str, table: object, whole: Written) -> Document:
 
 def check_newer(old: Document, new: Document, written: Written) -> None:
     """Raise FactsError where a document's review was moved, or it became better known, without reading it again."""
+    if new.read_on < old.read_on:  # else a second overlay could call an older reading the newer one
+        problem = f"{new.read_on.isoformat()} is before {old.read_on.isoformat()}, when it was last read"
+        raise written.wrong(f"[{new.id}]", "read_on", problem, "give that day, or the day of a newer reading")
     if weakest(old.evidence, new.evidence) is not new.evidence and new.read_on <= old.read_on:
         problem = f"is {new.evidence} and was {old.evidence}, without a newer reading"
         remedy = f"read the document again; it was last read on {old.read_on.isoformat()}"

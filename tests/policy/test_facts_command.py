@@ -427,6 +427,7 @@ def test_check_tells_what_is_past_its_day(facts: Facts) -> None:
     assert {each["topic"]: each["basis"] for each in said.content["unverified"]}["stitching"] == "a guess"
     table = facts("check", *TODAY)
     assert (table.code, "Facts on 2026-11-29: stale." in table.flat) == (3, True)
+    assert "Somebody has to read each again" in table.flat
     unread, chosen = table.flat.split(" Unverified in force, ")[1:]
     assert unread.startswith("from memory or from a text that was not at hand")
     assert " switches switch.state 1 affiliates_rule 2026-11-10 " in unread
@@ -451,6 +452,7 @@ def test_check_is_0_while_every_document_is_good(facts: Facts) -> None:
     said = facts("check", "--at", first.isoformat(), "--format", "json")
     assert (said.code, said.content["state"], said.content["stale"]) == (0, "fresh", [])
     assert said.content["unverified"]
+    assert "Somebody has to read" not in facts("check", "--at", first.isoformat()).flat
 
 
 BROKEN = {

@@ -282,6 +282,27 @@ def test_a_review_day_is_not_moved_without_reading() -> None:
     assert later.documents["fr_90_50857"].good_through == date(2027, 6, 1)
 
 
+def test_a_reading_is_not_dated_back_for_another_to_be_newer() -> None:
+    """Two overlays together move no review day either: one that calls a reading older is refused."""
+    document = FACTS.documents["state_cyprus_2025"]
+    row = f"""
+    [sources.{document.id}]
+    citation = "{document.citation}"
+    evidence = "{document.evidence}"
+    read_on = READ
+    review_by = REVIEW
+    """
+    back = row.replace("READ", "2020-01-01").replace("REVIEW", "2020-06-01")
+    forth = row.replace("READ", "2026-11-01").replace("REVIEW", "2027-11-01")
+    overlays = [an_overlay(back), an_overlay(forth, name="second", file="second.toml")]
+    with pytest.raises(FactsError, match=r"counsel\.toml, \[state_cyprus_2025\], read_on: 2020-01-01 is before 2026-"):
+        load_facts(overlays)
+    with pytest.raises(
+        FactsError, match=r"second\.toml, \[state_cyprus_2025\], read_on: 2026-11-01 is before 2026-11-29"
+    ):
+        load_facts(overlays[1:])
+
+
 def test_evidence_comes_along() -> None:
     """A row may cite shipped documents and the overlay's own together, and is as good as the weaker."""
     row = """

@@ -19,6 +19,10 @@ from policy.usage.ledger import Ledger
 
 FRESH, STALE = "fresh", "stale"
 LOOK_BACK = timedelta(days=366)
+WHAT_NEXT = (
+    "Somebody has to read each again, or what came after it; what was read goes into an overlay (--facts) with its day, "
+    "or comes with a release."
+)
 UNREAD = "Unverified in force, from memory or from a text that was not at hand: somebody can read it"
 CHOSEN = "Unverified in force, numbers of our own choice: somebody can measure, or choose otherwise"
 
@@ -33,6 +37,7 @@ def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, boo
         f"Facts on {at.isoformat()}: {state}. {len(stale)} of {len(facts.documents)} documents are past their day; "
         f"{len(unverified)} rows in force are unverified. Digest {facts.digest}.",
         _stale_grid(stale, at),
+        *([WHAT_NEXT] if stale else []),
         *([] if doubtful is None else [_doubtful_grid(doubtful)]),
         _unverified_grid(UNREAD, [row for row in unverified if row.basis is None]),
         _unverified_grid(CHOSEN, [row for row in unverified if row.basis is not None]),
