@@ -20,8 +20,8 @@ from policy.usage.ledger import Ledger
 FRESH, STALE = "fresh", "stale"
 LOOK_BACK = timedelta(days=366)
 WHAT_NEXT = (
-    "Somebody has to read each again, or what came after it; what was read goes into an overlay (--facts) with its day, "
-    "or comes with a release."
+    "Somebody has to read each again, or what came after it; what was read goes, with its day, into an overlay "
+    "(--facts) or a release."
 )
 UNREAD = "Unverified in force, from memory or from a text that was not at hand: somebody can read it"
 CHOSEN = "Unverified in force, numbers of our own choice: somebody can measure, or choose otherwise"
