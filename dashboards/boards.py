@@ -15,8 +15,9 @@ from fleet import FLEET
 from grafana import board_file
 from recording_rules import rules_file
 
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
 from policy.facts.layers import read_overrides
+from policy.facts.reading import load_facts
 
 FOLDER = Path(__file__).parent
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon, LedgerJudge
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
 from policy.facts.layers import Overlay, read_overrides
+from policy.facts.reading import load_facts
 from policy.facts.reviewing import check_readings
 from policy.facts.tables import FactsError
 from policy.kyc.customers import Customers, Registers

@@ -8,8 +8,9 @@ The digest is its seal: read again, they must give the digest that findings cite
 from collections.abc import Mapping
 from typing import Any
 
-from policy.facts.facts import Facts, read_facts
+from policy.facts.facts import Facts
 from policy.facts.layers import read_overlay
+from policy.facts.reading import read_facts
 from policy.facts.tables import FactsError
 from policy.facts.tiers import SetByProvider, TierError
 

@@ -33,7 +33,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # in place of this folder, wher
 import polars as pl  # noqa: E402 - found through the line above
 from support.fleet_windows import START, TICKS_OF_DAY, TICKS_OF_FILE, Fleet, write_windows  # noqa: E402
 
-from policy.facts.facts import load_facts  # noqa: E402
+from policy.facts.reading import load_facts  # noqa: E402
 from policy.judgement.estimate import estimate_compute, rate_windows  # noqa: E402
 from policy.judgement.exposure import accumulate, exposure_parts  # noqa: E402
 from policy.judgement.pod_days import fold_days  # noqa: E402

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from datetime import date
 from random import Random
 
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.directory import Directory
 from policy.kyc.owners.ownership import ask_ownership
 from policy.kyc.statements import Statement

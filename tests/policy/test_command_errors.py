@@ -22,7 +22,7 @@ import policy.__main__ as command
 from collector.contract import Provenance
 from policy.commands.review import write_token
 from policy.commands.status import BALANCE_DAYS, latest_targets
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.frames import empty
 from policy.review.access import Tokens, new_token
 from policy.review.errors import NotAuthenticated

@@ -16,7 +16,7 @@ from support.usage import a_moment
 import policy.engine
 from collector.contract import Provenance
 from policy.engine import KNOWN, Engine, Horizon
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.judgement.crossings import CROSSINGS
 from policy.usage.ledger import Ledger, LedgerError
 

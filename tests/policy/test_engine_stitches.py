@@ -14,7 +14,7 @@ from support.usage import a_moment
 import policy.engine
 from collector.contract import Provenance
 from policy.engine import BLANK_BOOK, Engine, Horizon, StitchBook
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.judge import Judgement, judge
 from policy.judgement.settled import NOTHING_SETTLED
 from policy.judgement.stitch import StitchWord

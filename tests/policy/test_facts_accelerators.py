@@ -13,9 +13,9 @@ from policy.facts.accelerators import BITS, Device, ForDataCentres, Format, Whol
 from policy.facts.classification import NoteTwo, Presumed
 from policy.facts.eccn import UNDETERMINED, Quantity, figures_of
 from policy.facts.evidence import Answer, Evidence
-from policy.facts.facts import load_facts
 from policy.facts.peaks import NoPeak, Peak
 from policy.facts.product_names import Named, Unclassified
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 
 FACTS = load_facts()

@@ -11,7 +11,7 @@ from support.engines import FACTS, PACK, an_engine
 from support.facts import an_overlay
 from support.usage import a_moment
 
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 
 THEN = load_facts(
     [

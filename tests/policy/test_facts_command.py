@@ -16,8 +16,8 @@ from support.usage import a_moment
 import policy.__main__ as command
 from collector.contract import Provenance
 from policy.commands.facts.command import LAYERS, TOPICS
-from policy.facts.facts import TOPICS as FILE_TOPICS
-from policy.facts.facts import load_facts
+from policy.facts.reading import TOPICS as FILE_TOPICS
+from policy.facts.reading import load_facts
 from policy.frames import empty
 from policy.usage.counters import COUNTERS
 from policy.usage.ledger import Ledger

@@ -12,9 +12,9 @@ import pytest
 from policy.facts.accelerators import Format
 from policy.facts.classification import Presumed
 from policy.facts.eccn import NONE
-from policy.facts.facts import load_facts
 from policy.facts.peaks import Peak
 from policy.facts.product_names import Named, Unclassified
+from policy.facts.reading import load_facts
 
 FACTS = load_facts()
 NOW = date(2026, 11, 29)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.facts import TEXTS, assert_clear, facts_with, refusal_of
 
 from policy.facts.evidence import Evidence
-from policy.facts.facts import FILES, KEYS, TOPICS, load_facts, read_facts
+from policy.facts.reading import FILES, KEYS, TOPICS, load_facts, read_facts
 from policy.facts.tables import FactsError
 
 FACTS = load_facts()

@@ -11,7 +11,7 @@ from support.facts import facts_with
 
 from policy.facts.countries import CountryError, country_name, normalise_country, resolve_country
 from policy.facts.evidence import Answer
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 
 SCOPE = load_facts().jurisdictions

@@ -4,8 +4,8 @@ import pytest
 from support.facts import facts_with
 
 from policy.facts.evidence import Evidence
-from policy.facts.facts import load_facts
 from policy.facts.peaks import Peak
+from policy.facts.reading import load_facts
 from policy.facts.red_flags import FlagList, SeenFrom
 from policy.facts.switches import State
 from policy.facts.tables import FactsError

@@ -8,8 +8,9 @@ from support.judgement import START, a_subject, accelerators_frame, subjects_fra
 
 from policy.facts.classification import NoteTwo, Presumed
 from policy.facts.evidence import Answer, Evidence
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
 from policy.facts.product_names import Named
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 from policy.rules.evaluate import evaluate
 from policy.rules.pack import load_pack

@@ -5,8 +5,8 @@ from support.facts import an_overlay, facts_with
 
 from policy.commands.facts.law import show_lists
 from policy.facts.differences import AsOf, differences
-from policy.facts.facts import load_facts
 from policy.facts.party_lists import Added, Owners, YesNo
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 
 FACTS = load_facts()

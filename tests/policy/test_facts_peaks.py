@@ -8,9 +8,9 @@ from support.facts import facts_with
 
 from policy.facts.accelerators import Format
 from policy.facts.evidence import Evidence
-from policy.facts.facts import load_facts
 from policy.facts.parts import WHOLE, Share
 from policy.facts.peaks import PEAKS, NoPeak, Peak
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 
 FACTS = load_facts()

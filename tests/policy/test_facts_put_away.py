@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.facts import an_overlay, assert_clear, refusal_of
 
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
 from policy.facts.put_away import put_away, taken_out
+from policy.facts.reading import load_facts
 
 WATCHED = """
 [[jurisdictions.watch]]

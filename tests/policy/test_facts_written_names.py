@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from policy.facts.classification import NoteTwo, Presumed
 from policy.facts.eccn import UNDETERMINED
 from policy.facts.evidence import Answer
-from policy.facts.facts import load_facts
 from policy.facts.peaks import Peak
 from policy.facts.product_names import Named, OneOf, Unclassified
+from policy.facts.reading import load_facts
 
 FACTS = load_facts()
 NOW = date(2026, 11, 29)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.kyc_cases import said
 
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.declared import DECLARED, PREDICATES
 from policy.kyc.directory import Directory
 from policy.kyc.dossiers import Dossiers

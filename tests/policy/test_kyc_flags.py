@@ -19,7 +19,7 @@ from support.kyc_cases import said
 
 import policy.__main__ as command
 from policy.facts.differences import AsOf, differences
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.directory import Directory
 from policy.kyc.explain import flags_branch
 from policy.kyc.flags.history import changes_within, is_covered

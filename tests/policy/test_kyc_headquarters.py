@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.kyc_cases import Case, read_cases, said, view_of
 
 from policy.facts.evidence import Answer
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.directory import Directory
 from policy.kyc.headquarters.parents import FARTHEST
 from policy.kyc.headquarters.questions import Headquarters, ask_headquarters

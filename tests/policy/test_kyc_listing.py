@@ -7,7 +7,7 @@ from support.facts import an_overlay
 from support.judgement import unhurried
 from support.kyc_cases import view_of
 
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.owners.listing import STRONGEST_FIRST, Listing, ListState, ask_listing
 from policy.kyc.statements import Statement
 from policy.kyc.view import View

@@ -10,7 +10,8 @@ from support.judgement import unhurried
 from support.kyc_cases import Case, read_cases, said, view_of
 
 from policy.facts.evidence import Answer
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
+from policy.facts.reading import load_facts
 from policy.kyc.owners.ownership import Ownership, ask_ownership
 from policy.kyc.owners.possible import owner_possible
 from policy.kyc.owners.restricted import ask_restricted

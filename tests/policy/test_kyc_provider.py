@@ -15,7 +15,7 @@ from support.provider import a_cluster, a_row, provider_of
 
 import policy.__main__ as command
 from policy.facts.evidence import Answer
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.registers.provider import Provider
 from policy.kyc.registers.provider_file import read_provider
 from policy.kyc.registers.recorded import SideBySide, agrees, recorded_and_computed

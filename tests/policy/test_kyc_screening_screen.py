@@ -19,7 +19,7 @@ from support.screening import a_list, compared, csl_text, entries_frame, parties
 from policy.commands.options import DIFFERENT, OK
 from policy.commands.tenants.command import add
 from policy.commands.tenants.screen import add_screen
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.directory import Directory
 from policy.kyc.importing.determinations import NEEDED, read_determinations
 from policy.kyc.importing.problems import Read

@@ -4,8 +4,8 @@ import pytest
 from support.judgement import FACTS
 
 import policy.rules
-from policy.facts.facts import load_facts
 from policy.facts.layers import read_overlay
+from policy.facts.reading import load_facts
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import PackError, load_pack, parse_pack
 from policy.rules.subject import VOCABULARY

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from support.overlays import STAY_EXTENDED, a_scenario, an_overlay
 
-from policy.facts.facts import load_facts
 from policy.facts.layers import read_scenario
+from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 from policy.rules.finding import Finding
 from policy.settings import Settings

@@ -8,7 +8,7 @@ from support.kyc import customers_of
 
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 
-from policy.facts.facts import FILES, Facts, read_facts
+from policy.facts.facts import Facts
 from policy.facts.layers import Overlay, read_overlay
+from policy.facts.reading import FILES, read_facts
 from policy.facts.tables import FactsError
 
 TEXTS: Mapping[str, str] = {name: files("policy.facts").joinpath(name).read_text(encoding="utf-8") for name in FILES}

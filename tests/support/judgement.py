@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import settings
 
 from policy.facts.evidence import Answer
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
+from policy.facts.reading import load_facts
 from policy.frames import empty
 from policy.judgement.estimate import estimate_compute, rate_windows
 from policy.judgement.exposure import SCOPES

@@ -21,7 +21,7 @@ import sqlalchemy
 
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.customers import Customers, Registers
 from policy.kyc.open import read_directory
 from policy.review.store import TicketStore, upgrade

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 from support.provider import a_cluster, a_site, an_entity, provider_of
 
-from policy.facts.facts import Facts, load_facts
+from policy.facts.facts import Facts
+from policy.facts.reading import load_facts
 from policy.frames import conform
 from policy.judgement.link import BASES
 from policy.kyc.customers import Customers, Registers

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.kyc.screening.list_rows import COLUMNS, OLDER_COLUMNS
 from policy.kyc.screening.lists import ENTRIES
 from policy.kyc.screening.screen import PARTIES, Screening, screen

@@ -2,9 +2,9 @@ import pytest
 
 from collector.pci import KINDS, NAMES, Kind, Vendor
 from collector.simulated.products import products
-from policy.facts.facts import load_facts
 from policy.facts.peaks import Peak
 from policy.facts.product_names import Named
+from policy.facts.reading import load_facts
 
 
 @pytest.mark.parametrize("number", NAMES)

@@ -14,7 +14,7 @@ from support.prometheus import Prometheus, demo_collectors, needed, prometheus
 
 from collector.contract import BY_NAME, HOLDER_LABELS
 from collector.contract.holder_metrics import HOLDER_COUNTERS, HOLDER_OCCASIONS
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.judgement.estimate import estimate_compute, rate_windows
 from policy.judgement.pod_days import fold_days
 from policy.usage.window import COUNTED, WINDOWS, Metering

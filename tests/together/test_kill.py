@@ -23,7 +23,7 @@ from support.usage import OPENMETRICS, ANode, Handler, a_holder, serving
 
 from collector.contract import Provenance
 from policy.engine import STEPS, Engine, Horizon
-from policy.facts.facts import load_facts
+from policy.facts.reading import load_facts
 from policy.rules.pack import load_pack
 from policy.usage.ledger import Ledger
 from policy.usage.sources.page import parse_page

@@ -8,8 +8,8 @@ import pytest
 from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
 from policy.__main__ import main
-from policy.facts.facts import load_facts
 from policy.facts.layers import read_overrides
+from policy.facts.reading import load_facts
 from policy.judgement.stitch import StitchWord
 from policy.review.stitch import StitchState
 from policy.review.ticket import Outcome

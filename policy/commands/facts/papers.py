@@ -5,9 +5,10 @@ from datetime import date
 
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
 from policy.facts.evidence import Constant, Document, Layer
-from policy.facts.facts import KEYS, Facts, rows_below
+from policy.facts.facts import Facts
 from policy.facts.layers import REMOVE, Overlay, in_place_of, read_overlay, shipped_scenarios
 from policy.facts.parts import Instances
+from policy.facts.reading import KEYS, rows_below
 from policy.facts.reviewing import stale_documents
 from policy.facts.rows import FactRow, rows_of
 from policy.facts.training_signals import Kinds
