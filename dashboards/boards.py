@@ -16,7 +16,7 @@ from grafana import board_file
 from recording_rules import rules_file
 
 from policy.facts.facts import Facts
-from policy.facts.layers import read_overrides
+from policy.facts.overlays import read_overrides
 from policy.facts.reading import load_facts
 
 FOLDER = Path(__file__).parent

@@ -14,7 +14,7 @@ from pathlib import Path
 from collector.contract import Provenance
 from policy.engine import Engine, Horizon, LedgerJudge
 from policy.facts.facts import Facts
-from policy.facts.layers import Overlay, read_overrides
+from policy.facts.overlays import Overlay, read_overrides
 from policy.facts.reading import load_facts
 from policy.facts.reviewing import check_readings
 from policy.facts.tables import FactsError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from policy.facts.evidence import Layer, LayerKind
 from policy.facts.facts import Facts
-from policy.facts.layers import DOCUMENTS, REMOVE, Overlay, read_scenario
+from policy.facts.overlays import DOCUMENTS, REMOVE, Overlay, read_scenario
 from policy.kyc.owners.counting import SWITCH
 
 UNREAD = {"switches"}

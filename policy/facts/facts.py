@@ -21,7 +21,7 @@ from policy.facts.control import Control
 from policy.facts.estimation import Estimation
 from policy.facts.evidence import Document, Layer, LayerKind, Source
 from policy.facts.jurisdictions import Jurisdictions
-from policy.facts.layers import Overlay
+from policy.facts.overlays import Overlay
 from policy.facts.parts import Parts
 from policy.facts.party_lists import PartyLists
 from policy.facts.peaks import NoPeak, Peak, Peaks

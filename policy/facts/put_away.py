@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policy.facts.facts import Facts
-from policy.facts.layers import read_overlay
+from policy.facts.overlays import read_overlay
 from policy.facts.reading import read_facts
 from policy.facts.tables import FactsError
 from policy.facts.tiers import SetByProvider, TierError

@@ -24,7 +24,8 @@ from policy.facts import (
 from policy.facts.control import Control
 from policy.facts.evidence import Layer
 from policy.facts.facts import Facts, digest_of
-from policy.facts.layers import DOCUMENTS, Overlay, check_told_apart, lay_over, rows_in
+from policy.facts.layers import check_told_apart, lay_over, rows_in
+from policy.facts.overlays import DOCUMENTS, Overlay
 from policy.facts.product_names import check_product_names
 from policy.facts.switches import Switches
 from policy.facts.tables import FactsError, Reader, Written, parse, wrong_in

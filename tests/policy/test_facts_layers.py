@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.facts import TEXTS, an_overlay, assert_clear, refusal_of
 
 from policy.facts.evidence import Answer, Evidence, LayerKind
-from policy.facts.layers import read_overlay, read_overrides, read_scenario, shipped_scenarios
+from policy.facts.overlays import read_overlay, read_overrides, read_scenario, shipped_scenarios
 from policy.facts.reading import KEYS, load_facts, read_facts
 from policy.facts.switches import State
 from policy.facts.tables import FactsError

@@ -11,7 +11,7 @@ from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 from policy.facts.differences import NOT_THERE, AsOf, Difference, days_between, differences
 from policy.facts.evidence import Evidence
 from policy.facts.facts import Facts
-from policy.facts.layers import read_overlay, read_overrides, read_scenario
+from policy.facts.overlays import read_overlay, read_overrides, read_scenario
 from policy.facts.period import BEFORE_RECORDS
 from policy.facts.reading import load_facts
 from policy.facts.reviewing import Doubt, Why, check_readings, doubtful_accelerators, stale_documents, unverified_rows

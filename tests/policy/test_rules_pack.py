@@ -4,7 +4,7 @@ import pytest
 from support.judgement import FACTS
 
 import policy.rules
-from policy.facts.layers import read_overlay
+from policy.facts.overlays import read_overlay
 from policy.facts.reading import load_facts
 from policy.rules.evaluate import check_pack
 from policy.rules.pack import PackError, load_pack, parse_pack

@@ -22,7 +22,7 @@ import policy.rules
 from policy.facts.classification import Presumed
 from policy.facts.evidence import Answer
 from policy.facts.facts import Facts
-from policy.facts.layers import read_overlay
+from policy.facts.overlays import read_overlay
 from policy.facts.reading import load_facts
 from policy.judgement.full_rate import METHODS
 from policy.judgement.patterns import INNOCENT

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.overlays import STAY_EXTENDED, a_scenario, an_overlay
 
-from policy.facts.layers import read_scenario
+from policy.facts.overlays import read_scenario
 from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError
 from policy.rules.finding import Finding

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from policy.facts.facts import Facts
-from policy.facts.layers import Overlay, read_overlay
+from policy.facts.overlays import Overlay, read_overlay
 from policy.facts.reading import FILES, read_facts
 from policy.facts.tables import FactsError
 

@@ -8,7 +8,7 @@ import pytest
 from collector.settings import Settings as CollectorSettings
 from collector.settings import environment_name
 from policy.__main__ import main
-from policy.facts.layers import read_overrides
+from policy.facts.overlays import read_overrides
 from policy.facts.reading import load_facts
 from policy.judgement.stitch import StitchWord
 from policy.review.stitch import StitchState

@@ -6,7 +6,8 @@ from datetime import date
 from policy.commands.sheet import Block, Grid, Sheet, cited, day_words, ids, past_words, plain
 from policy.facts.evidence import Constant, Document, Layer
 from policy.facts.facts import Facts
-from policy.facts.layers import REMOVE, Overlay, in_place_of, read_overlay, shipped_scenarios
+from policy.facts.layers import in_place_of
+from policy.facts.overlays import REMOVE, Overlay, read_overlay, shipped_scenarios
 from policy.facts.parts import Instances
 from policy.facts.reading import KEYS, rows_below
 from policy.facts.reviewing import stale_documents
