@@ -13,31 +13,14 @@ from enum import StrEnum
 from typing import TypeVar
 
 from policy.facts.accelerators import Device, ForDataCentres, Vendor
-from policy.facts.control import UNCLASSIFIED, Control, Presumption, nearest_threshold
-from policy.facts.eccn import ENTRY, NONE, UNDETERMINED, Margin, Parameters, Quantity, figures_of, least_of
+from policy.facts.control import UNCLASSIFIED, Control, nearest_threshold
+from policy.facts.eccn import NONE, UNDETERMINED, Margin, Parameters, Quantity, figures_of, least_of
 from policy.facts.evidence import Answer, Evidence, LayerKind, Source, doubt, weakest
-from policy.facts.jurisdictions import Jurisdictions
 from policy.facts.letters import Letter
-from policy.facts.period import those_of
+from policy.facts.presumed import Presumed, Presuming, presumed_of_each, presumed_words
 from policy.facts.product_names import Named, OneOf, ProductNames, Unclassified
-from policy.facts.switches import State, Switches
 
 Given = TypeVar("Given")
-
-
-class Presumed(StrEnum):
-    """
-    Whether BIS presumes that an accelerator of a developer in scope is subject to the EAR, the most serious first.
-
-    ``named``: its guidance names the device. ``presumed``: the developer is in scope and the numbers meet 3A090.
-    ``classify``: the developer is in scope and the numbers are not known. ``unknown``: nobody knows who developed it.
-    """
-
-    NAMED = "named"
-    PRESUMED = "presumed"
-    CLASSIFY = "classify"
-    UNKNOWN = "unknown"
-    NO = "no"
 
 
 class NoteTwo(StrEnum):
@@ -84,8 +67,7 @@ class Classifier:
 
     names: ProductNames
     control: Control
-    jurisdictions: Jurisdictions
-    switches: Switches
+    presuming: Presuming
 
     def classify(self, name: str, at: date) -> Classification:
         """Classify an accelerator by any of its names, by what was in force on that day."""
@@ -105,11 +87,11 @@ class Classifier:
         note_2 = _note_2(device, parameters)
         paragraph = NONE if note_2 is NoteTwo.OUTSIDE and by_numbers != UNDETERMINED else by_numbers
         letter, letters = self.control.by_letter(device, paragraph, at)
-        presumed, presumption = self._presumed(device, by_numbers, named.vendor, at)
+        presumed, presumption = self.presuming.of(device, by_numbers, named.vendor, at)
         said = [
             _by_numbers(named, by_numbers, note_2, weakest(named.evidence, parameters.source.evidence)),
             *(f"controlled by letter, {each.words}" for each in letters),
-            *_of_presumption(presumed, presumption, named.vendor),
+            *presumed_words(presumed, presumption, named.vendor),
             *(removed.words for removed in self.control.removed if removed.is_about(device.device)),
         ]
         of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
@@ -149,7 +131,7 @@ class Classifier:
             margin=None,
             letter=_agreed((each.letter for each in found), Answer.UNKNOWN),
             letters=letters.pop() if len(letters) == 1 else (),
-            presumed=_presumed_of_each({each.presumed for each in found}),
+            presumed=presumed_of_each({each.presumed for each in found}),
             reason="; ".join([which, *(each.reason for each in found)]),
             sources=tuple(dict.fromkeys(source for each in found for source in each.sources)),
         )
@@ -171,7 +153,7 @@ class Classifier:
         )
 
     def _unknown(self, unknown: Unclassified, at: date) -> Classification:
-        presumed, presumption = self._presumed(None, UNCLASSIFIED, unknown.vendor, at)
+        presumed, presumption = self.presuming.of(None, UNCLASSIFIED, unknown.vendor, at)
         of_vendor = [] if unknown.vendor is None else [unknown.vendor.source]
         of_family = [] if unknown.family is None else [unknown.family.source]
         of_presumption = [presumption.source] if presumption and presumed is not Presumed.NO else []
@@ -188,43 +170,14 @@ class Classifier:
             letter=Answer.UNKNOWN,
             letters=(),
             presumed=presumed,
-            reason="; ".join([*said, *_of_presumption(presumed, presumption, unknown.vendor)]),
+            reason="; ".join([*said, *presumed_words(presumed, presumption, unknown.vendor)]),
             sources=(*of_vendor, *of_family, *of_presumption),
         )
 
     @property
     def changes(self) -> tuple[date, ...]:
         """Every day on which a classification may change, oldest first."""
-        return tuple(sorted({*self.control.changes, *self.jurisdictions.changes, *self.switches.changes}))
-
-    def _presumed(
-        self, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date
-    ) -> tuple[Presumed, Presumption | None]:
-        """The most serious answer of all presumptions in force, and whose it is; no where none is in force."""
-        order = list(Presumed)
-        in_force = [each for each in those_of(self.control.presumption, at) if self._is_on(each.switch, at)]
-        answers = [(self._by(each, device, by_numbers, vendor, at), each) for each in in_force]
-        return min(answers, key=lambda answer: order.index(answer[0]), default=(Presumed.NO, None))
-
-    def _is_on(self, switch: str, at: date) -> bool:
-        state = self.switches.by_id[switch].at(at)
-        return state is not None and state.state is State.ON
-
-    def _by(
-        self, presumption: Presumption, device: Device | None, by_numbers: str, vendor: Vendor | None, at: date
-    ) -> Presumed:
-        if device and device.device in presumption.named_devices:
-            return Presumed.NAMED
-        if vendor is None:
-            return Presumed.UNKNOWN
-        match self.jurisdictions.in_scope(vendor.headquarters, at).answer:
-            case Answer.NO:
-                return Presumed.NO
-            case Answer.UNKNOWN:
-                return Presumed.UNKNOWN
-        if by_numbers in (UNDETERMINED, UNCLASSIFIED):
-            return Presumed.CLASSIFY
-        return Presumed.PRESUMED if by_numbers.startswith(ENTRY) else Presumed.NO
+        return tuple(sorted({*self.control.changes, *self.presuming.changes}))
 
 
 def _one(several: OneOf, device: Device) -> Named:
@@ -241,13 +194,6 @@ def _agreed_paragraph(paragraphs: AbstractSet[str]) -> str:
     """The one that all meet; of several of one part of the entry, as ``3A090.a.1`` and ``3A090.a.2``, that part."""
     parts = {each.rpartition(".")[0] for each in paragraphs}
     return _agreed(paragraphs, _agreed(parts, "") or UNDETERMINED)
-
-
-def _presumed_of_each(answers: set[Presumed]) -> Presumed:
-    """What is certain whichever device it is; where the numbers of one decide and not of another, they are open."""
-    if answers <= {Presumed.NAMED, Presumed.PRESUMED}:
-        return _agreed(answers, Presumed.PRESUMED)
-    return _agreed(answers, Presumed.UNKNOWN if Presumed.UNKNOWN in answers else Presumed.CLASSIFY)
 
 
 def _of_vendor(vendor: Vendor, presumed: Presumed) -> tuple[Source, ...]:
@@ -288,29 +234,3 @@ def _by_numbers(named: Named, paragraph: str, note_2: NoteTwo, evidence: Evidenc
     per_area = f"{density:.2f} per mm²" if density is not None else "density not known"
     said = f"3A090 {paragraph}" if paragraph in (NONE, UNDETERMINED) else paragraph
     return f"{whole}: {said} by its numbers ({tpp}, {per_area}){doubt(evidence)}{NOTE_2_WORDS[note_2]}"
-
-
-def _of_presumption(presumed: Presumed, presumption: Presumption | None, vendor: Vendor | None) -> tuple[str, ...]:
-    if presumption is None:
-        return ()
-    if presumed is Presumed.NO:
-        return ()
-    return (f"{_why_presumed(presumed, presumption, vendor)}{doubt(presumption.source.evidence)}",)
-
-
-def _why_presumed(presumed: Presumed, presumption: Presumption, vendor: Vendor | None) -> str:
-    seat = f"{vendor.headquarters}{doubt(vendor.source.evidence)}" if vendor else ""
-    who = f"its developer {vendor.id} is headquartered in {seat}" if vendor else ""
-    match presumed:
-        case Presumed.NAMED:
-            return f"named in {presumption.title}"
-        case Presumed.PRESUMED:
-            return f"{who}, and its numbers meet ECCN 3A090, so {presumption.title} reaches it"
-        case Presumed.CLASSIFY:
-            return f"{who}, and its numbers are not known; if they meet ECCN 3A090, {presumption.title} reaches it"
-        case Presumed.UNKNOWN if vendor:
-            return f"{who}, which is not settled, so neither is whether {presumption.title} reaches it"
-        case Presumed.UNKNOWN:
-            return f"who developed it is not known, so neither is whether {presumption.title} reaches it"
-        case Presumed.NO:
-            return ""

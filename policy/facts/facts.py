@@ -25,6 +25,7 @@ from policy.facts.overlays import Overlay
 from policy.facts.parts import Parts
 from policy.facts.party_lists import PartyLists
 from policy.facts.peaks import NoPeak, Peak, Peaks
+from policy.facts.presumed import Presuming
 from policy.facts.product_names import ProductNames
 from policy.facts.red_flags import RedFlags
 from policy.facts.rows import rows_of
@@ -86,8 +87,9 @@ class Facts:
         return Classifier(
             names=self.product_names,
             control=self.control,
-            jurisdictions=self.jurisdictions,
-            switches=self.switches,
+            presuming=Presuming(
+                presumptions=self.control.presumption, jurisdictions=self.jurisdictions, switches=self.switches
+            ),
         )
 
     @cached_property

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import date
 
 from policy.facts.accelerators import Device
-from policy.facts.classification import Presumed
 from policy.facts.eccn import NONE, Criterion, Margin, Parameters, Quantity, ReviewPolicy, figures_of
 from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
 from policy.facts.period import those_of
+from policy.facts.presumed import Presumed
 from policy.facts.tiers import LegalThreshold
 
 UNITS = {

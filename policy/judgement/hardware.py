@@ -14,10 +14,11 @@ from enum import StrEnum
 
 import polars as pl
 
-from policy.facts.classification import Classification, Classifier, Presumed
+from policy.facts.classification import Classification, Classifier
 from policy.facts.control import UNCLASSIFIED
 from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer
+from policy.facts.presumed import Presumed
 from policy.frames import DataType, conform, schema
 from policy.judgement.link import last_moment
 from policy.judgement.serious import most_serious

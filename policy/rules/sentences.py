@@ -9,8 +9,8 @@ They say what was measured and what is asked. They accuse nobody: no word for wr
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from policy.facts.classification import Presumed
 from policy.facts.evidence import Answer, Document, Layer
+from policy.facts.presumed import Presumed
 from policy.judgement.link import Changed
 from policy.judgement.verdict import Verdict
 from policy.kyc.link import LinkState

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from support.facts import facts_with
 
 from policy.facts.accelerators import BITS, Device, ForDataCentres, Format, WholeNumberFormat
-from policy.facts.classification import NoteTwo, Presumed
+from policy.facts.classification import NoteTwo
 from policy.facts.eccn import UNDETERMINED, Quantity, figures_of
 from policy.facts.evidence import Answer, Evidence
 from policy.facts.peaks import NoPeak, Peak
+from policy.facts.presumed import Presumed
 from policy.facts.product_names import Named, Unclassified
 from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError

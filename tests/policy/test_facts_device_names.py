@@ -10,9 +10,9 @@ from datetime import date
 import pytest
 
 from policy.facts.accelerators import Format
-from policy.facts.classification import Presumed
 from policy.facts.eccn import NONE
 from policy.facts.peaks import Peak
+from policy.facts.presumed import Presumed
 from policy.facts.product_names import Named, Unclassified
 from policy.facts.reading import load_facts
 

@@ -6,9 +6,10 @@ import pytest
 from support.facts import an_overlay
 from support.judgement import START, a_subject, accelerators_frame, subjects_frame
 
-from policy.facts.classification import NoteTwo, Presumed
+from policy.facts.classification import NoteTwo
 from policy.facts.evidence import Answer, Evidence
 from policy.facts.facts import Facts
+from policy.facts.presumed import Presumed
 from policy.facts.product_names import Named
 from policy.facts.reading import load_facts
 from policy.facts.tables import FactsError

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.facts.classification import NoteTwo, Presumed
+from policy.facts.classification import NoteTwo
 from policy.facts.eccn import UNDETERMINED
 from policy.facts.evidence import Answer
 from policy.facts.peaks import Peak
+from policy.facts.presumed import Presumed
 from policy.facts.product_names import Named, OneOf, Unclassified
 from policy.facts.reading import load_facts
 

@@ -19,10 +19,10 @@ from support.judgement import FACTS, START, a_subject, accelerators_frame, an_ac
 import policy.judgement
 import policy.kyc
 import policy.rules
-from policy.facts.classification import Presumed
 from policy.facts.evidence import Answer
 from policy.facts.facts import Facts
 from policy.facts.overlays import read_overlay
+from policy.facts.presumed import Presumed
 from policy.facts.reading import load_facts
 from policy.judgement.full_rate import METHODS
 from policy.judgement.patterns import INNOCENT

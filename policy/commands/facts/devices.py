@@ -5,7 +5,7 @@ from datetime import date
 
 from policy.commands.sheet import LABELLED, Block, Grid, Sheet, cited, ids, plain
 from policy.facts.accelerators import BITS, Device
-from policy.facts.classification import Classification, NoteTwo, Presumed
+from policy.facts.classification import Classification, NoteTwo
 from policy.facts.control import UNCLASSIFIED
 from policy.facts.eccn import NONE, UNDETERMINED
 from policy.facts.evidence import Answer, Source
@@ -14,6 +14,7 @@ from policy.facts.letters import Letter
 from policy.facts.parts import WHOLE
 from policy.facts.peaks import NoPeak, Peak
 from policy.facts.period import those_of
+from policy.facts.presumed import Presumed
 from policy.facts.product_names import Named, OneOf, Unclassified
 from policy.facts.wording import figure_words, is_near, margin_words, percent_words, review_policies
 
