@@ -71,11 +71,9 @@ def read_until(demo: subprocess.Popen[str], last: str) -> str:
 
 @pytest.mark.skipif(which("curl") is None, reason="needs curl (Debian package curl)")
 def test_the_day_ends_with_the_expected_tickets_and_three_lines_of_curl(staying_demo: subprocess.Popen[str]) -> None:
-    """The demo finds what its scenario expects within a minute, its curl lines work as printed, Ctrl-C ends it all."""
-    began = time.monotonic()
+    """The demo finds what its scenario expects, its curl lines work as printed, Ctrl-C ends it all."""
     said = read_until(staying_demo, "/decision")
     assert "The review API is up until Ctrl-C." in said
-    assert time.monotonic() - began < 60, "the tickets are there within a minute"
     assert "15 tickets, exactly those that the scenario expects." in said
     assert len(re.findall(r"residual 0$", said, flags=re.MULTILINE)) == 4, "of what is read and of what is blind"
     passed_through = r"^NVIDIA GH100 .*: ([1-9][0-9.]+) physical = .* \1 blind; residual 0$"
