@@ -49,14 +49,15 @@ class Cited:
         found = map(_read, sorted(self._folder(kind).glob("*.json")))
         return tuple(sorted(found, key=lambda each: (each.first_cited, each.digest)))
 
-    def find(self, kind: str, digest: str) -> Citation:
-        """The one whose digest begins so. Raises LedgerError for none, for several, and for a file that is damaged."""
-        paths = sorted(self._folder(kind).glob("*.json"))
+    def find(self, digest: str, *kinds: str) -> Citation:
+        """The one of these kinds whose digest begins so. Raises LedgerError for none, several, or a damaged one."""
+        paths = [path for kind in kinds for path in sorted(self._folder(kind).glob("*.json"))]
         fitting = [path for path in paths if len(digest) >= LEAST_DIGITS and path.stem.startswith(digest)]
         if len(fitting) != 1:
-            problem = f"no digest of {kind}" if not fitting else f"{len(fitting)} digests of {kind}"
+            what = " or ".join(kinds)
+            problem = f"no digest of {what} begins" if not fitting else f"{len(fitting)} digests of {what} begin"
             raise LedgerError(
-                f"{self._folder(kind)}: {problem} begins with {digest!r}; give {LEAST_DIGITS} digits or more of one "
+                f"{self.ledger.folder / FOLDER}: {problem} with {digest!r}; give {LEAST_DIGITS} digits or more of one "
                 f"that is there: {', '.join(path.stem[:12] for path in paths) or 'nothing has been cited yet'}"
             )
         return _read(fitting[0])
@@ -78,6 +79,8 @@ def _read(path: Path) -> Citation:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{path}: not what was put down there ({error}); restore it from a copy") from error
+    if not isinstance(citation.content, dict) or citation.first_cited.tzinfo is None:
+        raise LedgerError(f"{path}: does not say what was cited, and when by UTC; restore it from a copy")
     if (citation.kind, citation.digest) != (path.parent.name, path.stem):
         raise LedgerError(f"{path}: says that it is {citation.kind} {citation.digest}; restore it from a copy")
     return citation

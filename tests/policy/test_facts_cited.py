@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.engines import FACTS, PACK, an_engine
 from support.facts import an_overlay
 from support.usage import a_moment
 
+from policy.facts.put_away import put_away
 from policy.facts.reading import load_facts
 
 THEN = load_facts(
@@ -91,7 +93,75 @@ def test_a_changed_file_is_told(ledger: Path, tmp_path: Path) -> None:
     finally:
         path.write_text(whole)
     assert "not known to be unchanged: its texts give the digest" in said["seal"]
+    assert f"use flopwatch {version('flopwatch')}, which put it away" in refused
     assert f"{path}, whole file, digest: its texts give the digest" in refused
+
+
+def changed(path: Path, **content: object) -> str:
+    """What was put down, with a part of its content otherwise."""
+    document = json.loads(path.read_text())
+    return json.dumps({**document, "content": {**document["content"], **content}})
+
+
+def test_facts_that_were_put_in_place_of_others_answer_nothing(ledger: Path, tmp_path: Path) -> None:
+    """A sound set under a digest that is not its own is told when it is written out, and nothing is shown by it."""
+    path = ledger / "cited" / "facts" / f"{THEN.digest}.json"
+    whole = path.read_text()
+    path.write_text(changed(path, **put_away(FACTS)))
+    try:
+        said = told("cited", "--ledger", ledger, "--digest", THEN.digest, "--out", tmp_path / "then")
+        refused = flopwatch("facts", "show", "tiers", "--ledger", ledger, "--digest", THEN.digest, expect=2).stderr
+    finally:
+        path.write_text(whole)
+    problem = f"its texts give the digest {FACTS.digest}, and it was cited by {THEN.digest}"
+    assert said["seal"] == f"not known to be unchanged: {problem}"
+    assert problem in refused
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"text": 5}, {"text": "\udcff"}, {"file": "a\0b"}, {"file": ".."}, {"file": ""}, {"file": 5},
+    ],
+)  # fmt: skip
+def test_what_does_not_hold_files_is_one_error(ledger: Path, tmp_path: Path, content: dict[str, object]) -> None:
+    """It names the document, and nothing is written, least of all out of the folder."""
+    path = ledger / "cited" / "rules" / f"{PACK.digest}.json"
+    whole = path.read_text()
+    path.write_text(changed(path, **content))
+    try:
+        done = flopwatch(
+            "facts", "cited", "--ledger", ledger, "--digest", PACK.digest, "--out", tmp_path / "x", expect=2
+        )
+    finally:
+        path.write_text(whole)
+    assert f"{path}: does not hold what was cited" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_that_are_kept_lead_nowhere(ledger: Path, tmp_path: Path) -> None:
+    """Where an overlay or a pack was read from is only its name when it is written out."""
+    path = ledger / "cited" / "rules" / f"{PACK.digest}.json"
+    whole = path.read_text()
+    path.write_text(changed(path, file="/etc/../../strict.yaml"))
+    try:
+        said = told("cited", "--ledger", ledger, "--digest", PACK.digest, "--out", tmp_path / "rules")
+    finally:
+        path.write_text(whole)
+    assert (said["made_of"], said["written"]) == ("strict.yaml", [str(tmp_path / "rules" / "strict.yaml")])
+
+
+def test_one_that_is_damaged_does_not_keep_another_from_being_written_out(ledger: Path, tmp_path: Path) -> None:
+    """The list names the damaged one; the rules beside it come out."""
+    damaged = ledger / "cited" / "facts" / f"{'ab' * 32}.json"
+    damaged.write_text("")
+    try:
+        told("cited", "--ledger", ledger, "--digest", PACK.digest, "--out", tmp_path / "rules")
+        listed = flopwatch("facts", "cited", "--ledger", ledger, expect=2).stderr
+    finally:
+        damaged.unlink()
+    assert (tmp_path / "rules" / "default.yaml").read_text() == PACK.text
+    assert f"{damaged}: not what was put down there" in listed
 
 
 @pytest.mark.parametrize(
@@ -99,7 +169,7 @@ def test_a_changed_file_is_told(ledger: Path, tmp_path: Path) -> None:
     [
         (("cited", "--digest", "abcdef"), "--digest and --out go together"),
         (("cited", "--out", "somewhere"), "--digest and --out go together"),
-        (("cited", "--digest", "abcdef", "--out", "somewhere"), "no digest of facts begins with 'abcdef'"),
+        (("cited", "--digest", "abcdef", "--out", "somewhere"), "no digest of facts or rules begins with 'abcdef'"),
         (("show", "tiers", "--digest", "abcdef"), "no digest of facts begins with 'abcdef'"),
         (("show", "tiers", "--digest", "abcdef", "--tier", "review=1"), "--tier does not go with --digest"),
         (("show", "tiers", "--digest", "abcdef", "--scenario", "gain-bill"), "--scenario does not go with --digest"),

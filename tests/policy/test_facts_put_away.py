@@ -22,6 +22,11 @@ sources = ["own_judgement"]
 PLACE = "cited/facts/3f2a.json"
 
 
+def out_of(document: Any, digest: str) -> Facts:
+    """Take them out as what one version of flopwatch put down there."""
+    return taken_out(document, digest, place=PLACE, flopwatch="0.1.7")
+
+
 def counsels() -> Facts:
     """Facts with an override and tiers of the provider's own."""
     return load_facts([an_overlay(WATCHED)]).with_tiers({"review": 3e22, "ours": 7e21}, basis="our board")
@@ -30,7 +35,7 @@ def counsels() -> Facts:
 @pytest.mark.parametrize("facts", [load_facts(), counsels()], ids=["shipped", "layered"])
 def test_what_was_put_away_comes_out_the_same(facts: Facts) -> None:
     """Through JSON and back: the digest, the answers, whose overlay it was, and the tiers with who chose them."""
-    again = taken_out(json.loads(json.dumps(put_away(facts))), PLACE)
+    again = out_of(json.loads(json.dumps(put_away(facts))), facts.digest)
     at = date(2026, 6, 1)
     assert again.digest == facts.digest
     assert again.layers == facts.layers
@@ -52,8 +57,9 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "an overlay less": lambda document: document["overlays"].clear(),
     "a tier more": lambda document: document["tiers"].append({"name": "x", "flop": 1e20, "basis": "none"}),
     "a tier of nothing": lambda document: document["tiers"].append({"name": "x", "flop": 0, "basis": "none"}),
-    "another digest": lambda document: document.update(digest="0" * 64),
-    "no digest": lambda document: document.pop("digest"),
+    "another form": lambda document: document.update(form=2),
+    "no form": lambda document: document.pop("form"),
+    "a file that is none of the facts": lambda document: document["files"].update({"notice.toml": "a = 1\n"}),
     "a file that this version reads and that one did not": lambda document: document["files"].pop("stitching.toml"),
     "no files": lambda document: document.update(files=None),
     "overlays that are text": lambda document: document.update(overlays=["counsel.toml"]),
@@ -65,15 +71,22 @@ def test_what_was_changed_is_not_read(forgery: Callable[[dict[str, Any]], object
     """Whatever of the content was changed, one error says which document it is and what to use instead."""
     document = json.loads(json.dumps(put_away(counsels())))
     forgery(document)
-    error = refusal_of(lambda: taken_out(document, PLACE))
+    error = refusal_of(lambda: out_of(document, counsels().digest))
     assert error is not None
     assert_clear(error)
     assert error.file == PLACE
-    assert "the flopwatch that put it away" in error.remedy
+    assert "use flopwatch 0.1.7, which put it away" in error.remedy
+
+
+def test_facts_of_another_digest_are_not_what_was_cited() -> None:
+    """However sound they are by themselves: what stands under a digest has to give that one."""
+    error = refusal_of(lambda: out_of(put_away(counsels()), load_facts().digest))
+    assert error is not None
+    assert error.problem == f"its texts give the digest {counsels().digest}, and it was cited by {load_facts().digest}"
 
 
 def test_layout_does_not_break_the_seal() -> None:
     """As the digest is over what the files say, a comment more is the same facts."""
     document = put_away(load_facts())
     document["files"] = {**document["files"], "tiers.toml": "# read in 2031\n" + document["files"]["tiers.toml"]}
-    assert taken_out(document, PLACE).digest == load_facts().digest
+    assert out_of(document, load_facts().digest).digest == load_facts().digest

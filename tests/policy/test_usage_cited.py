@@ -38,8 +38,8 @@ def test_it_is_found_by_how_the_digest_begins(cited: Cited) -> None:
     cited.keep("facts", OTHER, {}, AT + timedelta(days=1))
     cited.keep("facts", ONE, {}, AT)
     cited.keep("rules", "ef" * 32, {}, AT)
-    assert cited.find("facts", ONE[:34]).digest == ONE
-    assert cited.find("rules", "efefef").digest == "ef" * 32
+    assert cited.find(ONE[:34], "facts").digest == ONE
+    assert cited.find("efefef", "facts", "rules").digest == "ef" * 32
     assert [each.digest for each in cited.all("facts")] == [ONE, OTHER]
     assert cited.all("anything else") == ()
 
@@ -53,17 +53,29 @@ def test_what_is_not_one(cited: Cited, digest: str, said: str) -> None:
     cited.keep("facts", ONE, {}, AT)
     cited.keep("facts", OTHER, {}, AT)
     with pytest.raises(LedgerError, match=said) as refused:
-        cited.find("facts", digest)
+        cited.find(digest, "facts")
     assert "that is there: abababababab, abababababab" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind": "facts", "digest": "ff"}', None])
-def test_a_damaged_file_is_named(cited: Cited, text: str | None) -> None:
+def whole(**parts: object) -> str:
+    """What is put down, with a part otherwise."""
+    usual = {"kind": "facts", "digest": ONE, "first_cited": AT.isoformat(), "flopwatch": "0.1.7", "content": {}}
+    return json.dumps({**usual, **parts})
+
+
+DAMAGED = [
+    "", "{", "[]", "{}", '{"kind": "facts", "digest": "ff"}', whole(digest=OTHER), whole(content=[]),
+    whole(content="text"), whole(content=None), whole(first_cited="2026-06-01"), whole(first_cited="once"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_file_is_named(cited: Cited, text: str) -> None:
     """An empty, cut or foreign file, or one under another's name, is an error with its path, and nothing is read."""
     cited.keep("facts", ONE, {}, AT)
     (only,) = cited.all("facts")
-    only.path.write_text(only.path.read_text().replace(ONE, OTHER) if text is None else text)
-    for read in (lambda: cited.all("facts"), lambda: cited.find("facts", ONE)):
+    only.path.write_text(text)
+    for read in (lambda: cited.all("facts"), lambda: cited.find(ONE, "facts")):
         with pytest.raises(LedgerError, match=f"{only.path}: .*restore it from a copy"):
             read()
 
@@ -80,8 +92,8 @@ def test_the_engine_puts_down_what_its_findings_cite(tmp_path: Path, monkeypatch
     engine.cycle(AT)
     assert there == [{FACTS.digest, PACK.digest}]
     cited = Cited(engine.ledger)
-    facts, rules = cited.find("facts", FACTS.digest), cited.find("rules", PACK.digest)
-    assert taken_out(facts.content, str(facts.path)).digest == FACTS.digest
+    facts, rules = cited.find(FACTS.digest, "facts"), cited.find(PACK.digest, "rules")
+    assert taken_out(facts.content, facts.digest, place="there", flopwatch=facts.flopwatch).digest == FACTS.digest
     assert parse_pack(rules.content["text"], rules.content["file"]) == PACK
     before = facts.path.stat().st_mtime_ns
     an_engine(tmp_path).cycle(AT + timedelta(hours=1))

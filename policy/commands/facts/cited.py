@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from policy.commands.options import add_settings, settings_of
@@ -40,8 +41,11 @@ def cited_facts(arguments: argparse.Namespace) -> Facts:
     for flag in ("facts", "tier", "scenario"):
         if getattr(arguments, flag):
             raise UnusableSettings(f"--{flag} does not go with --digest: what was cited is shown as it was")
-    citation = Cited(Ledger.existing(settings_of(arguments).ledger)).find("facts", arguments.digest)
-    return taken_out(citation.content, str(citation.path))
+    return _facts_in(Cited(Ledger.existing(settings_of(arguments).ledger)).find(arguments.digest, "facts"))
+
+
+def _facts_in(each: Citation) -> Facts:
+    return taken_out(each.content, each.digest, place=str(each.path), flopwatch=each.flopwatch)
 
 
 def cited_sheet(arguments: argparse.Namespace) -> Sheet:
@@ -49,7 +53,7 @@ def cited_sheet(arguments: argparse.Namespace) -> Sheet:
     cited = Cited(Ledger.existing(settings_of(arguments).ledger))
     if (arguments.digest is None) != (arguments.out is None):
         raise UnusableSettings("--digest and --out go together: which one, and the folder to write it into")
-    return _listed(cited) if arguments.digest is None else _written(_found(cited, arguments.digest), arguments.out)
+    return _listed(cited) if arguments.digest is None else _written(cited.find(arguments.digest, *KINDS), arguments.out)
 
 
 def _listed(cited: Cited) -> Sheet:
@@ -76,26 +80,39 @@ def _content(each: Citation) -> dict[str, object]:
 
 def _of_what(each: Citation) -> str:
     """What a reader tells one set from another by: the provider's own part of it."""
-    if each.kind == "rules":
-        return str(each.content.get("file", ""))
-    overlays = [Path(overlay["file"]).name for overlay in each.content.get("overlays", ())]
-    tiers = [f"{tier['name']}={tier['flop']:g}" for tier in each.content.get("tiers", ())]
+    with _as_damage(each):
+        if each.kind == "rules":
+            return _name(each.content["file"])
+        overlays = [_name(overlay["file"]) for overlay in each.content["overlays"]]
+        tiers = [f"{tier['name']}={tier['flop']:g}" for tier in each.content["tiers"]]
     own = [f"overrides {', '.join(overlays)}"] * bool(overlays) + [f"tiers {', '.join(tiers)}"] * bool(tiers)
     return "; ".join(["as shipped", *own])
 
 
-def _found(cited: Cited, digest: str) -> Citation:
-    kinds = [kind for kind in KINDS if any(each.digest.startswith(digest) for each in cited.all(kind))]
-    return cited.find(kinds[0] if kinds else KINDS[0], digest)
+def _name(file: str) -> str:
+    """The last part of a path: what is kept names files and never where they are written. Raises ValueError."""
+    name = Path(file).name
+    if name in ("", "..") or "\0" in name:
+        raise ValueError(f"{file!r} names no file")
+    return name
+
+
+@contextmanager
+def _as_damage(each: Citation) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise LedgerError(f"{each.path}: does not hold what was cited ({error!r}); restore it from a copy") from error
 
 
 def _written(citation: Citation, folder: Path) -> Sheet:
-    texts = _texts(citation)
+    with _as_damage(citation):
+        texts = {name: text.encode() for name, text in _files(citation)}
     try:
         folder.mkdir(parents=True)
         for name, text in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).write_bytes(text)
     except FileExistsError as error:
         raise UnusableSettings(f"--out {folder}: is there already; give a folder that is not there yet") from error
     except OSError as error:
@@ -112,30 +129,21 @@ def _seal(citation: Citation) -> str:
         digest = hashlib.sha256(citation.content["text"].encode()).hexdigest()
         return "unchanged" if digest == citation.digest else f"changed: its text gives the digest {digest}"
     try:
-        taken_out(citation.content, str(citation.path))
+        _facts_in(citation)
     except FactsError as error:
         return f"not known to be unchanged: {error.problem}"
     return "unchanged"
 
 
-def _texts(citation: Citation) -> dict[str, str]:
-    try:
-        return dict(_files(citation))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise LedgerError(
-            f"{citation.path}: does not hold what was cited ({error!r}); restore it from a copy"
-        ) from error
-
-
 def _files(citation: Citation) -> Iterator[tuple[str, str]]:
     """Names, within the folder, and texts. Overlays are numbered, as the later lies over the earlier."""
     if citation.kind == "rules":
-        yield Path(citation.content["file"]).name, citation.content["text"]
+        yield _name(citation.content["file"]), citation.content["text"]
         return
     for name, text in citation.content["files"].items():
-        yield f"shipped/{Path(name).name}", text
+        yield f"shipped/{_name(name)}", text
     for number, overlay in enumerate(citation.content["overlays"], start=1):
-        yield f"overrides/{number:02}-{Path(overlay['file']).name}", overlay["text"]
+        yield f"overrides/{number:02}-{_name(overlay['file'])}", overlay["text"]
     if tiers := citation.content["tiers"]:
         flag = ",".join(f"{tier['name']}={tier['flop']!r}" for tier in tiers)
         yield "tiers.txt", f"--tier {flag}\n"
