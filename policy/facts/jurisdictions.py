@@ -7,7 +7,7 @@ D:5 follows State's dates where State's and BIS's differ, as the note to the tab
 740 asks; both are kept and shown. Left out: embargoes on parts of a country (15 CFR Part 746).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -107,6 +107,18 @@ class Jurisdictions:
         otherwise = f"not a member of {_title(group)}"
         scope = self._through(code, at, lambda code, at: self._in_group(code, group, at, otherwise=otherwise))
         return self._as_asked(scope, country, code)
+
+    def in_one_of(self, country: str, groups: Sequence[str], at: date) -> Scope:
+        """Whether a country belongs to one of these groups; an overlay may have taken one away, and nobody knows."""
+        scopes = [self.in_group(country, each, at) for each in groups if each in self.groups]
+        if not groups or len(scopes) < len(groups):
+            missing = ", ".join(each for each in groups if each not in self.groups) or "to ask about"
+            reason = f"{country}: the facts have no group {missing}"
+            scopes.append(Scope(answer=Answer.UNKNOWN, reason=reason, sources=()))
+        answer = min((each.answer for each in scopes), key=(Answer.YES, Answer.UNKNOWN, Answer.NO).index)
+        said = [each for each in scopes if each.answer is answer]
+        sources = dict.fromkeys(source for each in said for source in each.sources)
+        return Scope(answer=answer, reason="; ".join(each.reason for each in said), sources=tuple(sources))
 
     def _in_group(self, code: str, group: str, at: date, *, otherwise: str) -> Scope:
         about = self.groups[group]

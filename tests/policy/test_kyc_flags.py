@@ -19,6 +19,7 @@ from support.kyc_cases import said
 
 import policy.__main__ as command
 from policy.facts.differences import AsOf, differences
+from policy.facts.evidence import Answer
 from policy.facts.reading import load_facts
 from policy.kyc.directory import Directory
 from policy.kyc.explain import flags_branch
@@ -763,6 +764,18 @@ def test_a_limit_of_another_kind_is_a_difference() -> None:
         ("headquarters_elsewhere", "CN, HK, MO", "CN"),
         ("sits_outside", "D:1, D:4, D:5", "D:5"),
     }
+
+
+def test_a_group_that_the_facts_lack_leaves_open_who_belongs_to_one() -> None:
+    """Taken away or misspelt, it makes nobody an outsider for certain; who is in another of them is in one."""
+    law, day = FACTS.jurisdictions, date(2026, 6, 1)
+    gone = load_facts([an_overlay("[[remove]]\ntable = 'jurisdictions.group'\nkey = ['E:2']\nreason = 'x'\n")])
+    groups = ("D:5", "E:1", "E:2")
+    assert law.in_one_of("DE", groups, day).answer is Answer.NO
+    unsettled = gone.jurisdictions.in_one_of("DE", groups, day)
+    assert (unsettled.answer, unsettled.reason) == (Answer.UNKNOWN, "DE: the facts have no group E:2")
+    assert gone.jurisdictions.in_one_of("CN", groups, day).answer is Answer.YES
+    assert law.in_one_of("CN", (), day).answer is Answer.UNKNOWN
 
 
 # Any file

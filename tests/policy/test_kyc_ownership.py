@@ -473,3 +473,23 @@ def test_countries_and_groups_are_the_facts() -> None:
     facts = load_facts([an_overlay(rows)])
     assert (asked(view, facts=facts).rule_on.answer, restricted(view, facts=facts).answer) == (Answer.NO, Answer.YES)
     assert "registered where the Affiliates Rule does not reach (CA)" in asked(view, facts=facts).rule_on.reason
+
+
+def test_an_override_of_what_is_asked_is_cited() -> None:
+    """Where it spares a party of the rule, or makes a headquarters no question, the answer says whose it is."""
+    owned = view_of("p-1 registered_country CA", "p-1 owned_by p-2 60", "p-2 listed_on EL")
+    seated = view_of(
+        "p-1 headquarters_country IR", "p-1 ultimate_parent self", "p-1 screened no_match", "p-1 owned_by dispersed 100"
+    )
+    rows = (
+        "[party_lists.not_reached]\ncountries = ['CA']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+        "[party_lists.any_use]\ngroups = ['E:2']\nwhy = 'x'\nbasis = 'y'\nsources = ['own_choice']\n"
+    )
+    facts = load_facts([an_overlay(rows)])
+    (whose,) = facts.layers
+    for reply in (asked(owned, facts=facts).in_force, asked(owned, facts=facts).rule_on):
+        assert any(whose.words in line for line in reply.sources)
+    assert restricted(seated).answer is Answer.YES
+    spared = restricted(seated, facts=facts)
+    assert spared.answer is Answer.NO
+    assert any(whose.words in line for line in spared.sources)

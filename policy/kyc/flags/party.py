@@ -149,15 +149,14 @@ def _sits_outside(look: Look, party: str) -> Reply:
     answers = {each: _is_outside(look, each.value) for each in said}
     if outside := [each for each in said if answers[each] is Answer.YES]:
         where = ", ".join(sorted({each.value for each in outside}))
-        return yes(f"{party} sits in {where}", *outside, path=(party,))
+        return yes(f"{party} sits in {where}", *outside, path=(party,), lines=(look.limits.sits_outside.source.line,))
     if any_of(*(Answer.YES if each is Answer.NO else each for each in answers.values())) is Answer.YES:
         return no(*said)
     return unknown(f"where {party} sits is not known", *said, path=(party,))
 
 
 def _is_outside(look: Look, country: str) -> Answer:
-    groups = [group for group in look.limits.sits_outside.groups if group in look.facts.jurisdictions.groups]
-    inside = any_of(*(look.facts.jurisdictions.in_group(country, group, look.at).answer for group in groups))
+    inside = look.facts.jurisdictions.in_one_of(country, look.limits.sits_outside.groups, look.at).answer
     return {Answer.YES: Answer.NO, Answer.NO: Answer.YES}.get(inside, Answer.UNKNOWN)
 
 

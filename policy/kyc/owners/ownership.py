@@ -2,9 +2,9 @@
 Whether listed parties own a half or more of a party, by the law of a day, and as if the Affiliates Rule were on or off.
 
 Owners on Treasury's list count always; owners on two lists of BIS while the switch ``affiliates_rule`` is on; which
-list is which the facts say. A party that is registered in the United States, and nowhere else by any source, is not
-reached by the Affiliates Rule; what it holds itself passes a stake on all the same, for what it owns abroad is owned
-indirectly. Owners who count always reach it too.
+list is which the facts say. A party that is registered where the Affiliates Rule does not reach, by the facts in the
+United States, and nowhere else by any source, is not reached by it; what it holds itself passes a stake on all the
+same, for what it owns abroad is owned indirectly. Owners who count always reach it too.
 
 Not knowing the owners, their shares, or whether they are listed leaves the answer open and never makes it a no; nor
 does it make it a yes. Control other than by shares is a flag of its own and no part of the count, and so is a listed
@@ -76,11 +76,12 @@ def _of_one(view: View, party_id: str, law: Law) -> Ownership:
     sure, widest = law.ends(off, on)
     where = ", ".join(sorted(spared))
     notes = [f"{party_id} is registered where the Affiliates Rule does not reach ({where})"] if spared else []
-    in_force = _in_force(sure, widest, law, notes)
+    lines = [law.lists.not_reached.source.line] if spared else []
+    in_force = _in_force(sure, widest, law, notes, lines)
     reaching = sure if in_force.answer is Answer.YES else None
     return Ownership(
         in_force=in_force,
-        rule_on=because(on, notes),
+        rule_on=because(on, notes, lines),
         rule_off=because(off),
         low_percent=sure.low / UNIT,
         high_percent=widest.high / UNIT,
@@ -98,10 +99,10 @@ def _spared(view: View, party_id: str, law: Law) -> set[str]:
     return registered if is_spared else set()
 
 
-def _in_force(sure: Count, widest: Count, law: Law, notes: Sequence[str]) -> Reply:
+def _in_force(sure: Count, widest: Count, law: Law, notes: Sequence[str], lines: Sequence[str]) -> Reply:
     """By the switch; where nobody knows how it stood, what holds either way."""
     about_law = [*notes, law.words]
-    sources = (law.state.source.line,) if law.state else ()
+    sources = (*lines, *([law.state.source.line] if law.state else []))
     reply = because(sure if sure.answer is Answer.YES else widest, about_law, sources)
     return reply if sure.answer is widest.answer else replace(reply, answer=Answer.UNKNOWN)
 

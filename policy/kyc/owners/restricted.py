@@ -24,7 +24,7 @@ from policy.kyc.owners.counting import count_sums
 from policy.kyc.owners.listing import Listing, ListState, ask_listing
 from policy.kyc.owners.possible import may_reach
 from policy.kyc.owners.words import because
-from policy.kyc.reply import Reply, any_of, strongest
+from policy.kyc.reply import Reply, strongest
 from policy.kyc.view import View
 from policy.kyc.vocabulary import OF_SEAT, PartyKind
 
@@ -139,15 +139,7 @@ def _embargoed(asked: _Asked, who: str) -> Iterator[_Told]:
 
 
 def _in_embargoed(asked: _Asked, country: str) -> Reply:
-    """By the groups that the facts have; an overlay may have taken one away, and then nobody knows."""
-    groups = asked.lists.any_use.groups
-    known = [each for each in groups if each in asked.jurisdictions.groups]
-    scopes = [asked.jurisdictions.in_group(country, each, asked.at) for each in known]
-    answers = [each.answer for each in scopes] + [Answer.UNKNOWN] * (len(groups) - len(known))
-    answer = any_of(*answers)
-    said = [each for each in scopes if each.answer is answer] or scopes
-    return Reply(
-        answer=answer,
-        reason="; ".join(each.reason for each in said) or f"{country}: the facts have no such group",
-        sources=tuple(source.line for each in said for source in each.sources),
-    )
+    asks = asked.lists.any_use
+    scope = asked.jurisdictions.in_one_of(country, asks.groups, asked.at)
+    lines = (source.line for source in (asks.source, *scope.sources))
+    return Reply(answer=scope.answer, reason=scope.reason, sources=tuple(lines))
