@@ -138,7 +138,6 @@ class Ledger:
 
     def write_text(self, path: Path, text: str) -> None:
         """Put down a file of text in the ledger's folder, whole or not at all. Raises LedgerError."""
-        make_folder(path.parent)
         _write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
     def has(self, table: str, at: datetime) -> bool:
@@ -259,12 +258,14 @@ def _as_ledger_error() -> Iterator[None]:
 
 
 def _write_frame(path: Path, frame: pl.DataFrame) -> None:
-    make_folder(path.parent)
     _write_whole(path, lambda aside: frame.write_parquet(aside, compression="zstd", statistics=True))
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     try:
+        make_folder(path.parent)
         write_whole(path, write)
     except CannotWrite as error:
         raise LedgerError(str(error)) from error
+    except OSError as error:
+        raise LedgerError(f"{path.parent}: cannot be made ({error.strerror}); check the disk and its rights") from error

@@ -80,6 +80,14 @@ def test_a_damaged_file_is_named(cited: Cited, text: str) -> None:
             read()
 
 
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_ledger(tmp_path: Path) -> None:
+    """The cycle fails, and says which folder; nobody is handed a finding whose digest nobody can look up."""
+    engine = an_engine(tmp_path)
+    (tmp_path / "ledger" / "cited").write_text("in the way")
+    with pytest.raises(LedgerError, match=r"cited/facts: cannot be made .*; check the disk and its rights"):
+        engine.cycle(AT)
+
+
 def test_the_engine_puts_down_what_its_findings_cite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the digests in the findings: the same facts and the same rules, there before any finding was handed over."""
     engine = an_engine(tmp_path)
