@@ -123,9 +123,7 @@ class Device:
     written_names: tuple[str, ...] = ()  # as people write it; several devices may share one
     variants: tuple[str, ...] = ()  # devices of the catalogue, one of which this is where a number tells no more
     pci: tuple[str, ...] = ()
-    dies: int = (
-        1  # of how many dies, each of which systems may show as a device of its own, with these names and numbers
-    )
+    dies: int = 1  # each of which, where there are several, systems may show as a device of its own, by the next two
     die_names: tuple[str, ...] = ()  # several devices may share one
     die_pci: tuple[str, ...] = ()
     dense_tflop_per_second: Mapping[Format, float] = field(default_factory=dict)

@@ -70,17 +70,14 @@ def device_words(facts: Facts, device: Device) -> Mapping[str, str]:
     """What is known of a device whatever the day, by what is asked; what is not known is not there."""
     peak, board = facts.peak(device.device), facts.board_power.by_device.get(device.device)
     rates = [*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()]
-    names = (
-        device.device,
-        *device.names,
-        *device.unverified_names,
-        *device.vgpu_names,
-        *device.written_names,
-        *device.pci,
-    )
+    names = (device.device, *device.names, *device.unverified_names, *device.written_names, *device.pci)
     words = {
         "names": ", ".join(names),
+        "virtual GPUs": ", ".join(f"{name} of {memory:g} GB" for name, memory in device.vgpu_names.items()),
+        "one of": ", ".join(device.variants),
+        "dies": ", ".join((f"{device.dies:g}", *device.die_names, *device.die_pci)) if device.dies > 1 else "",
         "dense rates": ", ".join(f"{name} {rate:g}" for name, rate in rates),
+        "rates of all formats": device.rates,
         "trained in": ", ".join(device.trained_in),
         "die area": f"{device.die_area_mm2:g} mm²" if device.die_area_mm2 else "",
         "memory": ", ".join(f"{each:g} GB" for each in device.memory_gb),

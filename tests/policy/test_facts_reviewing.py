@@ -1,13 +1,15 @@
 """Rows, what has to be looked at again, and differences, over the facts that ship."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType, NoneType
 
 import pytest
 from support.facts import an_overlay as overlay_of
 from support.overlays import ETHIOPIA, NEW_PART, a_scenario, an_overlay
 
+from policy.facts.accelerators import Device, ForDataCentres, Rates
 from policy.facts.differences import NOT_THERE, AsOf, Difference, days_between, differences
 from policy.facts.evidence import Evidence
 from policy.facts.facts import Facts
@@ -17,6 +19,7 @@ from policy.facts.reading import load_facts
 from policy.facts.reviewing import Doubt, Why, check_readings, doubtful_accelerators, stale_documents, unverified_rows
 from policy.facts.rows import rows_of
 from policy.facts.tables import FactsError
+from policy.facts.wording import device_words
 
 FACTS = load_facts()
 TODAY = date(2026, 11, 29)
@@ -226,6 +229,24 @@ def test_whatever_an_overlay_changes_is_a_difference(kind: str) -> None:
     found = differences(AsOf(facts=FACTS, day=TODAY), AsOf(facts=overlaid, day=TODAY))
     (told,) = (each for each in found if (each.subject, each.asked) == (subject, asked))
     assert (before in (None, told.before), told.after) == (True, after)
+
+
+OTHERWISE = {
+    str: "other", float: 7.0, int: 7, tuple: ("other",), MappingProxyType: {"other": 7.0}, dict: {"other": 7.0},
+    NoneType: 7.0, Rates: Rates.OPEN, ForDataCentres: ForDataCentres.NO,
+}  # fmt: skip
+UNASKED = {"vendor": "asked about as a developer", "source": "cited", "name_source": "cited", "note": "no figure"}
+"""Fields of a device about which no question is asked, each with why."""
+
+
+@pytest.mark.parametrize("name", sorted({each.name for each in fields(Device)} - UNASKED.keys()))
+def test_every_field_of_a_device_is_asked_about(name: str) -> None:
+    """Whatever an override changes of a device, one answer about it is another, also where no paragraph is."""
+    device = FACTS.accelerators.devices["AMD MI250X"]
+    value = getattr(device, name)
+    amounts = name in ("memory_gb", "memory_bandwidth_gb_per_second")
+    changed = replace(device, **{name: (7.0,) if amounts else OTHERWISE[type(value)]})
+    assert device_words(FACTS, changed) != device_words(FACTS, device)
 
 
 def test_a_device_that_an_overlay_adds_was_not_there(tmp_path: Path) -> None:
