@@ -9,7 +9,7 @@ from pathlib import Path
 from policy.commands.facts.cited import EXAMPLES as CITED
 from policy.commands.facts.cited import add_digest, cited_facts, cited_sheet
 from policy.commands.facts.countries import show_country, show_jurisdictions
-from policy.commands.facts.devices import show_accelerators, show_name
+from policy.commands.facts.devices import show_accelerators
 from policy.commands.facts.law import (
     show_control,
     show_lists,
@@ -18,6 +18,7 @@ from policy.commands.facts.law import (
     show_thresholds,
     show_tiers,
 )
+from policy.commands.facts.one_device import show_name
 from policy.commands.facts.papers import (
     show_estimation,
     show_layers,

@@ -1,31 +1,20 @@
-"""``flopwatch facts show accelerators``: what export control says about each device, or about one name."""
+"""``flopwatch facts show accelerators``: what export control says about each device."""
 
 from collections.abc import Iterator
 from datetime import date
 
-from policy.commands.sheet import LABELLED, Block, Grid, Sheet, cited, ids, plain
-from policy.facts.accelerators import BITS, Device
+from policy.commands.sheet import Block, Grid, Sheet, cited, plain
+from policy.facts.accelerators import Device
 from policy.facts.classification import Classification, NoteTwo
-from policy.facts.control import UNCLASSIFIED
-from policy.facts.eccn import NONE, UNDETERMINED
+from policy.facts.eccn import NONE
 from policy.facts.evidence import Answer, Source
 from policy.facts.facts import Facts
 from policy.facts.letters import Letter
-from policy.facts.parts import WHOLE
-from policy.facts.peaks import NoPeak, Peak
 from policy.facts.period import those_of
 from policy.facts.presumed import Presumed
-from policy.facts.product_names import Named, OneOf, Unclassified
 from policy.facts.wording import figure_words, is_near, margin_words, percent_words, review_policies
 
 MARK = "(!)"
-NOT_KNOWN = "not known"
-NOTE_TWO = {
-    NoteTwo.APPLIES_NOT: "does not apply",
-    NoteTwo.OUTSIDE: "outside: not designed or marketed for data centres, and below the limit",
-    NoteTwo.SEE_EXCEPTIONS: "not designed or marketed for data centres: see License Exceptions NAC and ACA",
-    NoteTwo.OPEN: "open: whether it is designed or marketed for data centres is for people to decide",
-}
 NOTE_TWO_MARK = {NoteTwo.SEE_EXCEPTIONS: "[2]", NoteTwo.OPEN: "[2?]"}
 READING = (
     "? is not known. -> is what Note 2 leaves of it. [2] not designed or marketed for data centres: see License "
@@ -34,13 +23,6 @@ READING = (
     "presumed by its developer and its numbers, or classify: presumed if it meets ECCN 3A090.",
     "Formats, bandwidth, names and reasons of one device: --name NAME.",
 )
-PRESUMED = {
-    Presumed.NAMED: "yes: named in the guidance",
-    Presumed.PRESUMED: "yes: its developer is in scope, and its numbers meet ECCN 3A090",
-    Presumed.CLASSIFY: "if it meets ECCN 3A090: its developer is in scope, and its numbers are not known",
-    Presumed.UNKNOWN: "unknown, which clears nothing: it is not known whether its developer is in scope",
-    Presumed.NO: "no",
-}
 ARITHMETIC = (
     "The paragraph is arithmetic over these figures and the parameters in force that day. It is no official "
     "classification; that is the exporter's to make."
@@ -60,7 +42,7 @@ def show_accelerators(facts: Facts, at: date) -> Sheet:
     )  # fmt: skip
     sources = [*(device.source for device in devices.values()), *law_sources(facts, at)]
     content = {
-        "accelerators": [_content(facts, devices[name], found[name], at) for name in devices],
+        "accelerators": [device_content(facts, devices[name], found[name], at) for name in devices],
         "letters": plain(those_of(facts.control.letter, at)),
         "presumptions": plain(those_of(facts.control.presumption, at)),
         "review_policies": plain(those_of(facts.control.review_policy, at)),
@@ -82,7 +64,7 @@ def _row(facts: Facts, device: Device, found: Classification) -> tuple[str, ...]
     return (
         device.device,
         f"{device.tpp.value:,.0f}" if device.tpp else "?",
-        "?" if device.performance_density is None else _density(device),
+        "?" if device.performance_density is None else f"{device.performance_density:.2f}",
         _paragraph(found),
         "-" if margin is None else figure_words(margin.quantity, margin.threshold),
         "-" if margin is None else f"{percent_words(margin)}{f' {MARK}' if is_near(margin, facts) else ''}",
@@ -106,17 +88,6 @@ def _beside(found: Classification) -> Iterator[str]:
         yield "letter unknown"
     if found.presumed is not Presumed.NO:
         yield f"GP10 {found.presumed}"
-
-
-def _density(device: Device) -> str:
-    density = device.performance_density
-    return NOT_KNOWN if density is None else f"{density:.2f}"
-
-
-def _margin(facts: Facts, found: Classification) -> str:
-    if found.margin is None:
-        return "-"
-    return margin_words(found.margin) + (f" {MARK}" if is_near(found.margin, facts) else "")
 
 
 def _review_grid(facts: Facts, at: date) -> Grid:
@@ -150,7 +121,7 @@ def law_lines(facts: Facts, at: date) -> Iterator[str]:
         "another board, may fall on the other side."
     )
     for letter in those_of(facts.control.letter, at):
-        yield _letter_line(letter)
+        yield letter_line(letter)
     for row in those_of(facts.control.presumption, at):
         yield f"Presumed, by {row.title} ({row.source.evidence}): {row.text} Excepted: {row.exception}."
     for policy in those_of(facts.control.review_policy, at):
@@ -158,26 +129,29 @@ def law_lines(facts: Facts, at: date) -> Iterator[str]:
         yield f"Review of applications for {to} ({policy.source.evidence}): {policy.text}"
 
 
-def _letter_line(letter: Letter) -> str:
+def letter_line(letter: Letter) -> str:
+    """A letter, about what it is, and what it says."""
     devices = ", ".join(letter.devices) or "no device of the catalogue"
     return f"Letter, {letter.words} ({letter.source.evidence}), about {devices}: {letter.text}"
 
 
-def _content(facts: Facts, device: Device, found: Classification, at: date) -> dict[str, object]:
+def device_content(facts: Facts, device: Device, found: Classification, at: date) -> dict[str, object]:
+    """All that programs are told of one device."""
     density = device.performance_density
     return {
         **plain(device),
         "tpp": plain(device.tpp),
         "performance_density": density,
         "board_power": plain(facts.board_power.by_device.get(device.device)),
-        **_answer(found),
+        **answer_content(found),
         "near": is_near(found.margin, facts),
         "nearest_threshold": None if found.margin is None else margin_words(found.margin),
         "review": {to: policy for to, (policy, _) in review_policies(facts, device, at).items()},
     }
 
 
-def _answer(found: Classification) -> dict[str, object]:
+def answer_content(found: Classification) -> dict[str, object]:
+    """What is answered of an accelerator, whether a device is known or not."""
     return {
         "by_numbers": found.by_numbers,
         "paragraph": found.paragraph,
@@ -189,181 +163,3 @@ def _answer(found: Classification) -> dict[str, object]:
         "reason": found.reason,
         "sources": [plain(source) for source in found.sources],
     }
-
-
-def show_name(facts: Facts, at: date, name: str) -> Sheet:
-    """The whole answer for one accelerator by any of its names; an unknown one is unclassified, never uncontrolled."""
-    found, known = facts.classifier.classify(name, at), facts.product_names.identify(name)
-    match known:
-        case Named():
-            return _show_known(facts, at, known, found)
-        case OneOf():
-            return _show_several(facts, at, known, found)
-        case Unclassified():
-            return _show_unknown(facts, at, known, found)
-
-
-def _show_known(facts: Facts, at: date, known: Named, found: Classification) -> Sheet:
-    device = known.device
-    rows = [
-        ("name", name_words(known)),
-        *_developer(facts, at, known.vendor.id),
-        *_figures(device),
-        ("board power", _board_power(facts, device)),
-        *_control(facts, at, device, found),
-        *((("note", device.note),) if device.note else ()),
-        ("in words", found.reason),
-        ("evidence", device.source.evidence),
-        ("sources", ids(*found.sources)),
-    ]
-    content = {
-        "asked": known.name,
-        "part": known.part or None,
-        "name_evidence": known.evidence,
-        **_content(facts, device, found, at),
-        "related": list(_related(facts, found)),
-    }
-    return _answer_sheet(at, found, rows, content)
-
-
-def _show_several(facts: Facts, at: date, known: OneOf, found: Classification) -> Sheet:
-    rows = [
-        ("name", f"{known.name}: {name_part(known.part)}{known.words}; nothing in it tells which"),
-        *_developer(facts, at, known.vendor.id),
-        ("by numbers", found.by_numbers),
-        ("Note 2", NOTE_TWO[found.note_2]),
-        ("after Note 2", found.paragraph),
-        ("by letter", "; ".join(map(_letter_line, found.letters)) or found.letter),
-        ("presumed under EAR", PRESUMED[found.presumed]),
-        ("related items", ", ".join(_related(facts, found)) or "-"),
-        ("estimates use", _peak_words(facts.peak(found.name))),
-        ("in words", found.reason),
-        ("evidence", known.evidence),
-        ("sources", ids(*found.sources)),
-    ]
-    content = {
-        "asked": known.name,
-        "part": known.part or None,
-        "device": None,
-        "one_of": [device.device for device in known.devices],
-        "name_evidence": known.evidence,
-        "vendor": found.vendor,
-        **_answer(found),
-        "related": list(_related(facts, found)),
-    }
-    return _answer_sheet(at, found, rows, content)
-
-
-def _answer_sheet(at: date, found: Classification, rows: list[tuple[str, str]], content: dict[str, object]) -> Sheet:
-    title = f"{found.device or found.name} on {at.isoformat()}"
-    blocks: tuple[Block, ...] = (Grid(title=title, columns=LABELLED, rows=tuple(rows)), "", ARITHMETIC)
-    return Sheet(blocks=(*blocks, cited(found.sources, at)), content=content)
-
-
-def name_words(known: Named) -> str:
-    """What the name means, and how well that is known."""
-    return f"{known.name}: {name_part(known.part)}{known.words} (name: {known.evidence})"
-
-
-def name_part(part: str) -> str:
-    """What stands before the device where the name is of a part of it."""
-    return f"{part} of a " if part else ""
-
-
-def _developer(facts: Facts, at: date, vendor: str) -> Iterator[tuple[str, str]]:
-    row = facts.accelerators.vendors[vendor]
-    scope = facts.jurisdictions.in_scope(row.headquarters, at)
-    yield (
-        "developer",
-        f"{vendor}, headquartered in {row.headquarters}; in scope: {scope.answer} ({row.source.evidence})",
-    )
-
-
-def _figures(device: Device) -> Iterator[tuple[str, str]]:
-    tpp = f"{device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else NOT_KNOWN
-    rates = [*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()]
-    yield "TPP", tpp
-    yield "density", f"{_density(device)} TPP per mm²"
-    yield (
-        "dense rates",
-        ", ".join(f"{each} {rate:g} ({BITS[each]} bits)" for each, rate in rates) or NOT_KNOWN,
-    )
-    yield "logic dies", NOT_KNOWN if device.die_area_mm2 is None else f"{device.die_area_mm2:g} mm²"
-    yield "memory", _amounts(device.memory_gb, "GB")
-    yield "DRAM bandwidth", _amounts(device.memory_bandwidth_gb_per_second, "GB/s")
-    between = device.interconnect_gb_per_second
-    yield "interconnect", NOT_KNOWN if between is None else f"{between:g} GB/s, both directions"
-    yield "for data centres", device.designed_for_data_centres
-    yield "names", ", ".join(device.names) or "-"
-    yield "written as", ", ".join(device.written_names) or "-"
-    yield "names from memory", ", ".join(f"{each} (unverified)" for each in device.unverified_names) or "-"
-    yield "vGPU and PCI", ", ".join((*device.vgpu_names, *device.pci)) or "-"
-    if device.dies > 1:
-        yield f"each of {device.dies} dies", ", ".join((*device.die_names, *device.die_pci)) or "-"
-
-
-def _board_power(facts: Facts, device: Device) -> str:
-    """With its own evidence and sources: what is known of the peaks is not of the board."""
-    board = facts.board_power.by_device.get(device.device)
-    if board is None:
-        return NOT_KNOWN
-    return f"{board.watts:g} W at most ({board.source.evidence}; {ids(board.source)}) {board.note}".rstrip()
-
-
-def _amounts(amounts: tuple[float, ...], unit: str) -> str:
-    return f"{', '.join(f'{each:g}' for each in amounts)} {unit}" if amounts else NOT_KNOWN
-
-
-def _control(facts: Facts, at: date, device: Device, found: Classification) -> Iterator[tuple[str, str]]:
-    yield "by numbers", found.by_numbers
-    yield "Note 2", NOTE_TWO[found.note_2]
-    yield "after Note 2", found.paragraph
-    if found.margin is not None:
-        yield "nearest threshold", f"{_margin(facts, found)}; on its other side: {found.margin.beyond}"
-    yield "by letter", "; ".join(map(_letter_line, found.letters)) or found.letter
-    yield "presumed under EAR", PRESUMED[found.presumed]
-    for to, (policy, row) in review_policies(facts, device, at).items():
-        yield f"review to {to}", f"{policy} ({row.source.evidence}). {row.text}"
-    yield "related items", ", ".join(_related(facts, found)) or "-"
-    yield "estimates use", _peak_words(facts.peak(found.name))
-
-
-def _peak_words(peak: Peak | NoPeak) -> str:
-    """The peak of the training estimate, and how much of it a part has."""
-    if isinstance(peak, NoPeak):
-        return f"no peak: {peak.reason}"
-    whole, part = f"{peak.training_peak_flop_per_second:.3g} FLOP/s", peak.part
-    if part == WHOLE:
-        return whole
-    return f"{part.low:.3g} to {part.high:.3g}, likely {part.likely:.3g}, of {whole}"
-
-
-def _related(facts: Facts, found: Classification) -> tuple[str, ...]:
-    return () if found.paragraph in (UNCLASSIFIED, UNDETERMINED) else facts.control.related_to(found.paragraph)
-
-
-def _show_unknown(facts: Facts, at: date, known: Unclassified, found: Classification) -> Sheet:
-    rows = [
-        ("name", f"{known.name}: not in the catalogue"),
-        ("paragraph", f"{found.paragraph}; that is not uncontrolled: its numbers are in no catalogue of ours"),
-        *(_developer(facts, at, known.vendor.id) if known.vendor else (("developer", "nobody knows"),)),
-        *((("family", _family(known)),) if known.family else ()),
-        ("by letter", Answer.UNKNOWN),
-        ("presumed under EAR", PRESUMED[found.presumed]),
-        ("did you mean", ", ".join(known.suggestions) or "no name looks like it"),
-        ("in words", found.reason),
-        ("sources", ids(*found.sources) or "-"),
-    ]
-    content = {
-        "asked": known.name,
-        "device": None,
-        "vendor": found.vendor or None,
-        "suggestions": list(known.suggestions),
-        **_answer(found),
-    }
-    return _answer_sheet(at, found, rows, content)
-
-
-def _family(known: Unclassified) -> str:
-    family = known.family
-    return "" if family is None else f"{family.vendor} ({family.source.evidence}). {family.note}"
