@@ -72,8 +72,7 @@ class PartyLists:
     The rows of the file.
 
     ``possible_from``: the score from which on a name may be an entry's. ``not_reached``: who is registered there the
-    Affiliates Rule does not reach. ``any_use``: the groups in which a
-    headquarters is a question at any use.
+    Affiliates Rule does not reach. ``any_use``: the groups in which a headquarters is a question at any use.
     """
 
     list: tuple[PartyList, ...]

@@ -4,8 +4,7 @@ TOML into frozen dataclasses, strictly: the fields of the class are the keys of 
 A field without a default is a required key; a key without a field is an error. A field ``source`` stands for
 ``sources``, the ids of one document or more, and ``evidence``, which may be left out and only ever lowers what the
 documents are; so does ``name_source`` for ``name_sources`` and ``name_evidence``. Types are never converted, except
-that a whole number may stand for a float. A list says nothing twice,
-unless its field is a ``Sequence``.
+that a whole number may stand for a float. A list says nothing twice, unless its field is a ``Sequence``.
 """
 
 import tomllib
