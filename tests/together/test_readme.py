@@ -108,9 +108,10 @@ def test_the_facts_are_shown_as_they_are(
 
 
 def test_the_overlay_is_one(tmp_path: Path) -> None:
-    """The overlay that README shows can be laid over the facts, and settles what it says."""
+    """The overlay that README shows can be laid over the facts, and settles what it says, for as long as it says."""
     block = README.partition("    [overlay]\n")[2].partition("\n\nA document's review date")[0]
     (tmp_path / "counsel.toml").write_text("[overlay]\n" + block.replace("\n    ", "\n").lstrip(), encoding="utf-8")
     facts = load_facts(read_overrides(tmp_path))
     assert facts.tiers.flop("review") == 1e22
-    assert facts.jurisdictions.in_scope("Cyprus", date(2026, 11, 29)).answer == "no"
+    assert facts.jurisdictions.in_scope("Cyprus", date(2027, 9, 30)).answer == "no"
+    assert facts.jurisdictions.in_scope("Cyprus", date(2027, 10, 1)).answer == "unknown"
