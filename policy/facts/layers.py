@@ -140,8 +140,7 @@ def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
     for topic, tables in overlay.content.items():
         if topic == REMOVE:
             continue
-        if topic not in base or not isinstance(tables, Written):
-            raise overlay.content.wrong(f"[{topic}]", "name", "no such topic", f"use one of: {', '.join(base)}")
+        _check_topic(topic, tables, base, overlay)
         if topic == DOCUMENTS:
             _check_documents(base[DOCUMENTS], tables)
         for table, value in tables.items():
@@ -156,6 +155,14 @@ def _with_rows(base: Written, overlay: Overlay, keys: Keys) -> Written:
                 _check_unit(base[topic].get(table), value, table)
             changed[topic][table] = value
     return _put_together(base, changed)
+
+
+def _check_topic(topic: str, tables: object, base: Written, overlay: Overlay) -> None:
+    if topic not in base:
+        raise overlay.content.wrong(f"[{topic}]", "name", "no such topic", f"use one of: {', '.join(base)}")
+    if not isinstance(tables, Written):
+        form = f"[{topic}.ID]" if topic == DOCUMENTS else f"[[{topic}.TABLE]]"
+        raise overlay.content.wrong(f"[{topic}]", "rows", "is no table of tables", f"write {form}")
 
 
 def _check_documents(old: Written, new: Written) -> None:

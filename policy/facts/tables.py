@@ -101,7 +101,7 @@ class Reader:
             elif each.name in left:
                 values[each.name] = self._value(hint, left, table, each.name, left.pop(each.name))
             elif each.default is MISSING and each.default_factory is MISSING:
-                raise left.wrong(table, each.name, "missing", "add it")
+                raise left.wrong(table, each.name, "missing", f"add it: {_expected(hint)}")
         for key in left:
             raise left.wrong(table, key, "unknown key", f"remove it, or use one of: {_known_keys(hints)}")
         return kind(**values)
@@ -139,7 +139,7 @@ class Reader:
             kinds = [each for each in inner if each is not NoneType]
             return value if _is_word(kinds, value) else self._value(kinds[0], at, table, name, value)
         if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Written):
-            return self.row(hint, _name(name, value), value)
+            return self.row(hint, _place(table, _name(name, value)), value)
         return _scalar(hint, at, table, name, value)
 
     def _list(self, hint: Any, at: Written, table: str, name: str, items: list[Any], *, once: bool) -> tuple[Any, ...]:
@@ -194,6 +194,11 @@ def _name(field_name: str, content: Mapping[str, Any]) -> str:
     return " ".join([f"[{field_name.partition('[')[0]}]", *own])
 
 
+def _place(table: str, row: str) -> str:
+    """A row of a row under both names, as ``[switch] affiliates_rule [state] 2026-11-10``."""
+    return f"{table} {row}" if table.startswith("[") else row
+
+
 def _scalar(hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
     if hint is float and type(value) in (int, float) and -MOST <= value <= MOST:
         return float(value)
@@ -205,7 +210,18 @@ def _scalar(hint: Any, at: Written, table: str, name: str, value: Any) -> Any:
         return value
     if hint is str and isinstance(value, str) and value and value == value.strip() and value.isprintable():
         return value
-    raise at.wrong(table, name, f"{value!r} will not do", f"give {_expected(hint)}")
+    raise at.wrong(table, name, f"{_as_written(value)} will not do", f"give {_expected(hint)}")
+
+
+def _as_written(value: Any) -> str:
+    """As it stands in the file, where TOML and Python write it differently."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case date():
+            return value.isoformat()
+        case _:
+            return repr(value)
 
 
 def _is_word_list(hint: Any) -> bool:
@@ -215,10 +231,13 @@ def _is_word_list(hint: Any) -> bool:
 def _expected(hint: Any) -> str:
     if _is_word_list(hint):
         return f"one of: {', '.join(hint)}"
+    if get_origin(hint) in (tuple, Sequence):
+        rows = is_dataclass(get_args(hint)[0])
+        return f"{'tables under double brackets' if rows else 'a list in square brackets'}, as in the other rows"
     names = {
-        str: "a text that is not empty, has no line breaks and no space at its ends",
+        str: "a text in quotes that is not empty, has no line breaks and no space at its ends",
         int: "a whole number",
         float: "a finite number",
         date: "a date as in 2026-07-23",
     }
-    return names.get(hint, "a table or a list, as in the other rows")
+    return names.get(hint, "a table, as in the other rows")

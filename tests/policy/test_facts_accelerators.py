@@ -381,7 +381,7 @@ def a_device(of: dict[Format | WholeNumberFormat, float], area: float) -> Device
         ("accelerators.toml", "fp16_bf16 = 989.5", "bf16 = 989.5", "[accelerator] ", "'bf16' will not do"),
         ("accelerators.toml", "fp16_bf16 = 989.5", 'fp16_bf16 = "989.5"', "[accelerator] ", "'989.5' will not do"),
         ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = nan", "[accelerator] ", "nan will not do"),
-        ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = true", "[accelerator] ", "True will not do"),
+        ("accelerators.toml", "fp16_bf16 = 989.5", "fp16_bf16 = true", "[accelerator] ", "true will not do"),
         ("accelerators.toml", "memory_gb = [80]", 'memory_gb = ["80"]', "[accelerator] ", "memory_gb[1]: '80' will"),
         ("accelerators.toml", "die_area_mm2 = 814", "die_area_mm2 = -1", "[accelerator] ", "not above 0"),
         ("accelerators.toml", 'vendor = "NVIDIA"', 'vendor = "Nvidea"', "[accelerator] ", "no vendor 'Nvidea'"),

@@ -419,6 +419,8 @@ def test_a_fault_of_the_shipped_facts_stays_theirs() -> None:
         ("[jurisdictions.group]\nid = 'D:5'", "[group]", "is no list of tables"),
         ("[[switches.switch]]\nid = 'x'", "[switch] x", "missing"),
         ("[sources]\nx = 1", "[x]", "is no table"),
+        ("[[sources]]\nid = 'memo'", "[sources]", "is no table of tables"),
+        ("[[switches]]\nid = 'x'", "[switches]", "is no table of tables"),
         ("[[remove]]\ntable = 'jurisdictions.watch'\nkey = ['XX', '-']\nreason = 'y'", "[remove]", "has no row"),
         ("[[remove]]\ntable = 'estimation.watch'\nkey = ['XX']\nreason = 'y'", "[remove]", "no rows in"),
         ("[[remove]]\ntable = 'jurisdictions.watch'\nkey = ['ET', '2021-11-01']", "[remove]", "missing"),
@@ -437,6 +439,47 @@ def test_bad_overlays(rows: str, table: str, problem: str) -> None:
     assert caught.value.file == "counsel.toml"
     assert caught.value.table == table
     assert problem in caught.value.problem
+
+
+A_SWITCH = "[[switches.switch]]\nid = 'affiliates_rule'\ntitle = 'x'\ngoverns = 'y'\n"
+A_STATE = f"{A_SWITCH}[[switches.switch.state]]\nstate = 'stayed'\nvalid_from = 2026-11-10\n"
+A_REMOVAL = "[[remove]]\ntable = 'jurisdictions.watch'\nreason = 'x'\n"
+WHAT_NEXT = {
+    "a document in double brackets": ("[[sources]]\nid = 'memo'", "write [sources.ID]"),
+    "a topic in double brackets": ("[[switches]]\nid = 'x'", "write [[switches.TABLE]]"),
+    "rows in single brackets": (
+        f"{A_SWITCH}[switches.switch.state]\nstate = 'on'",
+        "give tables under double brackets, as in the other rows",
+    ),
+    "one source without brackets": (
+        f"{A_STATE}sources = 'memory'",
+        "[switch] affiliates_rule [state] 2026-11-10, sources: 'memory' will not do; give a list in square brackets, "
+        "as in the other rows",
+    ),
+    "a day in a key": (f"{A_REMOVAL}key = ['CY', 2026-10-01]", "key[2]: 2026-10-01 will not do; give a text in quotes"),
+    "a missing word": (
+        "[[accelerators.accelerator]]\ndevice = 'X9'\nvendor = 'NVIDIA'\nsources = ['memory']",
+        "designed_for_data_centres: missing; add it: one of: yes, no, disputed",
+    ),
+    "a yes that is true": (
+        "[[accelerators.accelerator]]\ndevice = 'X9'\nvendor = 'NVIDIA'\ndesigned_for_data_centres = true",
+        "true will not do; give one of: yes, no, disputed",
+    ),
+    "a missing day": (
+        "[sources.memo]\ncitation = 'x'\nevidence = 'secondary'\nread_on = 2026-11-01",
+        "review_by: missing; add it: a date as in 2026-07-23",
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", WHAT_NEXT)
+def test_a_slip_is_told_in_the_words_of_the_file(slip: str) -> None:
+    """An error shows what stands in the file as it stands there, and says in what form it has to be written."""
+    rows, words = WHAT_NEXT[slip]
+    with pytest.raises(FactsError) as caught:
+        load_facts([an_overlay(rows)])
+    assert words in str(caught.value)
+    assert_clear(caught.value)
 
 
 def test_two_of_one_name() -> None:

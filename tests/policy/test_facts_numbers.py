@@ -239,7 +239,7 @@ def test_signals_are_guesses() -> None:
         ("tiers.toml", "valid_to = 2026-01-01", "valid_to = 2025-12-01", "[legal_threshold] ca_sb53_frontier"),
         ("switches.toml", "valid_to = 2025-11-10", "valid_to = 2025-11-09", "[switch] affiliates_rule"),
         ("switches.toml", "valid_to = 2025-11-10", "valid_to = 2025-11-11", "[switch] affiliates_rule"),
-        ("switches.toml", 'state = "stayed"', 'state = "asleep"', "[state] 2025-11-10"),
+        ("switches.toml", 'state = "stayed"', 'state = "asleep"', "[switch] affiliates_rule [state] 2025-11-10"),
         ("red_flags.toml", "number = 2\n", "number = 1\n", "[flag] "),
         ("red_flags.toml", 'seen_from = ["kyc"]', 'seen_from = ["gossip"]', "[flag] "),
         ("estimation.toml", "value = 0.43", "value = 0.83", "[utilisation_likely]"),
