@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.usage import a_moment
 import policy.__main__ as command
 from collector.contract import Provenance
 from policy.commands.facts.command import LAYERS, TOPICS
+from policy.facts.overlays import read_overrides
 from policy.facts.reading import TOPICS as FILE_TOPICS
 from policy.facts.reading import load_facts
 from policy.frames import empty
@@ -383,6 +385,32 @@ def test_an_override_shows_wherever_it_decides(facts: Facts, tmp_path: Path) -> 
     assert said.out.startswith("Overridden by ours: the stay was extended, counsel says.\n")
     assert "stayed (set by override ours)" in said.flat
     assert "NVIDIA X1" in facts("show", "accelerators", "--facts", tmp_path).out
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_rows_of_a_topic_can_be_laid_over_as_they_are_printed(facts: Facts, tmp_path: Path, topic: str) -> None:
+    """Every row stands there as an overlay writes it, under the comments of its file, so that it can be copied."""
+    said = facts("show", topic, "--rows")
+    assert said.out.startswith("# As it ships.")
+    path = an_overlay(tmp_path, said.out)
+    content = read_overrides(tmp_path)[0].content
+    load_facts(read_overrides(tmp_path))
+    assert path.exists()
+    written = {"sources": FACTS.texts["sources.toml"]} if topic == "sources" else {}
+    written |= {each: FACTS.texts[FILE_TOPICS[each].FILE] for each in content if each != "sources"}
+    assert content == {each: tomllib.loads(text) for each, text in written.items()}
+
+
+def test_rows_say_how_they_are_told_apart_and_go_with_a_topic(facts: Facts) -> None:
+    """The keys that ``[[remove]]`` asks for stand above; what rows cannot be asked for is refused."""
+    said = facts("show", "jurisdictions", "--rows").out
+    assert (
+        "# [[jurisdictions.watch]] rows are told apart, and taken away by [[remove]], by country, valid_from." in said
+    )
+    assert "[[accelerators.accelerator]]" in (said := facts("show", "accelerators", "--rows").out)
+    assert "[[board_power.board_power]]" in said
+    for flags in (["layers"], ["switches", *TODAY], ["switches", "--format", "json"]):
+        assert (facts("show", *flags, "--rows").code, "--rows" in facts("show", *flags, "--rows").err) == (2, True)
 
 
 def test_a_scenario_is_supposed_and_said_so(facts: Facts, tmp_path: Path) -> None:

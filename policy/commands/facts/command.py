@@ -1,6 +1,7 @@
 """``flopwatch facts``: what is believed about law and hardware on a day, what to read again, and what changed."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -28,6 +29,7 @@ from policy.commands.facts.papers import (
     show_stitching,
 )
 from policy.commands.facts.review import check_sheet, diff_sheet
+from policy.commands.facts.written import rows_of_topic
 from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
 from policy.commands.options import (
     DIFFERENT,
@@ -56,6 +58,7 @@ SHOW = """  flopwatch facts show jurisdictions --at 2025-12-01
   flopwatch facts show jurisdictions --country "Hong Kong SAR"
   flopwatch facts show accelerators --name "NVIDIA H100 80GB HBM3 MIG 3g.40gb"
   flopwatch facts show switches --facts /etc/flopwatch/facts --format json
+  flopwatch facts show switches --rows                           how an overlay would write them
 
 exit codes: 0 done, 2 a file or a flag cannot be used
 """
@@ -101,6 +104,7 @@ def add(parsers: Parsers, summary: str) -> None:
     show.add_argument("--at", type=read_day, metavar="DATE", help="the day [today, in UTC]")
     show.add_argument("--country", metavar="NAME", help="with jurisdictions: all about one country, by any name")
     show.add_argument("--name", metavar="NAME", help="with accelerators: all about one, by any name")
+    show.add_argument("--rows", action="store_true", help="how its rows are written, as TOML to copy into an overlay")
     add_digest(show)
     check = _part(parts, "check", "whether the facts are sound, and what has to be read again", CHECK, run_check)
     add_settings(check, ("rules",))
@@ -147,6 +151,9 @@ def run_show(arguments: argparse.Namespace) -> int:
     _refuse_stray(arguments)
     at = _day_of(arguments)
     facts = _facts_of(arguments)
+    if arguments.rows:
+        sys.stdout.write(rows_of_topic(facts, arguments.topic))
+        return OK
     if arguments.country is not None:
         sheet = _country(facts, at, arguments.country)
     elif arguments.name is not None:
@@ -165,6 +172,11 @@ def _refuse_stray(arguments: argparse.Namespace) -> None:
     for flag, topic in (("country", "jurisdictions"), ("name", "accelerators")):
         if getattr(arguments, flag) is not None and arguments.topic != topic:
             raise UnusableSettings(f"--{flag} goes with 'facts show {topic}'")
+    for flag in ("country", "name", "at"):
+        if arguments.rows and getattr(arguments, flag) is not None:
+            raise UnusableSettings(f"--rows prints all rows of a topic, of all days: leave out --{flag}")
+    if arguments.rows and (arguments.topic == LAYERS or arguments.format == "json"):
+        raise UnusableSettings("--rows goes with a topic that has rows, and prints TOML: not with layers or json")
 
 
 def _country(facts: Facts, at: date, text: str) -> Sheet:
