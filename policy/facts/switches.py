@@ -11,11 +11,14 @@ from enum import StrEnum
 from functools import cached_property
 
 from policy.facts.evidence import Source
-from policy.facts.period import BEFORE_RECORDS, STILL_VALID, check_history, days_of_change, those_of
-from policy.facts.tables import Reader, Written
+from policy.facts.period import BEFORE_RECORDS, FIELD, STILL_VALID, check_history, days_of_change, those_of
+from policy.facts.tables import Reader, Written, wrong_in
 
 FILE = "switches.toml"
 KEYS = {"switch": ("id",)}
+RECORDS_BEGIN = date(2020, 1, 1)
+"""From this day on every switch has a state: one that has none would be neither on nor off, and what it governs no."""
+WHOLE = "repeat the earlier states: 'flopwatch facts show switches --rows' has them"
 
 
 class State(StrEnum):
@@ -70,8 +73,13 @@ class Switches:
 
 
 def read_switches(reader: Reader, written: Written) -> Switches:
-    """Read the file. Raises :class:`FactsError` for histories with a gap or an overlap."""
+    """Read the file. Raises :class:`FactsError` for histories with a gap or an overlap, or that begin too late."""
     switches = reader.row(Switches, "whole file", written)
     for switch, row in zip(switches.switch, written["switch"], strict=True):
-        check_history(switch.state, row.layer, f"[switch] {switch.id}", "state")
+        table = f"[switch] {switch.id}"
+        check_history(switch.state, row.layer, table, "state")
+        first = min(state.valid_from for state in switch.state)
+        if first > RECORDS_BEGIN:
+            problem = f"nothing is said from {RECORDS_BEGIN.isoformat()} until {first.isoformat()}"
+            raise wrong_in(row.layer, table, FIELD, problem, WHOLE)
     return switches

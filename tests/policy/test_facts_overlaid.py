@@ -115,6 +115,24 @@ def test_a_presumption_is_as_its_switch() -> None:
     assert overlaid(off).classifier.classify("Huawei Ascend 910C", NOW).presumed is Presumed.NO
 
 
+@pytest.mark.parametrize("begins", ["2020-01-02", "2026-12-01"])
+def test_a_switch_says_how_it_stood_all_the_time(begins: str) -> None:
+    """An overlay that gives only a switch's newest state is refused: before it nothing would be presumed by it."""
+    newest = f"""
+    [[switches.switch]]
+    id = "gp10_guidance_2025_05_13"
+    title = "guidance"
+    governs = "accelerators"
+    [[switches.switch.state]]
+    valid_from = {begins}
+    state = "on"
+    sources = ["own_choice"]
+    """
+    with pytest.raises(FactsError, match=f"nothing is said from 2020-01-01 until {begins}") as caught:
+        overlaid(newest)
+    assert "repeat the earlier states" in caught.value.remedy
+
+
 @pytest.mark.parametrize(("counts_as", "answer"), [("MO", Answer.YES), ("ET", Answer.UNKNOWN), ("DE", Answer.NO)])
 def test_treated_as_has_the_other_s_whole_answer(counts_as: str, answer: Answer) -> None:
     """A territory treated as another is in scope, watched or neither, as that one is."""
