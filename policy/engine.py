@@ -185,7 +185,8 @@ class Engine(LedgerJudge):
 
     def _tell_stale(self, today: date) -> None:
         """One line when what the facts rest on passes its day: they stay in force, and somebody has to read anew."""
-        stale = tuple(each.document.id for each in stale_documents(self.facts, today) if each.matters(today))
+        past = stale_documents(self.facts, today)
+        stale = tuple(each.document.id for each in past if each.matters(today, self.pack.citing))
         if stale != self._stale:
             ids = ",".join(stale) or "-"
             log.warning("facts.stale documents=%s, 'flopwatch facts check' tells what rests on them", ids)

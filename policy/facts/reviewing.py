@@ -4,12 +4,12 @@ What somebody has to look at again: documents past their day, rows that nobody h
 Nothing here changes an answer. A document past its day is still the best that is known, and says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from policy.facts.evidence import Document, Evidence, Layer
+from policy.facts.evidence import Document, Evidence, Layer, LayerKind
 from policy.facts.facts import Facts
 from policy.facts.peaks import NoPeak
 from policy.facts.product_names import OneOf, Unclassified
@@ -32,9 +32,15 @@ class Stale:
     why: Why
     cited_by: tuple[FactRow, ...]
 
-    def matters(self, at: date) -> bool:
-        """Whether something rests on it that day: a row that speaks of it, or rules, where no row cites it."""
-        return not self.cited_by or any(row.speaks(at) for row in self.cited_by)
+    def matters(self, at: date, rules: Container[str]) -> bool:
+        """
+        Whether something rests on it that day: a row that speaks of it, or a rule; ``rules``: what those cite.
+
+        What a provider's overlay brings matters too where nothing cites it: a row that it takes away may rest on it.
+        """
+        if any(row.speaks(at) for row in self.cited_by) or self.document.id in rules:
+            return True
+        return not self.cited_by and self.document.layer.kind is not LayerKind.SHIPPED
 
     @property
     def words(self) -> str:

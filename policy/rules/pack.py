@@ -149,6 +149,12 @@ class Pack(_Written):
         """The tiers that its rules compare with, by name."""
         return tuple(sorted({rule.reaches.tier for rule in self.rules if rule.reaches}))
 
+    @property
+    def citing(self) -> Mapping[str, tuple[str, ...]]:
+        """The rules that cite a document, by the document's id."""
+        cited = dict.fromkeys(each for rule in self.rules for each in rule.sources)
+        return {each: tuple(rule.id for rule in self.rules if each in rule.sources) for each in cited}
+
 
 def load_pack(path: Path | None = None) -> Pack:
     """The pack in a file, or the one that ships. Raises PackError; nothing is half loaded."""

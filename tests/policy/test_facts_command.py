@@ -464,6 +464,21 @@ def test_check_tells_what_is_past_its_day(facts: Facts) -> None:
     assert " tiers tier 4 review; large; systemic; frontier " in chosen
 
 
+def test_check_is_0_once_nothing_rests_on_what_is_past_its_day(facts: Facts, tmp_path: Path) -> None:
+    """With Cyprus settled by counsel its old document is listed, and no longer asked about; with a rule's it is."""
+    october = ("--at", "2026-10-15")
+    assert facts("check", *october).code == 3
+    an_overlay(tmp_path, "[[remove]]\ntable='jurisdictions.watch'\nkey=['CY', '2026-10-01']\nreason='renewed'\n")
+    said = facts("check", *october, "--facts", tmp_path)
+    assert (said.code, "Facts on 2026-10-15: fresh. 1 of 136" in said.flat) == (0, True)
+    assert "no row cites it" in said.flat
+    assert "Somebody has to read" not in said.flat
+    stay = {each["document"]: each for each in facts("check", *TODAY, "--format", "json").content["stale"]}[
+        "fr_90_50857"
+    ]
+    assert "listed-owner-half" in stay["cited_by_rules"]
+
+
 @pytest.mark.parametrize("part", [("show", "accelerators"), ("check",)], ids=" ".join)
 def test_the_readme_shows_what_the_command_says(facts: Facts, part: tuple[str, ...]) -> None:
     """Every line of its examples is one of the command's, at the width that the README names."""

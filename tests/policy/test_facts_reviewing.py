@@ -20,9 +20,23 @@ from policy.facts.reviewing import Doubt, Why, check_readings, doubtful_accelera
 from policy.facts.rows import rows_of
 from policy.facts.tables import FactsError
 from policy.facts.wording import device_words
+from policy.rules.pack import load_pack
 
 FACTS = load_facts()
 TODAY = date(2026, 11, 29)
+CYPRUS_SETTLED = """
+[[remove]]
+table = "jurisdictions.watch"
+key = ["CY", "2026-10-01"]
+reason = "renewed"
+"""
+MEMO = """
+[sources.memo]
+citation = "a memorandum"
+evidence = "secondary"
+read_on = 2026-09-01
+review_by = 2026-11-01
+"""
 
 
 def between(first: date, second: date, facts: Facts = FACTS) -> dict[tuple[str, str], Difference]:
@@ -83,6 +97,21 @@ def test_a_term_that_ended_says_so_and_which_rows_cite_it() -> None:
     assert cyprus.why is Why.TERM_ENDED
     assert cyprus.document.term in cyprus.words
     assert "[watch] CY" in {row.title for row in cyprus.cited_by}
+
+
+def test_a_document_matters_while_a_row_in_force_or_a_rule_cites_it() -> None:
+    """What no row cites once an overlay took it away asks for no reading; what the overlay itself brings does."""
+    facts = load_facts([overlay_of(MEMO + CYPRUS_SETTLED)])
+    stale = {each.document.id: each for each in stale_documents(facts, TODAY)}
+    assert stale["state_cyprus_2025"].cited_by == ()
+    assert not stale["state_cyprus_2025"].matters(TODAY, ())
+    assert stale["state_cyprus_2025"].matters(TODAY, {"state_cyprus_2025"})
+    assert stale["memo"].matters(TODAY, ())
+    (stay,) = (each for each in stale_documents(FACTS, TODAY) if each.document.id == "fr_90_50857")
+    before = date(2020, 6, 1)
+    assert not any(row.speaks(before) for row in stay.cited_by if row.topic == "switches")
+    past = replace(stay, cited_by=tuple(row for row in stay.cited_by if row.topic == "switches"))
+    assert (past.matters(before, ()), past.matters(before, load_pack().citing)) == (False, True)
 
 
 def test_unverified_rows_are_those_in_force() -> None:

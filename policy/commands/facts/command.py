@@ -192,13 +192,14 @@ def run_check(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     try:
         facts = facts_of(settings, read_scenarios(arguments.scenario))
-        check_pack(load_pack(settings.rules), facts)
+        pack = load_pack(settings.rules)
+        check_pack(pack, facts)
     except FactsError as error:
         return _invalid(error, arguments.format)
     except PackError as error:
         errors.print(f"flopwatch: {shown(str(error))}", soft_wrap=True)
         return DIFFERENT
-    sheet, is_stale = check_sheet(facts, at, arguments.of_ledger)
+    sheet, is_stale = check_sheet(facts, pack, at, arguments.of_ledger)
     print_sheet(_headed(sheet, facts, {"at": at.isoformat()}), arguments.format)
     return STALE if is_stale else OK
 

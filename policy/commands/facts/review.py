@@ -15,36 +15,38 @@ from policy.facts.reviewing import (
     unverified_rows,
 )
 from policy.facts.rows import FactRow
+from policy.rules.pack import Pack
 from policy.usage.ledger import Ledger
 
 FRESH, STALE = "fresh", "stale"
 LOOK_BACK = timedelta(days=366)
 WHAT_NEXT = (
-    "Somebody has to read each again, or what came after it; what was read goes, with its day, into an overlay "
-    "(--facts) or a release."
+    "Somebody has to read each again, or what came after it; what was read goes, with its day, into a release or an "
+    "overlay (--facts), as [sources.ID] under the same id, so that what cites the document rests on it."
 )
+CITING = "rules that cite it"
 UNREAD = "Unverified in force, from memory or from a text that was not at hand: somebody can read it"
 CHOSEN = "Unverified in force, numbers of our own choice: somebody can measure, or choose otherwise"
 
 
-def check_sheet(facts: Facts, at: date, ledger: Path | None) -> tuple[Sheet, bool]:
+def check_sheet(facts: Facts, pack: Pack, at: date, ledger: Path | None) -> tuple[Sheet, bool]:
     """The answer, and whether a document past its day matters that day. Raises LedgerError."""
     stale, unverified = stale_documents(facts, at), unverified_rows(facts, at)
     doubtful = None if ledger is None else doubtful_accelerators(facts, accelerators_of(Ledger.existing(ledger)))
-    is_stale = any(each.matters(at) for each in stale)
+    is_stale = any(each.matters(at, pack.citing) for each in stale)
     state = STALE if is_stale else FRESH
     blocks: list[Block] = [
         f"Facts on {at.isoformat()}: {state}. {len(stale)} of {len(facts.documents)} documents are past their day; "
         f"{len(unverified)} rows in force are unverified. Digest {facts.digest}.",
-        _stale_grid(stale, at),
-        *([WHAT_NEXT] if stale else []),
+        _stale_grid(stale, pack, at),
+        *([WHAT_NEXT] if is_stale else []),
         *([] if doubtful is None else [_doubtful_grid(doubtful)]),
         _unverified_grid(UNREAD, [row for row in unverified if row.basis is None]),
         _unverified_grid(CHOSEN, [row for row in unverified if row.basis is not None]),
     ]
     content = {
         "state": state,
-        "stale": [_stale_content(each, at) for each in stale],
+        "stale": [_stale_content(each, pack, at) for each in stale],
         "unverified": [
             {"topic": row.topic, "row": row.title, "basis": row.basis, "source": plain(row.source)}
             for row in unverified
@@ -61,12 +63,18 @@ def accelerators_of(ledger: Ledger) -> list[str]:
     return balance["accelerator"].drop_nulls().unique().sort().to_list()
 
 
-def _stale_grid(stale: Sequence[Stale], at: date) -> Grid:
+def _stale_grid(stale: Sequence[Stale], pack: Pack, at: date) -> Grid:
     rows = tuple(
-        (each.document.id, each.document.good_through.isoformat(), each.words, _rows_words(each.cited_by, at))
+        (
+            each.document.id,
+            each.document.good_through.isoformat(),
+            each.words,
+            _rows_words(each.cited_by, at),
+            ", ".join(pack.citing.get(each.document.id, ())),
+        )
         for each in stale
     )
-    columns = ("document", "good through", "why it is past its day", "rows that cite it (* in force)")
+    columns = ("document", "good through", "why it is past its day", "rows that cite it (* in force)", CITING)
     return Grid(title="Documents past their day", columns=columns, rows=rows, empty="none", below=columns[2:])
 
 
@@ -100,7 +108,7 @@ def _doubtful_grid(doubtful: Sequence[Doubtful]) -> Grid:
     )
 
 
-def _stale_content(each: Stale, at: date) -> dict[str, object]:
+def _stale_content(each: Stale, pack: Pack, at: date) -> dict[str, object]:
     return {
         "document": each.document.id,
         "citation": each.document.citation,
@@ -108,6 +116,7 @@ def _stale_content(each: Stale, at: date) -> dict[str, object]:
         "why": each.why,
         "words": each.words,
         "cited_by": [{"topic": row.topic, "row": row.title, "in_force": row.speaks(at)} for row in each.cited_by],
+        "cited_by_rules": list(pack.citing.get(each.document.id, ())),
     }
 
 
