@@ -8,7 +8,7 @@ from policy.facts.facts import Facts
 from policy.facts.overlays import DOCUMENTS, REMOVE, Overlay, read_scenario
 from policy.kyc.owners.counting import SWITCH
 
-UNREAD = {"switches"}
+SWITCHES = "switches"
 
 
 def add_scenarios(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +34,25 @@ def supposed(facts: Facts) -> list[str]:
 
 
 def unread(facts: Facts, overlays: Sequence[Overlay]) -> list[str]:
-    """One line for each overlay that changes only what no judgement reads: there no difference is no answer."""
+    """One line for each overlay that changes only switches that nothing reads: there no difference is no answer."""
+    read = _read_switches(facts)
+    changed = {each.layer.name: _only_switches(each) for each in overlays}
+    known = ", ".join(sorted(read))
     return [
-        f"{each.layer.name} changes only {' and '.join(sorted(UNREAD))} that no rule reads yet"
-        for each in overlays
-        if {*each.content} - {REMOVE, DOCUMENTS} <= UNREAD and not _switches_of(each) & _read_switches(facts)
+        f"{name} changes only the switch {' and '.join(sorted(ids))}, which no rule reads; {known} are read"
+        for name, ids in changed.items()
+        if ids and not ids & read
     ]
 
 
-def _switches_of(overlay: Overlay) -> set[str]:
-    return {str(row.get("id")) for row in overlay.content.get("switches", {}).get("switch", [])}
+def _only_switches(overlay: Overlay) -> set[str]:
+    """The ids of the switches that it sets or takes away; none where it changes anything else but documents."""
+    removals = [(row["table"].partition(".")[0], row["key"]) for row in overlay.content.get(REMOVE, [])]
+    topics = {*overlay.content, *(topic for topic, _ in removals)} - {REMOVE, DOCUMENTS}
+    if topics != {SWITCHES}:
+        return set()
+    rows = overlay.content.get(SWITCHES, {}).get("switch", [])
+    return {*(str(row.get("id")) for row in rows), *(str(each) for _, key in removals for each in key)}
 
 
 def _read_switches(facts: Facts) -> set[str]:

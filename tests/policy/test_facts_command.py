@@ -464,6 +464,18 @@ def test_check_tells_what_is_past_its_day(facts: Facts) -> None:
     assert " tiers tier 4 review; large; systemic; frontier " in chosen
 
 
+def test_a_switch_by_another_name_is_said_to_be_read_by_nothing(facts: Facts, tmp_path: Path) -> None:
+    """Whoever writes ``affiliate_rule`` has set nothing, and sees it above every answer, with the names that count."""
+    an_overlay(tmp_path, STAY_EXTENDED.replace("affiliates_rule", "affiliate_rule"))
+    said = "Ours changes only the switch affiliate_rule, which no rule reads; affiliates_rule, gp10_guidance_"
+    for part in (("check",), ("show", "switches"), ("diff", "2026-11-29")):
+        assert said in facts(*part, "--facts", tmp_path).flat
+    removal = "[[remove]]\ntable='jurisdictions.watch'\nkey=['CY', '2026-10-01']\nreason='x'\n"
+    for rows in (STAY_EXTENDED, NEW_PART, removal):
+        an_overlay(tmp_path, rows)
+        assert "which no rule reads" not in facts("check", "--facts", tmp_path).flat
+
+
 def test_check_is_0_once_nothing_rests_on_what_is_past_its_day(facts: Facts, tmp_path: Path) -> None:
     """With Cyprus settled by counsel its old document is listed, and no longer asked about; with a rule's it is."""
     october = ("--at", "2026-10-15")

@@ -218,6 +218,6 @@ def test_a_scenario_that_nothing_reads_says_so(jobs: Path) -> None:
     unread = jobs.with_name("unread.toml")
     unread.write_text(UNREAD, encoding="utf-8")
     said = flopwatch("replay", jobs, *START, "--scenario", unread).stderr
-    assert "own-guidance changes only switches that no rule reads yet" in said
-    for read in ("affiliates-rule-stay-extended", "ethiopia-in-d5"):
+    assert "own-guidance changes only the switch own_guidance, which no rule reads; affiliates_rule, gp10" in said
+    for read in ("affiliates-rule-stay-extended", "ethiopia-in-d5", "cyprus-suspension-renewed"):
         assert "no rule reads" not in flopwatch("replay", jobs, *START, "--scenario", read).stderr

@@ -30,7 +30,7 @@ from policy.commands.facts.papers import (
 )
 from policy.commands.facts.review import check_sheet, diff_sheet
 from policy.commands.facts.written import rows_of_topic
-from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed
+from policy.commands.layers import add_scenarios, layer_lines, read_scenarios, supposed, unread
 from policy.commands.options import (
     DIFFERENT,
     OK,
@@ -255,5 +255,6 @@ def _day_of(arguments: argparse.Namespace) -> date:
 def _headed(sheet: Sheet, facts: Facts, about: Mapping[str, object]) -> Sheet:
     """The answer under what lies over the facts, so that nobody takes a supposition for the law."""
     head = {**about, "facts_digest": facts.digest, "layers": plain(facts.layers), "supposes": supposed(facts)}
-    lines = [f"{line[:1].upper()}{line[1:]}." for line in layer_lines(facts)]
+    told = [*layer_lines(facts), *unread(facts, facts.overlays)]
+    lines = [f"{line[:1].upper()}{line[1:]}." for line in told]
     return replace(sheet, blocks=(*lines, *sheet.blocks), content={**head, **sheet.content})
