@@ -102,7 +102,7 @@ class Peaks:
         known = [each for each in shares if each is not None]
         if len(known) < len(shares):
             return NoPeak(
-                name=named.name, reason=f"how much of a {named.words} its {named.part} has is not in the facts"
+                name=named.name, reason=f"how much of the {named.words} its {named.part} has is not in the facts"
             )
         return _together(named, devices, rates, known)
 

@@ -298,8 +298,8 @@ def test_evidence_is_the_weaker_one() -> None:
     ("name", "reason", "suggestion"),
     [
         ("NVIDIA H100 SX", "not in the facts", "NVIDIA H100 SXM"),
-        ("NVIDIA H100 80GB HBM3 MIG 6g.40gb", "how much of a NVIDIA H100 SXM its MIG 6g.40gb has is not", None),
-        ("NVIDIA L4-48C", "how much of a NVIDIA L4 its vGPU 48C has is not", None),
+        ("NVIDIA H100 80GB HBM3 MIG 6g.40gb", "how much of the NVIDIA H100 SXM its MIG 6g.40gb has is not", None),
+        ("NVIDIA L4-48C", "how much of the NVIDIA L4 its vGPU 48C has is not", None),
         ("Tesla V100-SXM2-16GB MIG 1g.2gb", "has is not in the facts", None),
         ("AMD Instinct MI308X", "16-bit peak is not", None),
         ("", "not in the facts", None),
