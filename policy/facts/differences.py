@@ -212,8 +212,10 @@ def _control(facts: Facts, day: date) -> Iterator[tuple[Key, _Answer]]:
         answer = _Answer(text="stands", sources=(note.source,), reason=note.text)
         yield ("control", f"{note.paragraph}{since}", "note"), answer
     for letter in those_of(facts.control.letter, day):
-        answer = _Answer(text="in force", sources=(letter.source,), reason=letter.words)
-        yield ("control", f"letter {letter.id}", "state"), answer
+        answers = {"state": "in force", "addressee": letter.addressee, "destinations": letter.destinations}
+        for asked, text in answers.items():
+            answer = _Answer(text=text, sources=(letter.source,), reason=letter.words)
+            yield ("control", f"letter {letter.id}", asked), answer
     for presumption in those_of(facts.control.presumption, day):
         answer = _Answer(text="in force", sources=(presumption.source,), reason=presumption.title)
         yield ("control", f"presumption {presumption.id}", "state"), answer

@@ -201,6 +201,7 @@ def test_control_that_begins() -> None:
     letter = between(date(2025, 4, 8), date(2025, 4, 9))
     assert letter["NVIDIA H20", "controlled by letter"].after == "yes"
     assert letter["letter h20_2025", "state"].before == NOT_THERE
+    assert letter["letter h20_2025", "addressee"].after == "NVIDIA"
     assert between(date(2025, 11, 9), date(2025, 11, 10))["affiliates_rule", "state"].after == "stayed"
 
 
@@ -242,6 +243,11 @@ EVERY_KIND = {
         "[training_signals.batch_kinds]\nkinds = ['Job']\nunit = 'Kubernetes kind of the topmost owner'\nwhy = 'x'\n"
         "basis = 'y'\nsources = ['own_choice']\n",
         ("batch_kinds", "value", None, "Job"),
+    ),
+    "a letter": (
+        "[[control.letter]]\nid = 'h20_2025'\naddressee = 'us as well'\ndevices = ['NVIDIA H20']\ndestinations = 'x'\n"
+        "text = 'x'\nvalid_from = 2025-04-09\nsources = ['own_choice']\n",
+        ("letter h20_2025", "addressee", "NVIDIA", "us as well"),
     ),
     "a related item": (
         "[[remove]]\ntable = 'control.related'\nkey = ['3A090.b']\nreason = 'x'\n",
