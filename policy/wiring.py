@@ -113,8 +113,12 @@ def open_ledger(settings: Settings) -> Ledger:
 
 
 def read_overlays(settings: Settings) -> tuple[Overlay, ...]:
-    """What the provider lays over the shipped facts. Raises FactsError, OSError."""
-    return read_overrides(settings.facts) if settings.facts else ()
+    """What the provider lays over the shipped facts. Raises FactsError, UnusableSettings."""
+    try:
+        return read_overrides(settings.facts) if settings.facts else ()
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); give the folder of the overlays, each a file *.toml in it"
+        raise UnusableSettings(f"--facts {settings.facts}: {problem}") from error
 
 
 def facts_of(settings: Settings, scenarios: Sequence[Overlay] = ()) -> Facts:

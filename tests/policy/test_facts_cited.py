@@ -56,6 +56,8 @@ def test_a_topic_is_shown_as_it_was(ledger: Path) -> None:
     by = ("--ledger", ledger, "--digest", THEN.digest[:12])
     country = told("show", "jurisdictions", "--country", "BR", "--at", "2026-06-01", *by)
     assert (country["facts_digest"], country["layers"][0]["name"]) == (THEN.digest, "counsel")
+    said = flopwatch("facts", "show", "jurisdictions", *by, COLUMNS="200").stdout
+    assert f"By the facts that findings cite as {THEN.digest}, and not by those of today." in said
     tiers = {each["name"]: each for each in told("show", "tiers", *by)["tiers"]}
     assert (tiers["review"]["flop"], tiers["review"]["basis"]) == (3e22, "our board")
 

@@ -476,6 +476,15 @@ def test_a_switch_by_another_name_is_said_to_be_read_by_nothing(facts: Facts, tm
         assert "which no rule reads" not in facts("check", "--facts", tmp_path).flat
 
 
+def test_a_folder_without_overlays_is_said_to_be_one(facts: Facts, tmp_path: Path) -> None:
+    """A file that an editor called ``counsel.toml.txt`` lies over nothing, and the check of the facts says so."""
+    an_overlay(tmp_path, NEW_PART).rename(tmp_path / "counsel.toml.txt")
+    said = facts("check", "--facts", tmp_path)
+    assert said.err == (
+        f"flopwatch: --facts {tmp_path}: no file in it ends with .toml, so nothing lies over the facts that ship\n"
+    )
+
+
 def test_check_is_0_once_nothing_rests_on_what_is_past_its_day(facts: Facts, tmp_path: Path) -> None:
     """With Cyprus settled by counsel its old document is listed, and no longer asked about; with a rule's it is."""
     october = ("--at", "2026-10-15")
@@ -603,7 +612,7 @@ REFUSED = {
     "a country nobody knows": (("show", "jurisdictions", "--country", "Atlantis"), "--country: 'Atlantis' is no"),
     "a stray country": (("show", "tiers", "--country", "CN"), "--country goes with 'facts show jurisdictions'"),
     "a stray name": (("show", "tiers", "--name", "H20"), "--name goes with 'facts show accelerators'"),
-    "a folder that is none": (("show", "tiers", "--facts", "none"), "none: No such file or directory"),
+    "a folder that is none": (("show", "tiers", "--facts", "none"), "--facts none: cannot be read (No such file"),
     "an accelerator without a name": (("show", "accelerators", "--name", " "), "--name: give the name"),
     "a scenario that is none": (("show", "tiers", "--scenario", "none"), "none, whole file, name: there is no such"),
     "a scenario in force": (("show", "tiers", "--facts", "{scenarios}"), "a scenario is never in force"),

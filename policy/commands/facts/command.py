@@ -164,6 +164,9 @@ def run_show(arguments: argparse.Namespace) -> int:
         sheet = show_layers(facts)
     else:
         sheet = TOPICS[arguments.topic](facts, at)
+    if arguments.digest is not None:
+        cited = f"By the facts that findings cite as {facts.digest}, and not by those of today."
+        sheet = replace(sheet, blocks=(cited, *sheet.blocks))
     print_sheet(_headed(sheet, facts, {"topic": arguments.topic, "at": at.isoformat()}), arguments.format)
     return OK
 
@@ -199,6 +202,9 @@ def run_check(arguments: argparse.Namespace) -> int:
     except PackError as error:
         errors.print(f"flopwatch: {shown(str(error))}", soft_wrap=True)
         return DIFFERENT
+    if settings.facts and not facts.overlays:
+        note = f"--facts {settings.facts}: no file in it ends with .toml, so nothing lies over the facts that ship"
+        errors.print(f"flopwatch: {shown(note)}", soft_wrap=True)
     sheet, is_stale = check_sheet(facts, pack, at, arguments.of_ledger)
     print_sheet(_headed(sheet, facts, {"at": at.isoformat()}), arguments.format)
     return STALE if is_stale else OK
