@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 
 from policy.facts.countries import is_code
 from policy.facts.evidence import Source
-from policy.facts.tables import Reader, Written, wrong_in
+from policy.facts.tables import FactsError, Reader, Written, wrong_in
 
 FILE = "accelerators.toml"
 KEYS = {"vendor": ("id",), "family": ("vendor", "words"), "accelerator": ("device",)}
@@ -201,6 +202,13 @@ def read_accelerators(reader: Reader, written: Written) -> Accelerators:
 
 MOST = 1e9
 """Of any figure in its unit. A guess: ten times what a whole wafer has; FLOP/s written as TFLOP/s are above it."""
+LEAST: Mapping[str, float] = MappingProxyType(
+    {"memory_gb": 1, "memory_bandwidth_gb_per_second": 10, "die_area_mm2": 20, "interconnect_gb_per_second": 1}
+)
+"""Below it a figure stands in another unit, as TB/s or cm2. Guesses, a tenth of the least in the catalogue or less."""
+LEAST_RATE = 1.0
+"""Of a device's highest, in 1e12 a second. A guess: with PFLOP/s written as TFLOP/s no threshold would be met."""
+MOST_MEMORY_GB = 2e4  # a guess: seventy times the most in the catalogue; MB written as GB are above it
 _A_WORD = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _A_VENDOR_NUMBER = re.compile(r"[0-9a-f]{4}")
 _A_NUMBER = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
@@ -251,9 +259,22 @@ def _check_amounts(device: Device) -> None:
         if amount <= 0:
             problem = f"{amount:g} is not above 0"
             raise wrong_in(device.source.layer, _table(device), name, problem, "leave out what is not known")
-        if amount > MOST:
-            problem = f"{amount:g} is more than any device has"
-            raise wrong_in(device.source.layer, _table(device), name, problem, "give it in the unit of the other rows")
+        _check_unit(device, name, amount)
+    rates = [*device.dense_tflop_per_second.values(), *device.dense_teraop_per_second.values()]
+    if rates and max(rates) < LEAST_RATE:
+        raise _in_another_unit(device, "dense_tflop_per_second", f"{max(rates):g} is less than any device has")
+
+
+def _check_unit(device: Device, name: str, amount: float) -> None:
+    what = name.partition("[")[0]
+    if amount > (MOST_MEMORY_GB if what == "memory_gb" else MOST):
+        raise _in_another_unit(device, name, f"{amount:g} is more than any device has")
+    if amount < LEAST.get(what, 0):
+        raise _in_another_unit(device, name, f"{amount:g} is less than any device has")
+
+
+def _in_another_unit(device: Device, name: str, problem: str) -> FactsError:
+    return wrong_in(device.source.layer, _table(device), name, problem, "give it in the unit of the other rows")
 
 
 def _check_variants(device: Device, accelerators: Accelerators) -> None:

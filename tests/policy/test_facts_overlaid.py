@@ -285,6 +285,16 @@ GEFORCE = "[[accelerators.vendor]]\nid = 'Lisuan'\nheadquarters = 'CN'\nwords = 
             a_part("NVIDIA H300", "NVIDIA", "dense_tflop_per_second = { fp16_bf16 = 9.89e14 }\n"),
             "9.89e+14 is more than any device has",
         ),
+        *(
+            (a_part("NVIDIA H300", "NVIDIA", f"{figures}\n"), problem)
+            for figures, problem in (
+                ("dense_tflop_per_second = { fp16_bf16 = 0.5 }", "0.5 is less than any device has"),
+                ("dense_teraop_per_second = { int8 = 0.9 }", "0.9 is less than any device has"),
+                ("memory_gb = [81559]", "81559 is more than any device has"),
+                ("memory_bandwidth_gb_per_second = [3.35]", "3.35 is less than any device has"),
+                ("die_area_mm2 = 8.14", "8.14 is less than any device has"),
+            )
+        ),
         (
             "[[board_power.board_power]]\ndevice = 'NVIDIA H20'\nwatts = 4e8\nsources = ['own_choice']\n",
             "4e+08 is more than any board draws",
