@@ -44,9 +44,9 @@ def read_overlay(text: str, file: str) -> Overlay:
     header = written.get(HEADER)
     if not isinstance(header, Written):
         raise written.wrong(f"[{HEADER}]", "kind", "missing", "say what the overlay is: kind, name, reason, decided_on")
+    if "kind" in header and header["kind"] not in (LayerKind.OVERRIDE, LayerKind.SCENARIO):
+        raise header.wrong(f"[{HEADER}]", "kind", f"{header['kind']!r} will not do", "give override or scenario")
     read = Reader().row(_Header, f"[{HEADER}]", header)
-    if read.kind is LayerKind.SHIPPED:
-        raise header.wrong(f"[{HEADER}]", "kind", "'shipped' will not do", "give override or scenario")
     if not A_NAME.fullmatch(read.name):
         raise header.wrong(
             f"[{HEADER}]", "name", f"{read.name!r} will not do", "give small letters, digits and hyphens"

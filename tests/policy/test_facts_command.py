@@ -409,6 +409,7 @@ def test_rows_say_how_they_are_told_apart_and_go_with_a_topic(facts: Facts) -> N
     )
     assert "[[accelerators.accelerator]]" in (said := facts("show", "accelerators", "--rows").out)
     assert "[[board_power.board_power]]" in said
+    assert "TPP is computed and is no key" in said
     for flags in (["layers"], ["switches", *TODAY], ["switches", "--format", "json"]):
         assert (facts("show", *flags, "--rows").code, "--rows" in facts("show", *flags, "--rows").err) == (2, True)
 

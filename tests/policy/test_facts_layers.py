@@ -340,6 +340,7 @@ def test_bad_heads(key: str, value: str | None, problem: str) -> None:
         read_overlay(text, "counsel.toml")
     assert (caught.value.file, caught.value.table, caught.value.field) == ("counsel.toml", "[overlay]", key)
     assert problem in caught.value.problem
+    assert "shipped" not in caught.value.remedy, "no word that is refused in turn"
 
 
 def test_a_letter_taken_away() -> None:

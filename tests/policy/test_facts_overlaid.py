@@ -38,6 +38,13 @@ def a_part(name: str, vendor: str, more: str) -> str:
     return PART.replace("NAME", name).replace("VENDOR", vendor) + more
 
 
+def test_a_part_of_which_only_the_tpp_is_known_is_written_by_a_sixteenth_of_it() -> None:
+    """As the comments of the file tell its author: the rate at 16 bits that yields the TPP of the sheet."""
+    row = a_part("NVIDIA X9", "NVIDIA", "dense_tflop_per_second = { fp16_bf16 = 500 }\n")
+    found = overlaid(row).classifier.classify("NVIDIA X9", NOW)
+    assert "TPP 8,000 at fp16_bf16" in found.reason
+
+
 # Adding a part never turns what is not known into a no
 
 
