@@ -70,7 +70,7 @@ def number_constants(module: Path) -> Iterator[str]:
 
 
 CODE = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT / "facts")
-NO_COUNTRIES = {"values.py": "which parts of countries ISO 3166-1 has as well", "devices.py": "gigabytes"}
+NO_COUNTRIES = {"values.py": "which parts of countries ISO 3166-1 has as well", "one_device.py": "gigabytes"}
 """Modules with codes of countries, or what looks so, in which these decide nothing, each with what they are."""
 
 
