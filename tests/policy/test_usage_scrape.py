@@ -22,6 +22,7 @@ from policy.usage.sources.scrape import Limits, scrape
 from policy.usage.sources.target import WHAT_NEXT, Heard, Target, TargetState, Unusable, one_for_each_node
 
 PATIENCE_SECONDS = 0.4
+GOOD_TIME_SECONDS = 15 * PATIENCE_SECONDS  # for a busy machine; without a limit what drips takes eight times as long
 OF_ONE_GPU = tuple(metric for metric in contract.METRICS if "gpu_uuid" in metric.labels)
 EVERYTHING = {name: 0.5 for name in FIELD_NAMES if name.endswith(("_active_ratio", "_bytes_per_second"))}
 LIMITS = Limits(timeout_seconds=PATIENCE_SECONDS, page_bytes=200_000)
@@ -53,7 +54,7 @@ def drips(head: bytes, *, drop: bytes = b"#") -> Answer:
         handler.close_connection = True
         try:
             handler.wfile.write(head)
-            for _ in range(60):
+            for _ in range(1000):
                 handler.wfile.write(drop)
                 time.sleep(PATIENCE_SECONDS / 8)
         except OSError:
@@ -185,7 +186,7 @@ def test_a_bad_answer_is_one_state_with_one_sentence(targets: Targets, name: str
     targets.answers["bad"] = answer
     began = time.monotonic()
     (heard,) = targets.hear("bad")
-    assert time.monotonic() - began < PATIENCE_SECONDS * 2.5
+    assert time.monotonic() - began < GOOD_TIME_SECONDS
     assert heard.state is state
     assert words in heard.detail
     assert heard.node is None
@@ -323,9 +324,9 @@ def test_slow_targets_do_not_add_up(targets: Targets) -> None:
     """Many slow targets take the time of one, and a good one among them is heard, in its place."""
     targets.answers |= {"slow": drips(HEAD + b"X-Slow: "), "good": serves(WHOLE)}
     began = time.monotonic()
-    heard = targets.hear("slow", "slow", "good", "slow")
-    assert time.monotonic() - began < PATIENCE_SECONDS * 3
-    assert [each.state.value for each in heard] == ["slow", "slow", "ok", "slow"]
+    heard = targets.hear(*["slow"] * 20, "good", *["slow"] * 10)  # one after another they take twelve seconds
+    assert time.monotonic() - began < GOOD_TIME_SECONDS
+    assert [each.state.value for each in heard] == [*["slow"] * 20, "ok", *["slow"] * 10]
 
 
 # One node, one target
