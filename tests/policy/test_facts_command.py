@@ -279,6 +279,8 @@ def test_one_accelerator(facts: Facts) -> None:
     assert "4A090.a" in shown["related"]
     said = facts("show", "accelerators", *TODAY, "--name", "NVIDIA H100 80GB HBM3 MIG 3g.40gb").flat
     assert "0.455 to 0.455, likely 0.455, of 9.9e+14 FLOP/s" in said
+    assert "MIG 3g.40gb of one NVIDIA H100 SXM" in said
+    assert "density not known dense rates" in facts("show", "accelerators", *TODAY, "--name", "AMD MI355X").flat
     letter = facts("show", "accelerators", *TODAY, "--name", "NVIDIA-H20").flat
     assert "addressed to NVIDIA" in letter
     assert "on its other side: 3A090.b.1" in letter

@@ -109,7 +109,7 @@ def name_words(known: Named) -> str:
 
 def name_part(part: str) -> str:
     """What stands before the device where the name is of a part of it."""
-    return f"{part} of a " if part else ""
+    return f"{part} of one " if part else ""
 
 
 def _developer(facts: Facts, at: date, vendor: str) -> Iterator[tuple[str, str]]:
@@ -125,7 +125,7 @@ def _figures(device: Device) -> Iterator[tuple[str, str]]:
     tpp = f"{device.tpp.value:,.0f} at {device.tpp.format}" if device.tpp else NOT_KNOWN
     rates = [*device.dense_tflop_per_second.items(), *device.dense_teraop_per_second.items()]
     yield "TPP", tpp
-    yield "density", f"{_density(device)} TPP per mm²"
+    yield "density", _density(device)
     yield (
         "dense rates",
         ", ".join(f"{each} {rate:g} ({BITS[each]} bits)" for each, rate in rates) or NOT_KNOWN,
@@ -213,7 +213,7 @@ def _family(known: Unclassified) -> str:
 
 def _density(device: Device) -> str:
     density = device.performance_density
-    return NOT_KNOWN if density is None else f"{density:.2f}"
+    return NOT_KNOWN if density is None else f"{density:.2f} TPP per mm²"
 
 
 def _margin(facts: Facts, found: Classification) -> str:
